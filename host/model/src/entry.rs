@@ -1,0 +1,247 @@
+//! Entries of the checkpoint log: what one conditional put makes true. This is the whole format,
+//! version 1; `host/log` encodes it, checks it and decides which entries are accepted.
+//!
+//! Unknown fields are refused: a reader that does not know a field cannot say what the entry means.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::position::{Digest, Offset, OffsetRange, TopicPartition};
+
+/// Number of an entry in the log, from 1, without gaps.
+pub type Sequence = u64;
+
+/// Format version that this code writes.
+pub const FORMAT: u32 = 1;
+
+/// Names one run of one worker. Every data file's name begins with it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionId(pub String);
+
+/// One entry of the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Format version, [`FORMAT`].
+    pub format: u32,
+    /// Number of this entry.
+    pub sequence: Sequence,
+    /// Digest of the bytes of entry `sequence - 1`; none for the first entry.
+    pub previous: Option<Digest>,
+    /// Session that wrote the entry.
+    pub session: SessionId,
+    /// Distinguishes this attempt from every other one of the session.
+    pub nonce: u64,
+    /// Wall time of the writer, microseconds since the epoch. For people; nothing depends on it.
+    pub written_at_us: i64,
+    /// What the entry does.
+    pub body: Body,
+}
+
+/// The kinds of entries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Body {
+    /// Messages were processed.
+    Data(Data),
+    /// Files of a table were rewritten without changing its rows.
+    Replace(Replace),
+    /// Something about the log's writers or configuration changed.
+    Control(Control),
+}
+
+/// The effect of a number of offset ranges, all of it or nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// Identity of the source the ranges are of, as bound by [`Control::SourceBound`].
+    pub source: String,
+    /// Positions consumed; each begins where the last accepted range of its partition ended.
+    pub ranges: Vec<ConsumedRange>,
+    /// Files that hold the rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<DataFile>,
+    /// State written by keyed steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<StateDelta>,
+    /// Watermark of each partition behind its range.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watermarks: Vec<Watermark>,
+    /// What became of the messages, by stream.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, Counters>,
+    /// Plugins that made the rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<PluginUse>,
+}
+
+/// Positions of one partition that an entry accounts for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsumedRange {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The positions.
+    pub range: OffsetRange,
+    /// Byte position behind the range, for sources that need one to resume (files).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<u64>,
+    /// Set if the range was not processed but passed over, with the reason: messages that the
+    /// source had deleted, or a configured start behind the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+}
+
+/// One Parquet file of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataFile {
+    /// Table the file belongs to, as `raw.vehicle`.
+    pub table: String,
+    /// Path below the lake's root.
+    pub path: String,
+    /// Session that wrote the file.
+    pub session: SessionId,
+    /// Partition whose rows it holds: a file belongs to one task. None for a merged file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<TopicPartition>,
+    /// Values of the partition columns, as `day` → `2026-01-01`; null for rows without one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub partition_values: BTreeMap<String, Option<String>>,
+    /// Rows in the file.
+    pub rows: u64,
+    /// Size of the file in bytes.
+    pub bytes: u64,
+}
+
+/// State of one step and task after the entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateDelta {
+    /// Stream and step the state belongs to, as `vehicle/dedupe`.
+    pub step: String,
+    /// Task, by partition number.
+    pub task: i32,
+    /// The state this one continues: the last accepted one, or none for the first.
+    pub parent: Option<Digest>,
+    /// Digest of the delta's (or snapshot's) bytes.
+    pub digest: Digest,
+    /// Path below the lake's root.
+    pub path: String,
+    /// Session that wrote it.
+    pub session: SessionId,
+    /// True if the file is the whole state rather than what changed since the parent.
+    pub snapshot: bool,
+}
+
+/// Event time up to which a partition is complete.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watermark {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// Microseconds since the epoch.
+    pub micros: i64,
+}
+
+/// What became of the messages of one stream. `messages = curated records + dropped + dead`, where
+/// `emitted` counts rows that steps originated.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counters {
+    /// Messages read.
+    pub r#in: u64,
+    /// Messages of which at least the message itself reached the curated table.
+    pub out: u64,
+    /// Messages that steps dropped, by step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped: BTreeMap<String, u64>,
+    /// Messages that became dead letters, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dead: BTreeMap<String, u64>,
+    /// Rows added, by table.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rows: BTreeMap<String, u64>,
+}
+
+/// A plugin that took part in an entry.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PluginUse {
+    /// Stream.
+    pub stream: String,
+    /// Step in the stream.
+    pub step: String,
+    /// Plugin bytes.
+    pub plugin: Digest,
+    /// Configuration the plugin ran with.
+    pub config: Digest,
+}
+
+/// Files of one table rewritten: the rows are the same, the files are others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replace {
+    /// The table.
+    pub table: String,
+    /// Paths removed; each is live in the entry before.
+    pub removed: Vec<String>,
+    /// Files added.
+    pub added: Vec<DataFile>,
+}
+
+/// Changes that carry no rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Control {
+    /// A session may write files and entries from here on.
+    SessionOpened {
+        /// The session.
+        session: SessionId,
+        /// Name of its worker, the same over restarts.
+        worker: String,
+        /// Version of Millstream.
+        version: String,
+    },
+    /// A session may not write any more; what it left behind unaccepted may be deleted.
+    SessionClosed {
+        /// The session.
+        session: SessionId,
+    },
+    /// The log's offsets are those of this source and no other.
+    SourceBound {
+        /// Identity of the source: a Kafka cluster id, or the identity of a folder.
+        source: String,
+        /// Topic ids, where the source gives them.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        topics: BTreeMap<String, String>,
+    },
+    /// The plugins that steps run from here on, with their configurations. Wins over any folder.
+    Plugins {
+        /// One for each step.
+        desired: Vec<PluginUse>,
+    },
+    /// Digest of the configuration that a worker started with.
+    Configured {
+        /// Digest of the configuration as checked.
+        config: Digest,
+    },
+    /// Entries below `boundary` may be deleted; a snapshot of the log there has been published.
+    Retention {
+        /// First entry that is kept.
+        boundary: Sequence,
+    },
+}
+
+/// The position behind a partition's last accepted range.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    /// Next offset to read.
+    pub offset: Offset,
+    /// Byte position there, for sources that need one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<u64>,
+}
