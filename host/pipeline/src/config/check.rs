@@ -1,0 +1,366 @@
+//! From the configuration as typed to one that is checked and ready. Every error names the key.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::datatypes::TimeUnit;
+use millstream_engine::Limits;
+use millstream_model::columns;
+use millstream_model::schema::{ColumnSpec, ColumnType, EventTime, StreamSchema, UnknownFields};
+
+use super::document::Document;
+use super::error::ConfigError;
+use super::{CheckpointPolicy, Config, StepConfig, StreamConfig, WorkerSettings, path, typed};
+use crate::sink::SinkSettings;
+use crate::source::{FilesSettings, KafkaSettings, SourceSettings, Start};
+
+/// Checks the document.
+pub fn check(document: &Document) -> Result<Config, ConfigError> {
+    let file: typed::File = document.deserialize()?;
+    let plugins_dir = resolve(document, file.plugins.dir.unwrap_or_else(|| PathBuf::from("plugins")));
+    let streams = streams(document, file.streams, &plugins_dir)?;
+    Ok(Config {
+        lake_url: lake_url(document, file.lake.url.clone())?,
+        source: source(document, file.source)?,
+        sink: Arc::new(sink(document, &file.lake)?),
+        checkpoint: checkpoint(document, &file.checkpoint)?,
+        cache_dir: file.plugins.cache_dir.map(|dir| resolve(document, dir)),
+        plugins_dir,
+        worker: worker(document, file.worker)?,
+        streams,
+    })
+}
+
+fn resolve(document: &Document, path: PathBuf) -> PathBuf {
+    document.folder().join(path)
+}
+
+fn lake_url(document: &Document, url: String) -> Result<String, ConfigError> {
+    if url.is_empty() {
+        return Err(
+            document.error(&["lake", "url"], "empty; expected a folder or a URL such as s3://bucket/lake")
+        );
+    }
+    let is_path = !url.contains("://");
+    Ok(if is_path { resolve(document, PathBuf::from(url)).to_string_lossy().into_owned() } else { url })
+}
+
+fn source(document: &Document, source: typed::Source) -> Result<SourceSettings, ConfigError> {
+    match source {
+        typed::Source::Kafka(kafka) => Ok(SourceSettings::Kafka(self::kafka(document, kafka)?)),
+        typed::Source::Files(files) => {
+            let dir = resolve(document, files.dir);
+            if !dir.is_dir() {
+                let message = format!(
+                    "{} is not a folder; messages are read from DIR/<topic>/<partition>.jsonl",
+                    dir.display()
+                );
+                return Err(document.error(&["source", "files", "dir"], message));
+            }
+            let poll_interval = files.poll_interval.map_or(Duration::from_millis(200), |span| span.0);
+            Ok(SourceSettings::Files(FilesSettings { dir, poll_interval }))
+        }
+    }
+}
+
+fn kafka(document: &Document, kafka: typed::Kafka) -> Result<KafkaSettings, ConfigError> {
+    let mut properties = BTreeMap::new();
+    for (key, value) in kafka.properties {
+        if let Some(instead) = reserved(&key) {
+            let keys = ["source", "kafka", "properties", &key];
+            return Err(document.error(&keys, format!("set by millstream; {instead}")));
+        }
+        let value = match value {
+            typed::Property::Text(text) => text,
+            typed::Property::Number(number) => number.to_string(),
+            typed::Property::Flag(flag) => flag.to_string(),
+        };
+        properties.insert(key, value);
+    }
+    let start = match kafka.start {
+        typed::Start::Earliest => Start::Earliest,
+        typed::Start::Latest => Start::Latest,
+    };
+    Ok(KafkaSettings { brokers: kafka.brokers, group: kafka.group, start, properties })
+}
+
+/// What to do instead of setting a librdkafka property on which exactly-once rests.
+fn reserved(key: &str) -> Option<&'static str> {
+    match key {
+        "bootstrap.servers" | "metadata.broker.list" => Some("use source.kafka.brokers"),
+        "group.id" => Some("use source.kafka.group"),
+        "auto.offset.reset" => Some("use source.kafka.start"),
+        "enable.auto.commit" | "enable.auto.offset.store" => {
+            Some("leave it out: positions come from the checkpoint log")
+        }
+        _ => None,
+    }
+}
+
+fn sink(document: &Document, lake: &typed::Lake) -> Result<SinkSettings, ConfigError> {
+    let mut settings = SinkSettings::default();
+    if let Some(size) = lake.file_bytes {
+        settings.file_bytes_max = positive(document, &["lake", "file_bytes"], size.0)?;
+    }
+    if let Some(count) = lake.open_files {
+        settings.open_files_max = positive(document, &["lake", "open_files"], count)?;
+    }
+    Ok(settings)
+}
+
+fn checkpoint(document: &Document, typed: &typed::Checkpoint) -> Result<CheckpointPolicy, ConfigError> {
+    let interval = typed.interval.map_or(Duration::from_secs(10), |span| span.0);
+    let bytes_max = typed.bytes.map_or(256 << 20, |size| size.0);
+    let rows_max = typed.rows.unwrap_or(5_000_000);
+    if interval < Duration::from_millis(10) {
+        return Err(document.error(&["checkpoint", "interval"], "shorter than 10ms"));
+    }
+    if rows_max == 0 {
+        return Err(document.error(&["checkpoint", "rows"], "must be 1 at least"));
+    }
+    Ok(CheckpointPolicy {
+        interval,
+        rows_max,
+        bytes_max: positive(document, &["checkpoint", "bytes"], bytes_max)?,
+    })
+}
+
+fn worker(document: &Document, typed: typed::Worker) -> Result<WorkerSettings, ConfigError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(WorkerSettings {
+        name: typed.name.unwrap_or_else(|| "worker-0".to_owned()),
+        threads: positive(document, &["worker", "threads"], typed.threads.unwrap_or(cores))?,
+        batch_rows_max: positive(document, &["worker", "batch_rows"], typed.batch_rows.unwrap_or(8192))?,
+        batch_bytes_max: positive(
+            document,
+            &["worker", "batch_bytes"],
+            typed.batch_bytes.map_or(8 << 20, |size| size.0),
+        )?,
+    })
+}
+
+fn positive(document: &Document, keys: &[&str], number: usize) -> Result<usize, ConfigError> {
+    if number == 0 { Err(document.error(keys, "must be 1 at least")) } else { Ok(number) }
+}
+
+fn streams(
+    document: &Document,
+    typed: typed::Ordered<typed::Stream>,
+    plugins_dir: &Path,
+) -> Result<Vec<StreamConfig>, ConfigError> {
+    if typed.0.is_empty() {
+        return Err(document.error(&["streams"], "no stream; declare one as [streams.NAME]"));
+    }
+    let mut topics = HashMap::new();
+    let mut streams = Vec::new();
+    for (name, stream) in typed.0 {
+        if !is_name(&name) {
+            let message = "a stream's name is part of its tables' names: letters, digits, `_` and `-` only";
+            return Err(document.error(&["streams", &name], message));
+        }
+        if let Some(other) = topics.insert(stream.topic.clone(), name.clone()) {
+            let message = format!("topic `{}` is that of stream `{other}` already", stream.topic);
+            return Err(document.error(&["streams", &name, "topic"], message));
+        }
+        let schema = schema(document, &name, &stream)?;
+        let steps = steps(document, &name, stream.steps, plugins_dir)?;
+        streams.push(StreamConfig { topic: stream.topic, schema: Arc::new(schema), steps, name });
+    }
+    Ok(streams)
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
+fn schema(document: &Document, stream: &str, typed: &typed::Stream) -> Result<StreamSchema, ConfigError> {
+    if typed.schema.0.is_empty() {
+        return Err(document.error(&["streams", stream, "schema"], "no column declared"));
+    }
+    let columns =
+        typed.schema.0.iter().map(|(name, column)| self::column(document, stream, name, &column.table));
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    one_column_per_path(document, stream, &columns)?;
+    let event_time = typed.event_time.as_ref().map(|typed| event_time(document, stream, typed, &columns));
+    let unknown = match typed.unknown_fields {
+        typed::UnknownFields::Ignore => UnknownFields::Ignore,
+        typed::UnknownFields::Keep => UnknownFields::Keep,
+        typed::UnknownFields::Reject => UnknownFields::Reject,
+    };
+    Ok(StreamSchema { columns, unknown, event_time: event_time.transpose()? })
+}
+
+fn column(
+    document: &Document,
+    stream: &str,
+    name: &str,
+    typed: &typed::ColumnTable,
+) -> Result<ColumnSpec, ConfigError> {
+    let error = |key: &str, message: String| {
+        let keys = ["streams", stream, "schema", name, key];
+        document.error(if key.is_empty() { &keys[..4] } else { &keys }, message)
+    };
+    if columns::is_system(name) {
+        return Err(error("", "names that begin with an underscore are kept for millstream".to_owned()));
+    }
+    if typed.r#type != typed::ColumnType::Timestamp && (typed.zone.is_some() || typed.epoch.is_some()) {
+        let key = if typed.zone.is_some() { "zone" } else { "epoch" };
+        return Err(error(key, "only a column of type \"timestamp\" has one".to_owned()));
+    }
+    if let Some(zone) = &typed.zone {
+        known_zone(zone).map_err(|message| error("zone", message))?;
+    }
+    let first = match &typed.path {
+        Some(text) => path::parse(text).map_err(|message| error("path", message))?,
+        None => path::parse(name).map_err(|message| error("", message))?,
+    };
+    let aliases = typed.aliases.iter().map(|alias| path::parse(alias));
+    let aliases = aliases.collect::<Result<Vec<_>, _>>().map_err(|message| error("aliases", message))?;
+    Ok(ColumnSpec {
+        name: name.to_owned(),
+        ty: column_type(typed),
+        required: typed.required,
+        paths: std::iter::once(first).chain(aliases).collect(),
+    })
+}
+
+fn column_type(typed: &typed::ColumnTable) -> ColumnType {
+    match typed.r#type {
+        typed::ColumnType::Boolean => ColumnType::Boolean,
+        typed::ColumnType::Int32 => ColumnType::Int32,
+        typed::ColumnType::Int64 => ColumnType::Int64,
+        typed::ColumnType::Float32 => ColumnType::Float32,
+        typed::ColumnType::Float64 => ColumnType::Float64,
+        typed::ColumnType::String => ColumnType::Utf8,
+        typed::ColumnType::Date => ColumnType::Date,
+        typed::ColumnType::Timestamp => {
+            ColumnType::Timestamp { zone: typed.zone.clone(), epoch: typed.epoch.map(time_unit) }
+        }
+        typed::ColumnType::Float64List => ColumnType::Float64List,
+        typed::ColumnType::StringList => ColumnType::Utf8List,
+        typed::ColumnType::Json => ColumnType::Json,
+    }
+}
+
+fn time_unit(epoch: typed::Epoch) -> TimeUnit {
+    match epoch {
+        typed::Epoch::Second => TimeUnit::Second,
+        typed::Epoch::Millisecond => TimeUnit::Millisecond,
+        typed::Epoch::Microsecond => TimeUnit::Microsecond,
+        typed::Epoch::Nanosecond => TimeUnit::Nanosecond,
+    }
+}
+
+fn known_zone(zone: &str) -> Result<(), String> {
+    jiff::tz::TimeZone::get(zone)
+        .map(|_| ())
+        .map_err(|_| format!("`{zone}` is not a time zone; expected an IANA name such as \"Europe/London\""))
+}
+
+fn one_column_per_path(document: &Document, stream: &str, columns: &[ColumnSpec]) -> Result<(), ConfigError> {
+    let mut owners = HashMap::new();
+    for column in columns {
+        for path in &column.paths {
+            if let Some(other) = owners.insert(path, &column.name) {
+                let message = format!("one of its paths is that of column `{other}` already");
+                return Err(document.error(&["streams", stream, "schema", &column.name], message));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn event_time(
+    document: &Document,
+    stream: &str,
+    typed: &typed::EventTime,
+    columns: &[ColumnSpec],
+) -> Result<EventTime, ConfigError> {
+    let (name, zone, epoch) = match typed {
+        typed::EventTime::Column(name) => (name, None, None),
+        typed::EventTime::Full(full) => (&full.column, full.zone.clone(), full.epoch),
+    };
+    let error = |message: String| document.error(&["streams", stream, "event_time"], message);
+    let column = columns.iter().find(|column| column.name == *name);
+    let column = column.ok_or_else(|| error(format!("no column `{name}` in the stream's schema")))?;
+    let usable = matches!(
+        column.ty,
+        ColumnType::Timestamp { .. } | ColumnType::Utf8 | ColumnType::Int32 | ColumnType::Int64
+    );
+    if !usable {
+        return Err(error(format!("column `{name}` is no timestamp, string or integer")));
+    }
+    if matches!(column.ty, ColumnType::Int32 | ColumnType::Int64) && epoch.is_none() {
+        return Err(error(format!(
+            "column `{name}` is a number: say its unit with epoch = \"s\", \"ms\", \"us\" or \"ns\""
+        )));
+    }
+    if let Some(zone) = &zone {
+        known_zone(zone).map_err(error)?;
+    }
+    Ok(EventTime { column: name.clone(), zone, epoch: epoch.map(time_unit) })
+}
+
+fn steps(
+    document: &Document,
+    stream: &str,
+    typed: Vec<typed::Step>,
+    plugins_dir: &Path,
+) -> Result<Vec<StepConfig>, ConfigError> {
+    let mut names = HashSet::new();
+    let mut steps = Vec::new();
+    for (index, step) in typed.into_iter().enumerate() {
+        let index = index.to_string();
+        let at = |key| ["streams", stream, "steps", &index, key];
+        if !is_name(&step.plugin) {
+            let message = "expected the name of a plugin: its file without `.wasm`, in the plugin folder";
+            return Err(document.error(&at("plugin"), message));
+        }
+        let wasm = plugins_dir.join(format!("{}.wasm", step.plugin));
+        if !wasm.is_file() {
+            let message = format!("no plugin `{}`: {} does not exist", step.plugin, wasm.display());
+            return Err(document.error(&at("plugin"), message));
+        }
+        let name = step.name.unwrap_or_else(|| step.plugin.clone());
+        if !names.insert(name.clone()) {
+            let message = format!("a second step `{name}` in this stream; give it another `name`");
+            return Err(document.error(&at("name"), message));
+        }
+        if let Some(table) = step.outputs.values().find(|table| !table.split('.').all(is_name)) {
+            return Err(document.error(&at("outputs"), format!("`{table}` is not a table's name")));
+        }
+        let beside = plugin_file(&plugins_dir.join(format!("{}.toml", step.plugin)))?;
+        let mut config = beside.config;
+        config.extend(step.config);
+        steps.push(StepConfig {
+            name,
+            plugin: step.plugin,
+            config: serde_json::to_value(config)
+                .map_err(|error| document.error(&at("config"), error.to_string()))?,
+            outputs: step.outputs,
+            limits: limits(&beside.limits),
+        });
+    }
+    Ok(steps)
+}
+
+/// The file beside a plugin; absent means default limits and no parameters.
+fn plugin_file(path: &Path) -> Result<typed::PluginFile, ConfigError> {
+    if path.is_file() { Document::read(path, [])?.deserialize() } else { Ok(typed::PluginFile::default()) }
+}
+
+fn limits(typed: &typed::Limits) -> Limits {
+    let mut limits = Limits::default();
+    if let Some(deadline) = typed.deadline {
+        limits.deadline = deadline.0;
+    }
+    if let Some(memory) = typed.memory {
+        limits.memory_bytes = memory.0;
+    }
+    if let Some(output) = typed.output {
+        limits.output_bytes = output.0;
+    }
+    limits
+}

@@ -1,0 +1,183 @@
+//! A TOML document that still knows where everything in it stands, so that every error can name
+//! file, line and key. Variables of the environment are laid over the file here, once.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::ConfigError;
+
+/// Variables of this form override the file: `MILLSTREAM_LAKE__URL` is key `lake.url`.
+pub const ENVIRONMENT_PREFIX: &str = "MILLSTREAM_";
+
+/// A parsed file, with overrides from the environment.
+pub struct Document {
+    path: PathBuf,
+    text: String,
+    overrides: Vec<Override>,
+}
+
+struct Override {
+    variable: String,
+    keys: Vec<String>,
+    value: String,
+}
+
+impl Document {
+    /// Reads the file at `path`. `environment` are the variables to lay over it: those that begin with
+    /// [`ENVIRONMENT_PREFIX`] and have a double underscore; others are not looked at.
+    pub fn read(
+        path: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { file: path.to_owned(), source })?;
+        let mut overrides: Vec<_> = environment.into_iter().filter_map(Override::parse).collect();
+        overrides.sort_by(|a, b| a.variable.cmp(&b.variable));
+        let document = Self { path: path.to_owned(), text, overrides };
+        document.table()?;
+        Ok(document)
+    }
+
+    /// The document as a `T`.
+    pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        let mut root = self.table()?;
+        for change in &self.overrides {
+            change.apply(root.get_mut())?;
+        }
+        let result = T::deserialize(toml::Deserializer::from(root));
+        result.map_err(|error| self.error_at(error.span(), error.message()))
+    }
+
+    /// An error about the value of `keys`, at its line, or at that of its nearest parent.
+    pub fn error(&self, keys: &[&str], message: impl Into<String>) -> ConfigError {
+        let key = keys.iter().map(|key| quote(key)).collect::<Vec<_>>().join(".");
+        let place = match self.overrides.iter().find(|o| o.keys == keys) {
+            Some(change) => format!("environment variable {}", change.variable),
+            None => {
+                let offset = self.table().ok().and_then(|root| find(root.get_ref(), keys));
+                self.place(offset.unwrap_or(0))
+            }
+        };
+        ConfigError::Invalid { place, key, message: message.into() }
+    }
+
+    /// Folder that relative paths in the file are relative to.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    fn table(&self) -> Result<Spanned<DeTable<'_>>, ConfigError> {
+        DeTable::parse(&self.text).map_err(|error| self.error_at(error.span(), error.message()))
+    }
+
+    fn error_at(&self, span: Option<Range<usize>>, message: &str) -> ConfigError {
+        // Values from the environment were given the span 0..0, which no value in a file has.
+        let offset = span.filter(|span| span.end > 0).map(|span| span.start);
+        let keys = offset.and_then(|at| Some(enclosing(DeTable::parse(&self.text).ok()?.get_ref(), at)));
+        let key = keys.map(|keys| keys.iter().map(|key| quote(key)).collect::<Vec<_>>().join("."));
+        let place = match (offset, self.overrides.as_slice()) {
+            (Some(offset), _) => self.place(offset),
+            (None, []) => self.path.display().to_string(),
+            (None, changes) => {
+                let names: Vec<_> = changes.iter().map(|change| change.variable.as_str()).collect();
+                format!("{} or one of the environment variables {}", self.path.display(), names.join(", "))
+            }
+        };
+        ConfigError::Invalid { place, key: key.unwrap_or_default(), message: one_line(message) }
+    }
+
+    fn place(&self, offset: usize) -> String {
+        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+        format!("{}:{line}:{column}", self.path.display())
+    }
+}
+
+impl Override {
+    fn parse((variable, value): (String, String)) -> Option<Self> {
+        let keys = variable.strip_prefix(ENVIRONMENT_PREFIX)?;
+        let keys: Vec<_> = keys.split("__").map(str::to_lowercase).collect();
+        (keys.len() > 1).then_some(Self { variable, keys, value })
+    }
+
+    /// Sets the value; text that is not a TOML value (`lake`, `10s`) is taken as a string.
+    fn apply<'a>(&'a self, mut table: &mut DeTable<'a>) -> Result<(), ConfigError> {
+        let (last, parents) = self.keys.split_last().expect("an override has two keys at least");
+        for key in parents {
+            let entry = table
+                .entry(Spanned::new(0..0, key.as_str().into()))
+                .or_insert_with(|| Spanned::new(0..0, DeValue::Table(DeTable::new())));
+            let DeValue::Table(inner) = entry.get_mut() else {
+                return Err(ConfigError::Invalid {
+                    place: format!("environment variable {}", self.variable),
+                    key: self.keys.join("."),
+                    message: format!("`{key}` is not a table"),
+                });
+            };
+            table = inner;
+        }
+        let value = DeValue::parse(&self.value)
+            .map_or_else(|_| DeValue::String(self.value.as_str().into()), |value| value.into_inner());
+        table.insert(Spanned::new(0..0, last.as_str().into()), Spanned::new(0..0, value));
+        Ok(())
+    }
+}
+
+/// Where the value of `keys` stands, or that of its longest prefix.
+fn find(table: &DeTable<'_>, keys: &[&str]) -> Option<usize> {
+    let (first, rest) = keys.split_first()?;
+    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == first)?;
+    find_in(value.get_ref(), rest).or(Some(key.span().start))
+}
+
+fn find_in(value: &DeValue<'_>, keys: &[&str]) -> Option<usize> {
+    match value {
+        DeValue::Table(table) => find(table, keys),
+        DeValue::Array(array) => {
+            let (index, rest) = keys.split_first()?;
+            let item = array.get(index.parse::<usize>().ok()?)?;
+            find_in(item.get_ref(), rest).or(Some(item.span().start))
+        }
+        _ => None,
+    }
+}
+
+/// The keys of the innermost value that stands around `offset`.
+fn enclosing(table: &DeTable<'_>, offset: usize) -> Vec<String> {
+    for (key, value) in table.iter() {
+        let inner = enclosing_in(value, offset);
+        if key.span().contains(&offset) || inner.is_some() {
+            return [vec![key.get_ref().to_string()], inner.unwrap_or_default()].concat();
+        }
+    }
+    Vec::new()
+}
+
+/// As [`enclosing`]; a table with a header of its own does not stand around its content, so tables are
+/// searched wherever they stand.
+fn enclosing_in(value: &Spanned<DeValue<'_>>, offset: usize) -> Option<Vec<String>> {
+    let inner = match value.get_ref() {
+        DeValue::Table(table) => enclosing(table, offset),
+        DeValue::Array(array) => array
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| Some([vec![index.to_string()], enclosing_in(item, offset)?].concat()))
+            .unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    (!inner.is_empty() || value.span().contains(&offset)).then_some(inner)
+}
+
+fn quote(key: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !key.is_empty() && key.chars().all(bare) { key.to_owned() } else { format!("\"{key}\"") }
+}
+
+fn one_line(message: &str) -> String {
+    message.trim().replace('\n', "; ")
+}

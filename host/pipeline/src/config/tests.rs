@@ -1,0 +1,139 @@
+//! A configuration's errors name file, line, column and key; so each case here is a file and a text.
+
+use std::path::PathBuf;
+
+use super::*;
+
+const GOOD: &str = r#"
+[lake]
+url = "lake"
+
+[source.files]
+dir = "."
+
+[streams.vehicle]
+topic = "vehicle_data"
+event_time = { column = "timestamp", zone = "Europe/London" }
+
+[streams.vehicle.schema]
+id = { type = "string", required = true }
+device = { type = "string", aliases = ["deviceId", "device_id"] }
+timestamp = "string"
+"location.lat" = { type = "float64", aliases = ["location[0]"] }
+"#;
+
+fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("plugins")).unwrap();
+    std::fs::write(folder.path().join("plugins/present.wasm"), "").unwrap();
+    std::fs::write(
+        folder.path().join("plugins/present.toml"),
+        "[limits]\ndeadline = \"2s\"\n[config]\na = 1\nb = 1\n",
+    )
+    .unwrap();
+    let path: PathBuf = folder.path().join("millstream.toml");
+    std::fs::write(&path, text).unwrap();
+    let environment = environment.iter().map(|(k, v)| (k.to_string(), v.to_string()));
+    Config::read(&path, environment)
+        .map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))
+}
+
+#[track_caller]
+fn check(from: &str, to: &str, expect: &str) {
+    assert!(GOOD.contains(from), "the case changes nothing");
+    let error = read(&GOOD.replacen(from, to, 1), &[]).expect_err("an error");
+    assert!(error.contains(expect), "\n{error}\ndoes not contain\n{expect}");
+}
+
+#[test]
+fn a_good_file_keeps_the_order_of_its_columns() {
+    let config = read(GOOD, &[]).unwrap();
+    let names: Vec<_> = config.streams[0].schema.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["id", "device", "timestamp", "location.lat"]);
+    assert_eq!(config.streams[0].schema.columns[1].paths.len(), 3);
+    assert!(config.lake_url.ends_with("/lake"), "{}", config.lake_url);
+}
+
+#[test]
+fn errors_name_file_line_and_key() {
+    check("[lake]", "[lake]\ncolour = \"red\"", "millstream.toml:3:1: `lake.colour`: unknown field `colour`");
+    check(
+        "topic = \"vehicle_data\"",
+        "tpoic = \"x\"",
+        "millstream.toml:9:1: `streams.vehicle.tpoic`: unknown field `tpoic`",
+    );
+    check(
+        "topic = \"vehicle_data\"",
+        "topic = 3",
+        "millstream.toml:9:9: `streams.vehicle.topic`: invalid type: integer `3`, expected a string",
+    );
+    check(
+        "\"string\", required",
+        "\"strnig\", required",
+        "millstream.toml:13:15: `streams.vehicle.schema.id.type`: unknown variant `strnig`",
+    );
+    check(
+        "timestamp = \"string\"",
+        "timestamp = 7",
+        "millstream.toml:15:13: `streams.vehicle.schema.timestamp`: invalid type: integer `7`, expected a type such as",
+    );
+    check(
+        "Europe/London",
+        "Europe/Lodnon",
+        "millstream.toml:10:1: `streams.vehicle.event_time`: `Europe/Lodnon` is not a time zone",
+    );
+    check("column = \"timestamp\"", "column = \"time\"", "`streams.vehicle.event_time`: no column `time`");
+    check(
+        "\"device_id\"",
+        "\"id\"",
+        "`streams.vehicle.schema.device`: one of its paths is that of column `id` already",
+    );
+    check("id = {", "_id = {", "`streams.vehicle.schema._id`: names that begin with an underscore");
+    check(
+        "dir = \".\"",
+        "dir = \"absent\"",
+        "millstream.toml:6:7: `source.files.dir`: absent is not a folder",
+    );
+    check("[lake]", "[lake", "millstream.toml:2:6: ");
+    check(
+        "[streams.vehicle.schema]",
+        "[[streams.vehicle.steps]]\nplugin = \"gone\"\n[streams.vehicle.schema]",
+        "millstream.toml:13:10: `streams.vehicle.steps.0.plugin`: no plugin `gone`: plugins/gone.wasm does not exist",
+    );
+    check(
+        "[streams.vehicle]",
+        "[checkpoint]\ninterval = \"soon\"\n[streams.vehicle]",
+        "millstream.toml:9:12: `checkpoint.interval`: `soon` is not a duration",
+    );
+    check(
+        "[source.files]\ndir = \".\"",
+        "[source.kafka]\nbrokers = \"x:1\"\n[source.kafka.properties]\n\"group.id\" = \"g\"",
+        "`source.kafka.properties.\"group.id\"`: set by millstream; use source.kafka.group",
+    );
+    check("[source.files]\ndir = \".\"", "[source]", "`source`");
+    check("[lake]\nurl = \"lake\"", "", "missing field `lake`");
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let config =
+        read(GOOD, &[("MILLSTREAM_LAKE__URL", "s3://bucket/lake"), ("MILLSTREAM_WORKER__THREADS", "7")]);
+    let config = config.unwrap();
+    assert_eq!((config.lake_url.as_str(), config.worker.threads), ("s3://bucket/lake", 7));
+    let error = read(GOOD, &[("MILLSTREAM_WORKER__THREADS", "many")]).unwrap_err();
+    assert!(error.contains("MILLSTREAM_WORKER__THREADS"), "{error}");
+    let error = read(GOOD, &[("MILLSTREAM_WORKER__THREADS", "0")]).unwrap_err();
+    assert!(
+        error.starts_with("environment variable MILLSTREAM_WORKER__THREADS: `worker.threads`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_step_takes_what_stands_beside_its_plugin() {
+    let text = format!("{GOOD}\n[[streams.vehicle.steps]]\nplugin = \"present\"\nconfig = {{ b = 2 }}\n");
+    let config = read(&text, &[]).unwrap();
+    let step = &config.streams[0].steps[0];
+    assert_eq!(step.config, serde_json::json!({ "a": 1, "b": 2 }));
+    assert_eq!(step.limits.deadline, Duration::from_secs(2));
+}

@@ -1,0 +1,274 @@
+//! The configuration as typed: what `millstream.toml` may hold, key by key. Nothing but
+//! [`super::check`] sees these types.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use super::units::{ByteSize, Span};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    pub lake: Lake,
+    pub source: Source,
+    #[serde(default)]
+    pub checkpoint: Checkpoint,
+    #[serde(default)]
+    pub plugins: Plugins,
+    #[serde(default)]
+    pub worker: Worker,
+    pub streams: Ordered<Stream>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lake {
+    pub url: String,
+    pub file_bytes: Option<ByteSize>,
+    pub open_files: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Source {
+    Kafka(Kafka),
+    Files(Files),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kafka {
+    pub brokers: String,
+    #[serde(default = "default_group")]
+    pub group: String,
+    #[serde(default)]
+    pub start: Start,
+    #[serde(default)]
+    pub properties: BTreeMap<String, Property>,
+}
+
+/// librdkafka takes text; a number or a boolean is as good.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a string, a number or a boolean")]
+pub enum Property {
+    Text(String),
+    Number(i64),
+    Flag(bool),
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    #[default]
+    Earliest,
+    Latest,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    pub dir: PathBuf,
+    pub poll_interval: Option<Span>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    pub interval: Option<Span>,
+    pub rows: Option<u64>,
+    pub bytes: Option<ByteSize>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plugins {
+    pub dir: Option<PathBuf>,
+    pub cache_dir: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worker {
+    pub name: Option<String>,
+    pub threads: Option<usize>,
+    pub batch_rows: Option<usize>,
+    pub batch_bytes: Option<ByteSize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stream {
+    pub topic: String,
+    pub event_time: Option<EventTime>,
+    #[serde(default)]
+    pub unknown_fields: UnknownFields,
+    pub schema: Ordered<Column>,
+    #[serde(default)]
+    pub steps: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a column name, or { column = \"…\", zone = \"…\" }")]
+pub enum EventTime {
+    Column(String),
+    Full(EventTimeTable),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventTimeTable {
+    pub column: String,
+    pub zone: Option<String>,
+    pub epoch: Option<Epoch>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownFields {
+    #[default]
+    Ignore,
+    Keep,
+    Reject,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+pub enum Epoch {
+    #[serde(rename = "s")]
+    Second,
+    #[serde(rename = "ms")]
+    Millisecond,
+    #[serde(rename = "us")]
+    Microsecond,
+    #[serde(rename = "ns")]
+    Nanosecond,
+}
+
+/// `"float64"` or `{ type = "float64", … }`. Not an untagged enum: that would hide what is wrong
+/// inside the table.
+pub struct Column {
+    pub table: ColumnTable,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnTable {
+    pub r#type: ColumnType,
+    #[serde(default)]
+    pub required: bool,
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    pub path: Option<String>,
+    pub zone: Option<String>,
+    pub epoch: Option<Epoch>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnType {
+    Boolean,
+    Int32,
+    Int64,
+    Float32,
+    Float64,
+    String,
+    Date,
+    Timestamp,
+    #[serde(rename = "list<float64>")]
+    Float64List,
+    #[serde(rename = "list<string>")]
+    StringList,
+    Json,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    pub plugin: String,
+    pub name: Option<String>,
+    #[serde(default)]
+    pub config: toml::Table,
+    #[serde(default)]
+    pub outputs: BTreeMap<String, String>,
+}
+
+/// What stands beside a plugin, in `<plugin>.toml`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PluginFile {
+    #[serde(default)]
+    pub limits: Limits,
+    #[serde(default)]
+    pub config: toml::Table,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub deadline: Option<Span>,
+    pub memory: Option<ByteSize>,
+    pub output: Option<ByteSize>,
+}
+
+fn default_group() -> String {
+    "millstream".to_owned()
+}
+
+/// A table whose keys keep the order of the file.
+pub struct Ordered<T>(pub Vec<(String, T)>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+            type Value = Ordered<T>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a table")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Ordered(entries))
+            }
+        }
+        deserializer.deserialize_map(Entries(std::marker::PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Column {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Column;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a type such as \"float64\", or { type = \"float64\", required = true, … }")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Column, E> {
+                let r#type = ColumnType::deserialize(serde::de::value::StrDeserializer::new(text))?;
+                let table = ColumnTable {
+                    r#type,
+                    required: false,
+                    aliases: Vec::new(),
+                    path: None,
+                    zone: None,
+                    epoch: None,
+                };
+                Ok(Column { table })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Column, A::Error> {
+                let table = ColumnTable::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(Column { table })
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}

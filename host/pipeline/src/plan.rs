@@ -1,0 +1,233 @@
+//! What a stream's steps and tables are, worked out once at start: plugins are loaded and configured
+//! against the schema before any data flows. A [`StreamPlan`] is immutable and shared by all tasks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use millstream_engine::{ConfigureError, InputSpec, Plugin, Step};
+use millstream_model::entry::PluginUse;
+use millstream_model::schema::StreamSchema;
+use millstream_model::{Digest, columns};
+
+use crate::config::{StepConfig, StreamConfig};
+use crate::dead_letter;
+use crate::decode::{Decoder, SchemaError};
+use crate::sink::TableSpec;
+
+/// A stream, ready to run.
+#[derive(Debug)]
+pub struct StreamPlan {
+    /// Name of the stream.
+    pub name: Arc<str>,
+    /// Its topic.
+    pub topic: Arc<str>,
+    /// Declared schema.
+    pub schema: Arc<StreamSchema>,
+    /// Steps in their order.
+    pub steps: Vec<PlannedStep>,
+    /// Every message.
+    pub raw: Arc<TableSpec>,
+    /// Rows behind the last step; none if the stream has no steps.
+    pub curated: Option<Arc<TableSpec>>,
+    /// Records that could not be processed, of all streams.
+    pub dead_letters: Arc<TableSpec>,
+}
+
+/// One step, ready to run.
+#[derive(Debug)]
+pub struct PlannedStep {
+    /// Name of the step.
+    pub name: Arc<str>,
+    /// The plugin with its configuration.
+    pub step: Step,
+    /// Digest of the configuration.
+    pub config: Digest,
+    /// Table of each of the step's side outputs, in the plugin's order.
+    pub outputs: Vec<Arc<TableSpec>>,
+    /// True if the step may add rows to its own stream.
+    pub fans_out: bool,
+}
+
+/// A stream that cannot run as configured.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The declared schema does not hold together.
+    #[error("stream `{stream}`: {source}")]
+    Schema {
+        /// The stream.
+        stream: String,
+        /// What is wrong.
+        source: SchemaError,
+    },
+    /// A plugin does not fit its place.
+    #[error("stream `{stream}`, step `{step}`: {source}")]
+    Step {
+        /// The stream.
+        stream: String,
+        /// The step.
+        step: String,
+        /// What is wrong.
+        source: Box<ConfigureError>,
+    },
+    /// An output of a plugin has no table.
+    #[error(
+        "stream `{stream}`, step `{step}`: plugin `{plugin}` has an output `{output}` that no table is named for; \
+         add outputs = {{ {output} = \"curated.{output}\" }} to the step"
+    )]
+    UnroutedOutput {
+        /// The stream.
+        stream: String,
+        /// The step.
+        step: String,
+        /// The plugin.
+        plugin: String,
+        /// The output.
+        output: String,
+    },
+    /// A table is named for an output that the plugin does not have.
+    #[error("stream `{stream}`, step `{step}`: plugin `{plugin}` has no output `{output}`; it has: {known}")]
+    UnknownOutput {
+        /// The stream.
+        stream: String,
+        /// The step.
+        step: String,
+        /// The plugin.
+        plugin: String,
+        /// The output.
+        output: String,
+        /// The outputs it has.
+        known: String,
+    },
+}
+
+impl StreamPlan {
+    /// Plans `stream`; `plugins` are its steps' plugins, in the order of the steps.
+    pub fn new(stream: &StreamConfig, plugins: &[Plugin]) -> Result<Self, PlanError> {
+        let decoder = Decoder::new(stream.schema.clone())
+            .map_err(|source| PlanError::Schema { stream: stream.name.clone(), source })?;
+        let event_time = stream.schema.event_time.as_ref().map(|event_time| event_time.column.as_str());
+        let mut schema = decoder.row_schema();
+        let mut steps = Vec::new();
+        for (config, plugin) in stream.steps.iter().zip(plugins) {
+            let step = planned_step(stream, config, plugin, schema)?;
+            schema = step.step.output_schema();
+            steps.push(step);
+        }
+        let curated = (!steps.is_empty()).then(|| {
+            let fields = curated_fields(&schema, event_time);
+            table(format!("curated.{}", stream.name), Arc::new(Schema::new(fields)), event_time)
+        });
+        Ok(Self {
+            name: stream.name.as_str().into(),
+            topic: stream.topic.as_str().into(),
+            schema: stream.schema.clone(),
+            raw: table(format!("raw.{}", stream.name), decoder.raw_schema(), event_time),
+            curated,
+            dead_letters: Arc::new(dead_letter::table()),
+            steps,
+        })
+    }
+
+    /// The plugins of the stream's steps, as the log names them.
+    pub fn plugins(&self) -> Vec<PluginUse> {
+        let of_step = |step: &PlannedStep| PluginUse {
+            stream: self.name.to_string(),
+            step: step.name.to_string(),
+            plugin: step.step.plugin().digest(),
+            config: step.config,
+        };
+        self.steps.iter().map(of_step).collect()
+    }
+
+    /// True if one message may become several rows.
+    pub fn fans_out(&self) -> bool {
+        self.steps.iter().any(|step| step.fans_out)
+    }
+
+    /// Every table the stream writes, by name.
+    pub fn tables(&self) -> BTreeMap<&str, &Arc<TableSpec>> {
+        let outputs = self.steps.iter().flat_map(|step| &step.outputs);
+        let own = [&self.raw, &self.dead_letters].into_iter().chain(&self.curated);
+        own.chain(outputs).map(|table| (table.name.as_str(), table)).collect()
+    }
+}
+
+fn planned_step(
+    stream: &StreamConfig,
+    config: &StepConfig,
+    plugin: &Plugin,
+    schema: SchemaRef,
+) -> Result<PlannedStep, PlanError> {
+    let event_time = stream.schema.event_time.as_ref().map(|event_time| event_time.column.as_str());
+    let input = InputSpec { name: stream.name.clone(), schema };
+    let step = plugin.configure(&config.config, &input, config.limits.clone()).map_err(|source| {
+        PlanError::Step { stream: stream.name.clone(), step: config.name.clone(), source: Box::new(source) }
+    })?;
+    let names: Vec<_> = step.outputs().iter().map(|(name, _)| name.clone()).collect();
+    if let Some(output) = config.outputs.keys().find(|output| !names.contains(output)) {
+        return Err(PlanError::UnknownOutput {
+            stream: stream.name.clone(),
+            step: config.name.clone(),
+            plugin: config.plugin.clone(),
+            output: output.clone(),
+            known: if names.is_empty() { "none".to_owned() } else { names.join(", ") },
+        });
+    }
+    let mut outputs = Vec::new();
+    for (name, schema) in step.outputs() {
+        let table_name = config.outputs.get(name).ok_or_else(|| PlanError::UnroutedOutput {
+            stream: stream.name.clone(),
+            step: config.name.clone(),
+            plugin: config.plugin.clone(),
+            output: name.clone(),
+        })?;
+        let fields = curated_fields(schema, event_time);
+        outputs.push(table(table_name.clone(), Arc::new(Schema::new(fields)), event_time));
+    }
+    Ok(PlannedStep {
+        name: config.name.as_str().into(),
+        fans_out: step.fans_out(),
+        config: Digest::of(config.config.to_string().as_bytes()),
+        step,
+        outputs,
+    })
+}
+
+fn table(name: String, schema: SchemaRef, event_time: Option<&str>) -> Arc<TableSpec> {
+    let event_time = day_column(&schema, event_time).to_owned();
+    Arc::new(TableSpec { name, schema, event_time })
+}
+
+/// The column whose day partitions a table: the stream's event-time column, if the table has it as an
+/// instant, else what the decoder read of it.
+fn day_column<'a>(schema: &Schema, event_time: Option<&'a str>) -> &'a str {
+    let named = event_time.filter(|name| schema.field_with_name(name).is_ok_and(is_instant));
+    named.unwrap_or(if schema.field_with_name(columns::EVENT_TIME).is_ok() {
+        columns::EVENT_TIME
+    } else {
+        columns::TIMESTAMP
+    })
+}
+
+fn is_instant(field: &Field) -> bool {
+    matches!(field.data_type(), DataType::Timestamp(TimeUnit::Microsecond, Some(zone)) if &**zone == "UTC")
+}
+
+/// Columns of a table behind the steps: those of the rows, with `_ordinal` behind `_offset`, without
+/// the message key (the raw table has it) and without `_event_time` where a column says the same.
+fn curated_fields(schema: &Schema, event_time: Option<&str>) -> Vec<Field> {
+    let says_it = day_column(schema, event_time) != columns::EVENT_TIME;
+    let mut fields = Vec::new();
+    for field in schema.fields() {
+        let name = field.name().as_str();
+        if name == columns::KEY || (name == columns::EVENT_TIME && says_it) {
+            continue;
+        }
+        fields.push(field.as_ref().clone());
+        if name == columns::OFFSET {
+            fields.push(Field::new(columns::ORDINAL, DataType::Int32, false));
+        }
+    }
+    fields
+}

@@ -1,0 +1,403 @@
+//! Wires the data path: source → tasks on CPU threads → uploads → one entry of the log. The
+//! coordinator below is the only one that talks to the log, and it takes every position from there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use millstream_engine::Engine;
+use millstream_log::LogState;
+use millstream_model::entry::{Body, ConsumedRange, Counters, Data, Position, Sequence, SessionId};
+use millstream_model::{Clock, Offset, TopicPartition};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::checkpoint::{AppendError, CheckpointLog};
+use crate::config::Config;
+use crate::error::RunError;
+use crate::lake::Lake;
+use crate::plan::StreamPlan;
+use crate::sink::FileNames;
+use crate::source::{self, Source, SourceError, SourceEvent};
+use crate::start;
+use crate::task::{TaskError, TaskReport, TaskStart};
+use crate::telemetry::{TaskGauge, Telemetry};
+use crate::uploads::Uploads;
+use crate::worker::{Command, Event, Quota, WorkerThread};
+
+/// Events of the source, and of the threads, that may wait for the coordinator.
+const EVENTS_MAX: usize = 64;
+/// Shortest time between two looks at the clock.
+const TICK: Duration = Duration::from_millis(20);
+
+/// When a run ends by itself.
+#[derive(Clone, Copy, Debug)]
+pub enum Until {
+    /// Not before it is told to.
+    Stopped,
+    /// After this long.
+    Elapsed(Duration),
+    /// As soon as every message that is there has been committed.
+    CaughtUp,
+}
+
+/// What the run is like at a moment; given to the observer at the start, about once a
+/// second and at the end.
+pub struct Progress<'a> {
+    /// Time since the start.
+    pub elapsed: Duration,
+    /// Live figures.
+    pub telemetry: &'a Telemetry,
+    /// Where each task stands.
+    pub tasks: Vec<Arc<TaskGauge>>,
+    /// What is committed.
+    pub log: &'a LogState,
+    /// True at the last call.
+    pub last: bool,
+}
+
+/// Runs the streams of `config` until it is told to stop (`stop` resolves) or `until` is reached. What
+/// was read is committed before it returns, unless it returns an error.
+pub async fn run(
+    config: &Config,
+    engine: &Engine,
+    clock: Arc<dyn Clock>,
+    until: Until,
+    stop: impl Future<Output = ()>,
+    observe: impl FnMut(Progress<'_>),
+) -> Result<(), RunError> {
+    let lake = Lake::open(&config.lake_url)?;
+    let (source_events, inbox) = mpsc::channel(EVENTS_MAX);
+    let topics: Vec<_> = config.streams.iter().map(|stream| stream.topic.clone()).collect();
+    let settings = config.source.clone();
+    let source = tokio::task::spawn_blocking(move || source::connect(&settings, &topics, source_events))
+        .await
+        .map_err(|error| RunError::Thread { what: error.to_string() })??;
+    let started = start::start(config, engine, &lake, source.identity(), clock).await;
+    let result = match started {
+        Ok(started) => {
+            let coordinator = Coordinator::new(config, &lake, source.clone(), started)?;
+            coordinator.run(inbox, until, stop, observe).await
+        }
+        Err(error) => Err(error),
+    };
+    // Leaving the group waits for the broker, which is nothing for an async thread. The receiver of
+    // its last events is gone by now, so nobody has to acknowledge them.
+    let stopped = tokio::task::spawn_blocking(move || source.stop()).await;
+    result.and(stopped.map_err(|error| RunError::Thread { what: error.to_string() }))
+}
+
+/// What start-up made ready.
+pub struct Started {
+    /// The log, at its head, with a session of ours open.
+    pub log: CheckpointLog,
+    /// Our session.
+    pub session: SessionId,
+    /// Streams by topic.
+    pub plans: BTreeMap<Arc<str>, Arc<StreamPlan>>,
+}
+
+struct Coordinator<'a> {
+    config: &'a Config,
+    source: Arc<dyn Source>,
+    log: CheckpointLog,
+    plans: BTreeMap<Arc<str>, Arc<StreamPlan>>,
+    names: FileNames,
+    threads: Vec<WorkerThread>,
+    events: mpsc::Receiver<Event>,
+    telemetry: Arc<Telemetry>,
+    assigned: BTreeMap<TopicPartition, Arc<TaskGauge>>,
+    /// False until the source has said for the first time which partitions are ours.
+    assignment_known: bool,
+    last_checkpoint: Instant,
+}
+
+impl<'a> Coordinator<'a> {
+    fn new(
+        config: &'a Config,
+        lake: &Lake,
+        source: Arc<dyn Source>,
+        started: Started,
+    ) -> Result<Self, RunError> {
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let telemetry = Arc::new(Telemetry::default());
+        let uploads = Uploads::new(lake.store(), tokio::runtime::Handle::current());
+        let threads = config.worker.threads;
+        let quota = Quota {
+            rows_max: config.checkpoint.rows_max.div_ceil(threads as u64),
+            bytes_max: config.checkpoint.bytes_max.div_ceil(threads),
+        };
+        let start = |index| {
+            let (uploads, telemetry) = (uploads.clone(), telemetry.clone());
+            WorkerThread::start(index, &config.worker, quota, uploads, telemetry, sender.clone())
+                .map_err(|error| RunError::Thread { what: error.to_string() })
+        };
+        let threads = (0..threads).map(start).collect::<Result<_, _>>()?;
+        Ok(Self {
+            config,
+            source,
+            log: started.log,
+            plans: started.plans,
+            names: FileNames::new(started.session),
+            threads,
+            events,
+            telemetry,
+            assigned: BTreeMap::new(),
+            assignment_known: false,
+            last_checkpoint: Instant::now(),
+        })
+    }
+
+    async fn run(
+        mut self,
+        mut source_events: mpsc::Receiver<SourceEvent>,
+        until: Until,
+        stop: impl Future<Output = ()>,
+        mut observe: impl FnMut(Progress<'_>),
+    ) -> Result<(), RunError> {
+        let start = Instant::now();
+        let mut observed = Instant::now();
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        tokio::pin!(stop);
+        observe(self.progress(start, false));
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                Some(event) = source_events.recv() => self.on_source(event).await?,
+                Some(event) = self.events.recv() => self.on_worker(event).await?,
+                _ = ticks.tick() => {
+                    if self.last_checkpoint.elapsed() >= self.config.checkpoint.interval {
+                        self.checkpoint(Command::Barrier).await?;
+                    }
+                }
+            }
+            if observed.elapsed() >= Duration::from_secs(1) {
+                observed = Instant::now();
+                observe(self.progress(start, false));
+            }
+            match until {
+                Until::Elapsed(limit) if start.elapsed() >= limit => break,
+                Until::CaughtUp if self.is_caught_up().await? => break,
+                _ => {}
+            }
+        }
+        self.checkpoint(Command::Drain).await?;
+        observe(self.progress(start, true));
+        Ok(())
+    }
+
+    fn progress(&self, start: Instant, last: bool) -> Progress<'_> {
+        Progress {
+            elapsed: start.elapsed(),
+            telemetry: &self.telemetry,
+            tasks: self.assigned.values().cloned().collect(),
+            log: self.log.state(),
+            last,
+        }
+    }
+
+    async fn on_source(&mut self, event: SourceEvent) -> Result<(), RunError> {
+        match event {
+            SourceEvent::Assigned(partitions) => {
+                tracing::info!(partitions = ?names(&partitions), "partitions assigned");
+                self.assignment_known = true;
+                self.open(partitions).await
+            }
+            SourceEvent::Revoked { partitions, lost, done } => {
+                tracing::info!(partitions = ?names(&partitions), lost, "partitions revoked");
+                if !lost {
+                    self.checkpoint(Command::Barrier).await?;
+                }
+                self.close(&partitions);
+                done.acknowledge();
+                Ok(())
+            }
+            SourceEvent::Failed(error) => Err(error.into()),
+        }
+    }
+
+    async fn on_worker(&mut self, event: Event) -> Result<(), RunError> {
+        match event {
+            Event::Pressure => self.checkpoint(Command::Barrier).await,
+            Event::Failed(partition, TaskError::Source(error)) if error.is_recoverable() => {
+                tracing::warn!(%partition, %error, "reading again from the last checkpoint");
+                self.close(std::slice::from_ref(&partition));
+                self.open(vec![partition]).await
+            }
+            Event::Failed(partition, error) => {
+                // What the other tasks did is good: it is committed before the process gives up.
+                self.close(std::slice::from_ref(&partition));
+                self.checkpoint(Command::Drain).await?;
+                Err(RunError::Task { partition, error })
+            }
+        }
+    }
+
+    /// Opens partitions where the log says, and hands them to their threads.
+    async fn open(&mut self, partitions: Vec<TopicPartition>) -> Result<(), RunError> {
+        self.log.refresh().await?;
+        let mut starts: BTreeMap<usize, Vec<TaskStart>> = BTreeMap::new();
+        for partition in partitions {
+            let Some(plan) = self.plans.get(&partition.topic).cloned() else { continue };
+            let (reader, position) = self.open_reader(&partition).await?;
+            let gauge = Arc::new(TaskGauge::new(partition.clone(), position.offset));
+            self.assigned.insert(partition.clone(), gauge.clone());
+            // Co-numbered partitions of several topics meet on one thread.
+            let thread = partition.partition.unsigned_abs() as usize % self.threads.len();
+            let (sink, names) = (self.config.sink.clone(), self.names.clone());
+            starts.entry(thread).or_default().push(TaskStart { plan, reader, partition, position, sink, names, gauge });
+        }
+        for (thread, starts) in starts {
+            self.send(thread, Command::Open(starts))?;
+        }
+        Ok(())
+    }
+
+    /// A reader at the partition's position in the log. What the source no longer has is written to
+    /// the log as skipped first.
+    async fn open_reader(
+        &mut self,
+        partition: &TopicPartition,
+    ) -> Result<(Box<dyn source::PartitionReader>, Position), RunError> {
+        loop {
+            let position = self.log.state().position(partition).cloned();
+            let (source, at) = (self.source.clone(), (partition.clone(), position.clone()));
+            let opened = tokio::task::spawn_blocking(move || source.open(&at.0, at.1.as_ref()))
+                .await
+                .map_err(|error| RunError::Thread { what: error.to_string() })??;
+            let Some(skipped) = opened.skipped else {
+                return Ok((opened.reader, position.unwrap_or(Position { offset: 0, cursor: None })));
+            };
+            tracing::warn!(%partition, range = %skipped.range, reason = skipped.reason, "messages skipped");
+            let range = ConsumedRange {
+                partition: partition.clone(),
+                range: skipped.range,
+                cursor: None,
+                skipped: Some(skipped.reason),
+            };
+            let data = Data { source: self.source.identity().to_owned(), ranges: vec![range], ..Data::default() };
+            match self.log.append(Body::Data(data)).await {
+                // Whoever wrote in between has moved the position: look again.
+                Ok(_) | Err(AppendError::Rejected(_) | AppendError::Fenced) => self.log.refresh().await?,
+                Err(AppendError::Log(error)) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn close(&mut self, partitions: &[TopicPartition]) {
+        self.assigned.retain(|partition, _| !partitions.contains(partition));
+        for thread in &self.threads {
+            thread.send(Command::Close(Some(partitions.to_vec())));
+        }
+    }
+
+    fn send(&self, thread: usize, command: Command) -> Result<(), RunError> {
+        let sent = self.threads[thread].send(command);
+        if sent { Ok(()) } else { Err(RunError::Thread { what: format!("worker thread {thread} has ended") }) }
+    }
+
+    /// Makes all that was done since the last checkpoint true with one entry, or finds that another
+    /// worker was faster, throws it away and begins again at the log.
+    async fn checkpoint(&mut self, barrier: fn(oneshot::Sender<Vec<TaskReport>>) -> Command) -> Result<(), RunError> {
+        self.last_checkpoint = Instant::now();
+        let mut replies = Vec::new();
+        for thread in 0..self.threads.len() {
+            let (reply, reports) = oneshot::channel();
+            self.send(thread, barrier(reply))?;
+            replies.push(reports);
+        }
+        let mut reports = Vec::new();
+        for reply in replies {
+            let ended = |_| RunError::Thread { what: "a worker thread ended at a checkpoint".to_owned() };
+            reports.extend(reply.await.map_err(ended)?);
+        }
+        reports.retain(|report| !report.range.is_empty() && self.assigned.contains_key(&report.partition));
+        if reports.is_empty() {
+            return Ok(());
+        }
+        let data = self.entry(reports).await?;
+        let positions = positions(&data);
+        match self.log.append(Body::Data(data)).await {
+            Ok(sequence) => self.committed(sequence, &positions),
+            Err(AppendError::Rejected(rejection)) => {
+                tracing::warn!(%rejection, "another worker was faster; beginning again at the log");
+                self.begin_again().await
+            }
+            Err(AppendError::Fenced) => {
+                tracing::warn!("this worker fell behind the log's retention; beginning again at the log");
+                self.begin_again().await
+            }
+            Err(AppendError::Log(error)) => Err(error.into()),
+        }
+    }
+
+    async fn entry(&self, reports: Vec<TaskReport>) -> Result<Data, RunError> {
+        let mut data = Data { source: self.source.identity().to_owned(), ..Data::default() };
+        for report in reports {
+            for file in report.files {
+                data.files.push(file.finish().await?);
+            }
+            let plan = &self.plans[&report.partition.topic];
+            data.plugins.extend(plan.plugins());
+            merge(data.counters.entry(report.stream.to_string()).or_default(), report.counters);
+            data.ranges.push(ConsumedRange {
+                partition: report.partition,
+                range: report.range,
+                cursor: report.cursor,
+                skipped: None,
+            });
+        }
+        data.plugins.sort();
+        data.plugins.dedup();
+        Ok(data)
+    }
+
+    fn committed(&self, sequence: Sequence, positions: &[(TopicPartition, Offset)]) -> Result<(), RunError> {
+        tracing::debug!(sequence, "checkpoint");
+        // Kafka's committed offsets are a hint for tools that show lag; the log is what counts.
+        if let Err(error) = self.source.commit(positions) {
+            tracing::warn!(%error, "the source did not take the committed positions");
+        }
+        Ok(())
+    }
+
+    async fn begin_again(&mut self) -> Result<(), RunError> {
+        let partitions: Vec<_> = self.assigned.keys().cloned().collect();
+        self.close(&partitions);
+        self.open(partitions).await
+    }
+
+    /// True once everything that the partitions hold has been read; commits it first.
+    async fn is_caught_up(&mut self) -> Result<bool, RunError> {
+        let at_end = |gauges: &BTreeMap<_, Arc<TaskGauge>>| gauges.values().all(|gauge| gauge.lag() == Some(0));
+        if !self.assignment_known || !at_end(&self.assigned) {
+            return Ok(false);
+        }
+        self.checkpoint(Command::Barrier).await?;
+        Ok(at_end(&self.assigned))
+    }
+}
+
+fn names(partitions: &[TopicPartition]) -> Vec<String> {
+    partitions.iter().map(TopicPartition::to_string).collect()
+}
+
+fn positions(data: &Data) -> Vec<(TopicPartition, Offset)> {
+    data.ranges.iter().map(|range| (range.partition.clone(), range.range.end)).collect()
+}
+
+fn merge(into: &mut Counters, from: Counters) {
+    into.r#in += from.r#in;
+    into.out += from.out;
+    for (to, from) in [(&mut into.dropped, from.dropped), (&mut into.dead, from.dead), (&mut into.rows, from.rows)] {
+        for (key, count) in from {
+            *to.entry(key).or_default() += count;
+        }
+    }
+}
+
+impl From<SourceError> for RunError {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
+}

@@ -1,0 +1,166 @@
+//! What happens once, before any message flows: plugins are loaded and checked, the lake is probed,
+//! the log is read to its head, a session is opened, the source is bound and the plugins are written
+//! to the log. After this, what the log says is what runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use millstream_engine::{Engine, Plugin};
+use millstream_model::entry::{Body, Control, PluginUse};
+use millstream_model::{Clock, Digest};
+use object_store::path::Path;
+use object_store::{ObjectStoreExt as _, PutMode, PutOptions};
+
+use crate::checkpoint::{self, CheckpointLog};
+use crate::config::{Config, StepConfig};
+use crate::error::RunError;
+use crate::lake::{Lake, LakeError};
+use crate::plan::StreamPlan;
+use crate::run::Started;
+
+/// Folder of the checkpoint log in a lake.
+pub const LOG_FOLDER: &str = "_millstream/log";
+/// Folder of plugin bytes, by digest, in a lake.
+pub const PLUGIN_FOLDER: &str = "_millstream/plugins";
+
+/// Loads the plugins of all streams from the plugin folder and plans the streams: everything that can
+/// be checked without a broker and a lake.
+pub fn plan(config: &Config, engine: &Engine) -> Result<Vec<Arc<StreamPlan>>, RunError> {
+    let mut loaded = Loaded::new(engine);
+    let streams = config.streams.iter().map(|stream| {
+        let from_folder = |step: &StepConfig| loaded.from_folder(config, step);
+        let plugins = stream.steps.iter().map(from_folder).collect::<Result<Vec<_>, _>>()?;
+        Ok(Arc::new(StreamPlan::new(stream, &plugins)?))
+    });
+    streams.collect()
+}
+
+/// Opens the log at `lake` for reading and writing.
+pub async fn open_log(lake: &Lake, clock: Arc<dyn Clock>) -> Result<CheckpointLog, RunError> {
+    Ok(CheckpointLog::open(lake.store(), Path::from(LOG_FOLDER), clock).await?)
+}
+
+/// Makes everything ready for a run over the source called `identity`.
+pub async fn start(
+    config: &Config,
+    engine: &Engine,
+    lake: &Lake,
+    identity: &str,
+    clock: Arc<dyn Clock>,
+) -> Result<Started, RunError> {
+    checkpoint::probe(&lake.store(), &Path::from(LOG_FOLDER)).await?;
+    let mut log = open_log(lake, clock).await?;
+    if let Some(bound) = log.state().source().filter(|bound| bound.source != identity) {
+        let bound = bound.source.clone();
+        return Err(RunError::AnotherSource { lake: lake.url().to_owned(), bound, found: identity.to_owned() });
+    }
+    let plans = plan_with_log(config, engine, lake, &log).await?;
+    let session = log.open_session(&config.worker.name).await?;
+    if log.state().source().is_none() {
+        let bind = Control::SourceBound { source: identity.to_owned(), topics: BTreeMap::new() };
+        append(&mut log, bind).await?;
+    }
+    let mut desired: Vec<_> = plans.iter().flat_map(|plan| plan.plugins()).collect();
+    desired.sort();
+    if log.state().plugins() != desired {
+        append(&mut log, Control::Plugins { desired }).await?;
+    }
+    let plans = plans.into_iter().map(|plan| (plan.topic.clone(), plan)).collect();
+    Ok(Started { log, session, plans })
+}
+
+/// As [`plan`], but where the log and the folder differ on a step's plugin, the log wins, unless the
+/// folder holds a plugin that the log has never seen: that is a new one, dropped in.
+async fn plan_with_log(
+    config: &Config,
+    engine: &Engine,
+    lake: &Lake,
+    log: &CheckpointLog,
+) -> Result<Vec<Arc<StreamPlan>>, RunError> {
+    let mut loaded = Loaded::new(engine);
+    let mut plans = Vec::new();
+    for stream in &config.streams {
+        let mut plugins = Vec::new();
+        for step in &stream.steps {
+            let dropped_in = loaded.from_folder(config, step)?;
+            let is_step = |used: &&PluginUse| used.stream == stream.name && used.step == step.name;
+            let desired = log.state().plugins().iter().find(is_step);
+            let plugin = match desired.map(|used| used.plugin) {
+                Some(digest) if digest != dropped_in.digest() && log.state().has_run(dropped_in.digest()) => {
+                    tracing::warn!(
+                        stream = stream.name,
+                        step = step.name,
+                        folder = dropped_in.digest().short(),
+                        log = digest.short(),
+                        "the plugin folder holds a version that was replaced; running the one in the log"
+                    );
+                    loaded.from_lake(lake, &step.plugin, digest).await?
+                }
+                _ => {
+                    keep_in_lake(lake, &dropped_in, &config.plugins_dir.join(format!("{}.wasm", step.plugin))).await?;
+                    dropped_in
+                }
+            };
+            plugins.push(plugin);
+        }
+        plans.push(Arc::new(StreamPlan::new(stream, &plugins)?));
+    }
+    Ok(plans)
+}
+
+async fn append(log: &mut CheckpointLog, control: Control) -> Result<(), RunError> {
+    log.append(Body::Control(control)).await.map(|_| ()).map_err(RunError::Refused)
+}
+
+/// Plugins by file and by digest, each compiled once.
+struct Loaded<'a> {
+    engine: &'a Engine,
+    by_name: BTreeMap<String, Plugin>,
+    by_digest: BTreeMap<Digest, Plugin>,
+}
+
+impl<'a> Loaded<'a> {
+    fn new(engine: &'a Engine) -> Self {
+        Self { engine, by_name: BTreeMap::new(), by_digest: BTreeMap::new() }
+    }
+
+    fn from_folder(&mut self, config: &Config, step: &StepConfig) -> Result<Plugin, RunError> {
+        if let Some(plugin) = self.by_name.get(&step.plugin) {
+            return Ok(plugin.clone());
+        }
+        let plugin = self.engine.load(&config.plugins_dir.join(format!("{}.wasm", step.plugin)))?;
+        self.by_name.insert(step.plugin.clone(), plugin.clone());
+        Ok(plugin)
+    }
+
+    async fn from_lake(&mut self, lake: &Lake, name: &str, digest: Digest) -> Result<Plugin, RunError> {
+        if let Some(plugin) = self.by_digest.get(&digest) {
+            return Ok(plugin.clone());
+        }
+        let path = plugin_path(digest);
+        let bytes = async { lake.store().get(&path).await?.bytes().await };
+        let bytes = bytes.await.map_err(|source| LakeError::Read { path: lake.display_path(&path), source })?;
+        let plugin = self.engine.load_bytes(name, &bytes)?;
+        self.by_digest.insert(digest, plugin.clone());
+        Ok(plugin)
+    }
+}
+
+fn plugin_path(digest: Digest) -> Path {
+    Path::from(format!("{PLUGIN_FOLDER}/{digest}.wasm"))
+}
+
+/// Stores the plugin's bytes under their digest, so that every worker and every restart can run what
+/// the log names.
+async fn keep_in_lake(lake: &Lake, plugin: &Plugin, file: &std::path::Path) -> Result<(), RunError> {
+    let path = plugin_path(plugin.digest());
+    let failed = |source| LakeError::Write { path: lake.display_path(&path), source };
+    let bytes = std::fs::read(file)
+        .map_err(|source| object_store::Error::Generic { store: "plugin folder", source: Box::new(source) })
+        .map_err(failed)?;
+    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+    match lake.store().put_opts(&path, bytes.into(), options).await {
+        Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
+        Err(source) => Err(failed(source).into()),
+    }
+}

@@ -1,0 +1,135 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// Stream processing with sandboxed WebAssembly transforms, from Kafka to Parquet, exactly once.
+#[derive(Parser)]
+#[command(name = "millstream", version, after_help = EXIT_CODES)]
+pub struct Args {
+    /// Form of the log on standard error; MILLSTREAM_LOG sets its level
+    #[arg(long, global = true, value_enum, default_value = "text", env = "MILLSTREAM_LOG_FORMAT")]
+    pub log_format: LogFormat,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure at run time, 2 wrong command line, \
+configuration or plugin, 3 the lake belongs to another source.";
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Subcommand)]
+pub enum Verb {
+    /// Run the streams of a configuration
+    Run(Run),
+    /// Check a configuration, its plugins and their plans, without a broker or a lake
+    Validate(Validate),
+    /// Look at the tables of a lake
+    Tables {
+        #[command(subcommand)]
+        verb: Tables,
+    },
+    /// Look at the checkpoint log of a lake
+    Log {
+        #[command(subcommand)]
+        verb: Log,
+    },
+}
+
+#[derive(ClapArgs)]
+pub struct ConfigFile {
+    /// Configuration file
+    #[arg(short, long, default_value = "millstream.toml", env = "MILLSTREAM_CONFIG")]
+    pub config: PathBuf,
+}
+
+#[derive(ClapArgs)]
+pub struct Run {
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// Lake to write to, instead of the configuration's
+    #[arg(long)]
+    pub lake: Option<String>,
+    /// Stop after this long (30s, 10m), with everything read committed
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, conflicts_with = "until_caught_up")]
+    pub limit: Option<Duration>,
+    /// Stop as soon as everything that is there has been committed
+    #[arg(long)]
+    pub until_caught_up: bool,
+    /// Show progress once a second
+    #[arg(long)]
+    pub progress: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(ClapArgs)]
+pub struct Validate {
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(ClapArgs)]
+pub struct LakeOrConfig {
+    /// Lake to look at: a folder or a URL
+    #[arg(long, value_name = "URL")]
+    pub lake: Option<String>,
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// Print JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Tables {
+    /// List the tables with their rows, files and bytes
+    List {
+        #[command(flatten)]
+        lake: LakeOrConfig,
+    },
+    /// List the files of a table: the live ones, which is what a reader should open
+    Files {
+        /// Name of the table, as `tables list` prints it
+        table: String,
+        #[command(flatten)]
+        lake: LakeOrConfig,
+    },
+    /// Show a few rows of a table
+    Show {
+        /// Name of the table, as `tables list` prints it
+        table: String,
+        /// Rows to show
+        #[arg(short = 'n', long, default_value_t = 10)]
+        limit: usize,
+        #[command(flatten)]
+        lake: LakeOrConfig,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Log {
+    /// Show the entries of the log
+    Show {
+        /// First entry to show
+        #[arg(long)]
+        from: Option<u64>,
+        #[command(flatten)]
+        lake: LakeOrConfig,
+    },
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    millstream_pipeline::config::duration(text)
+}

@@ -1,0 +1,61 @@
+//! `millstream run`: runs the streams until a signal, a time or the end of the input.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use millstream_engine::{Engine, EngineSettings};
+use millstream_model::SystemClock;
+use millstream_pipeline::run::{self, Progress, Until};
+use millstream_pipeline::start;
+
+use crate::args;
+use crate::progress::ProgressLine;
+use crate::summary::Summary;
+
+/// Runs; prints a summary to standard output at the end.
+pub async fn run(args: args::Run) -> anyhow::Result<()> {
+    let mut config = super::read_config(&args.config)?;
+    if let Some(lake) = args.lake {
+        config.lake_url = lake;
+    }
+    let engine = Engine::new(EngineSettings { cache_dir: config.cache_dir.clone(), ..EngineSettings::default() })?;
+    // Checked before anything outside this process is touched.
+    start::plan(&config, &engine)?;
+    let until = match args.limit {
+        Some(limit) => Until::Elapsed(limit),
+        None if args.until_caught_up => Until::CaughtUp,
+        None => Until::Stopped,
+    };
+    let mut line = args.progress.then(ProgressLine::new);
+    let mut summary = Summary::default();
+    let observe = |progress: Progress<'_>| {
+        summary.observe(&progress);
+        if let Some(line) = &mut line {
+            line.show(&progress);
+        }
+    };
+    run::run(&config, &engine, Arc::new(SystemClock), until, stopped()?, observe).await?;
+    if args.json {
+        println!("{}", summary.json());
+    } else {
+        print!("{summary}");
+    }
+    Ok(())
+}
+
+/// Resolves at the first SIGINT or SIGTERM. A second one ends the process at once: nothing is lost by
+/// that, the next run begins at the last checkpoint.
+fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let context = "cannot listen for signals";
+    let mut interrupt = signal(SignalKind::interrupt()).context(context)?;
+    let mut terminate = signal(SignalKind::terminate()).context(context)?;
+    Ok(async move {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        tracing::info!("stopping: committing what was read; a second signal ends at once");
+        tokio::spawn(async move {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            std::process::exit(130);
+        });
+    })
+}
