@@ -17,7 +17,9 @@ fn main() -> ExitCode {
     start_logging(args.log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return exit::report(&anyhow::Error::new(error).context("cannot start the I/O threads")),
+        Err(error) => {
+            return exit::report(&anyhow::Error::new(error).context("cannot start the I/O threads"));
+        }
     };
     let result = runtime.block_on(async {
         match args.verb {

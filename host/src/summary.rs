@@ -75,7 +75,12 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.elapsed.as_secs_f64();
         let lag = self.lag.map_or("unknown".to_owned(), count);
-        writeln!(f, "ran {seconds:.1} s, {} records/s, lag {lag}, checkpoint {}", count(self.rate() as u64), self.checkpoint)?;
+        writeln!(
+            f,
+            "ran {seconds:.1} s, {} records/s, lag {lag}, checkpoint {}",
+            count(self.rate() as u64),
+            self.checkpoint
+        )?;
         for (stream, counters) in self.streams() {
             let dropped = counters.dropped.values().sum::<u64>();
             let dead = counters.dead.values().sum::<u64>();

@@ -12,7 +12,10 @@ pub fn files<'a>(state: &'a LogState, table: &str) -> anyhow::Result<&'a BTreeMa
         Some(files) => Ok(files),
         None => {
             let known: Vec<_> = state.files().keys().map(String::as_str).collect();
-            bail!("no table `{table}` in this lake; it has: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })
+            bail!(
+                "no table `{table}` in this lake; it has: {}",
+                if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+            )
         }
     }
 }

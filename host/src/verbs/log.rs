@@ -26,12 +26,9 @@ pub async fn log(verb: args::Log) -> anyhow::Result<()> {
 fn describe(entry: &Entry) -> String {
     match &entry.body {
         Body::Data(data) => describe_data(data),
-        Body::Replace(replace) => format!(
-            "replace {}: {} files by {}",
-            replace.table,
-            replace.removed.len(),
-            replace.added.len()
-        ),
+        Body::Replace(replace) => {
+            format!("replace {}: {} files by {}", replace.table, replace.removed.len(), replace.added.len())
+        }
         Body::Control(control) => describe_control(control),
     }
 }
@@ -44,9 +41,20 @@ fn describe_data(data: &Data) -> String {
     let counters = data.counters.iter().map(|(stream, counters)| {
         let dropped = counters.dropped.values().sum();
         let dead = counters.dead.values().sum();
-        format!("; {stream} in {} out {} dropped {} dead {}", count(counters.r#in), count(counters.out), count(dropped), count(dead))
+        format!(
+            "; {stream} in {} out {} dropped {} dead {}",
+            count(counters.r#in),
+            count(counters.out),
+            count(dropped),
+            count(dead)
+        )
     });
-    format!("data {}; {} files{}", ranges.collect::<Vec<_>>().join(" "), data.files.len(), counters.collect::<String>())
+    format!(
+        "data {}; {} files{}",
+        ranges.collect::<Vec<_>>().join(" "),
+        data.files.len(),
+        counters.collect::<String>()
+    )
 }
 
 fn describe_control(control: &Control) -> String {

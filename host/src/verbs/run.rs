@@ -18,7 +18,8 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
     if let Some(lake) = args.lake {
         config.lake_url = lake;
     }
-    let engine = Engine::new(EngineSettings { cache_dir: config.cache_dir.clone(), ..EngineSettings::default() })?;
+    let engine =
+        Engine::new(EngineSettings { cache_dir: config.cache_dir.clone(), ..EngineSettings::default() })?;
     // Checked before anything outside this process is touched.
     start::plan(&config, &engine)?;
     let until = match args.limit {

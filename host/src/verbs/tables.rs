@@ -28,7 +28,12 @@ async fn list(args: &LakeOrConfig) -> anyhow::Result<()> {
         if args.json {
             println!("{}", json!({ "table": table, "files": files, "rows": rows, "bytes": bytes }));
         } else {
-            println!("{table:<24} {:>12} rows {:>8} files {:>14} bytes", count(rows), count(files as u64), count(bytes));
+            println!(
+                "{table:<24} {:>12} rows {:>8} files {:>14} bytes",
+                count(rows),
+                count(files as u64),
+                count(bytes)
+            );
         }
     }
     Ok(())

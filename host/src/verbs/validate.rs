@@ -10,7 +10,8 @@ use crate::args;
 /// Checks, and prints what would run.
 pub fn validate(args: &args::Validate) -> anyhow::Result<()> {
     let config = super::read_config(&args.config)?;
-    let engine = Engine::new(EngineSettings { cache_dir: config.cache_dir.clone(), ..EngineSettings::default() })?;
+    let engine =
+        Engine::new(EngineSettings { cache_dir: config.cache_dir.clone(), ..EngineSettings::default() })?;
     let plans = start::plan(&config, &engine)?;
     for plan in &plans {
         if args.json {
@@ -29,7 +30,13 @@ fn print_plan(plan: &StreamPlan) {
     println!("stream {} from topic {}", plan.name, plan.topic);
     for step in &plan.steps {
         let plugin = step.step.plugin();
-        println!("  step {}: {} {} ({})", step.name, plugin.about().name, plugin.about().version, plugin.digest().short());
+        println!(
+            "  step {}: {} {} ({})",
+            step.name,
+            plugin.about().name,
+            plugin.about().version,
+            plugin.digest().short()
+        );
     }
     for (name, table) in plan.tables() {
         println!("  table {name}, by day of {}", table.event_time);

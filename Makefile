@@ -1,0 +1,36 @@
+# make demo   runs the worked example for 30 s and shows what it made   (make demo FOR=10m)
+# make test   runs the whole test suite
+# Both do their own set-up and can be run again.
+
+FOR ?= 30s
+
+.PHONY: help demo test bench lint plugins setup
+
+help:
+	@sed -n '1,3s/^# //p' Makefile
+	@echo 'make bench  measures decode, plugins and Parquet on one core'
+	@echo 'make lint   formatting, lints and the Compose file'
+	@echo 'make plugins  compiles the plugins into plugins/'
+
+setup:
+	@scripts/setup
+
+plugins: setup
+	@echo '== compiling the plugins to WebAssembly'
+	@scripts/wasm-cargo build --release --locked -p cleanse-vehicle
+	@scripts/install-plugins
+
+demo: plugins
+	@scripts/demo $(FOR)
+
+test: setup
+	@scripts/test
+
+bench: setup
+	cargo bench --locked -p millstream-benches
+
+lint: setup
+	cargo fmt --all --check
+	cd plugins && cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	tests/compose/check

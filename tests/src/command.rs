@@ -1,0 +1,157 @@
+//! Runs the project's binaries as a user does.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// One command line.
+pub struct Command(std::process::Command);
+
+/// What a command left behind.
+#[derive(Debug)]
+pub struct Output {
+    /// Exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// A command that is running; killed when dropped.
+pub struct Running {
+    child: Child,
+    stderr: Option<std::thread::JoinHandle<String>>,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+/// Longest time that any command of a test may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+impl Command {
+    /// `millstream ARGS…`, with an environment that holds no setting of ours.
+    pub fn millstream<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
+        let mut command = std::process::Command::new(binary("millstream"));
+        for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("MILLSTREAM_")) {
+            command.env_remove(variable);
+        }
+        command.args(args).stdin(Stdio::null());
+        Self(command)
+    }
+
+    /// Sets a variable of the environment.
+    pub fn env(mut self, variable: &str, value: &str) -> Self {
+        self.0.env(variable, value);
+        self
+    }
+
+    /// Sets the working folder.
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        self.0.current_dir(folder);
+        self
+    }
+
+    /// Starts the command.
+    pub fn start(mut self) -> Running {
+        let mut child =
+            self.0.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary was built");
+        let (sender, lines) = std::sync::mpsc::channel();
+        let stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
+        let stderr = std::thread::spawn(move || {
+            let mut all = String::new();
+            for line in stderr.lines().map_while(Result::ok) {
+                all.push_str(&line);
+                all.push('\n');
+                // Nobody may be listening for lines any more.
+                let _ = sender.send(line);
+            }
+            all
+        });
+        Running { child, stderr: Some(stderr), lines }
+    }
+
+    /// Runs the command to its end.
+    pub fn run(self) -> Output {
+        self.start().finish()
+    }
+
+    /// Runs the command, which must succeed; gives its standard output.
+    #[track_caller]
+    pub fn succeed(self) -> String {
+        let output = self.run();
+        assert_eq!(output.code, Some(0), "{}\n{}", output.stdout, output.stderr);
+        output.stdout
+    }
+}
+
+impl Running {
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal, by its name (`TERM`, `KILL`).
+    pub fn signal(&self, name: &str) {
+        let kill =
+            std::process::Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        assert!(kill.expect("kill is there").success(), "no process {} to signal", self.pid());
+    }
+
+    /// Waits until a line of standard error satisfies `wanted`.
+    #[track_caller]
+    pub fn wait_for_line(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) if wanted(&line) => return line,
+                Ok(_) => {}
+                Err(error) => panic!("the line did not come: {error}"),
+            }
+        }
+    }
+
+    /// Waits for the end.
+    #[track_caller]
+    pub fn finish(mut self) -> Output {
+        let stdout =
+            self.child.stdout.take().map(|stdout| std::thread::spawn(|| std::io::read_to_string(stdout)));
+        let end = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("the child is ours") {
+                break status;
+            }
+            assert!(Instant::now() < end, "the command did not end within {PATIENCE:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let stdout =
+            stdout.map(|thread| thread.join().expect("reading does not panic").expect("stdout is text"));
+        let stderr = self.stderr.take().map(|thread| thread.join().expect("reading does not panic"));
+        Output { code: status.code(), stdout: stdout.unwrap_or_default(), stderr: stderr.unwrap_or_default() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Path of a binary of the workspace, built if it is not up to date.
+fn binary(name: &str) -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let folder = BUILT.get_or_init(|| {
+        let status = std::process::Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "-p", "millstream", "-p", "millstream-simulator"])
+            .current_dir(crate::repository())
+            .status();
+        assert!(status.expect("cargo is there").success(), "the binaries do not build");
+        let test = std::env::current_exe().expect("a test knows its path");
+        test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps").to_owned()
+    });
+    folder.join(name)
+}

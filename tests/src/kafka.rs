@@ -1,0 +1,67 @@
+//! Apache Kafka for one test: started by the project's own script, gone when the test is.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A broker of its own on a free loopback port.
+pub struct Kafka {
+    folder: PathBuf,
+    /// Address, as `127.0.0.1:12345`.
+    pub brokers: String,
+}
+
+impl Kafka {
+    /// Starts a broker that keeps its data in `folder`; a later start there is the same cluster.
+    pub fn start(folder: &Path) -> Self {
+        let owner = std::process::id().to_string();
+        let output = script(&["start", &folder.to_string_lossy(), "--owner", &owner]).output();
+        let output = output.expect("scripts/kafka is a bash script");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let brokers = stdout.trim().strip_prefix("KAFKA_BROKERS=");
+        let brokers =
+            brokers.unwrap_or_else(|| panic!("no broker: {}", String::from_utf8_lossy(&output.stderr)));
+        Self { folder: folder.to_owned(), brokers: brokers.to_owned() }
+    }
+
+    /// Creates a topic.
+    pub fn topic(&self, name: &str, partitions: u32) {
+        self.call(&["topic", &self.folder.to_string_lossy(), name, "--partitions", &partitions.to_string()]);
+    }
+
+    /// Produces one message a line of `text` with Kafka's own console producer, which is not our client.
+    pub fn produce(&self, topic: &str, text: &str) {
+        let mut producer = script(&["console-producer", &self.folder.to_string_lossy(), topic])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("scripts/kafka is a bash script");
+        let mut input = producer.stdin.take().expect("stdin is piped");
+        input.write_all(text.as_bytes()).expect("the producer reads its input");
+        drop(input);
+        assert!(producer.wait().expect("the producer is ours").success(), "the console producer failed");
+    }
+
+    /// Deletes the records of a partition below `offset`, as retention does.
+    pub fn delete_records(&self, topic: &str, partition: i32, offset: i64) {
+        let folder = self.folder.to_string_lossy();
+        self.call(&["delete-records", &folder, topic, &partition.to_string(), &offset.to_string()]);
+    }
+
+    fn call(&self, args: &[&str]) {
+        let output = script(args).output().expect("scripts/kafka is a bash script");
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        // If it cannot be stopped, its owner's end does it.
+        let _ = script(&["stop", &self.folder.to_string_lossy()]).output();
+    }
+}
+
+fn script(args: &[&str]) -> Command {
+    let mut command = Command::new(crate::repository().join("scripts/kafka"));
+    command.args(args);
+    command
+}

@@ -1,0 +1,47 @@
+//! Reads tables with readers that are not ours: pyarrow and DuckDB, in Python.
+
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// Runs `script` with pyarrow at hand; the file names come as `FILES`, and it prints one JSON value.
+#[track_caller]
+pub fn pyarrow(files: &[String], script: &str) -> Value {
+    let head = "import pyarrow as pa, pyarrow.parquet as pq, pyarrow.dataset as ds\n\
+                TABLE = ds.dataset(FILES, format='parquet').to_table() if FILES else None\n";
+    python(files, &format!("{head}{script}"))
+}
+
+/// Runs one query with DuckDB over the files, as table `t`; gives its rows as lists.
+#[track_caller]
+pub fn duckdb(files: &[String], query: &str) -> Value {
+    let script = format!(
+        "import duckdb\n\
+         connection = duckdb.connect()\n\
+         connection.execute(\"SET TimeZone='UTC'\")\n\
+         t = connection.read_parquet(FILES, union_by_name=True)\n\
+         print(json.dumps(connection.sql({query:?}).fetchall(), default=str))"
+    );
+    python(files, &script)
+}
+
+#[track_caller]
+fn python(files: &[String], script: &str) -> Value {
+    let names = serde_json::to_string(files).expect("names are text");
+    let script = format!("import json\nFILES = json.loads({names:?})\n{script}\n");
+    let output = Command::new(interpreter()).arg("-c").arg(&script).output().expect("python is there");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}\n{stderr}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {:?}", output.stdout))
+}
+
+fn interpreter() -> &'static str {
+    static PYTHON: OnceLock<String> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        let output = Command::new(crate::repository().join("scripts/python-env")).output();
+        let output = output.expect("scripts/python-env is a bash script");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    })
+}

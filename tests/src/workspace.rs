@@ -1,0 +1,105 @@
+//! A folder for one test, with a configuration, a plugin folder and a lake in it.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::Command;
+
+/// The vehicle stream as the example declares it, from its `[streams.vehicle]` on.
+fn vehicle_stream() -> String {
+    let example =
+        std::fs::read_to_string(repository().join("examples/vehicle/millstream.toml")).expect("the example");
+    let start = example.find("[streams.vehicle]").expect("the example has a vehicle stream");
+    example[start..].to_owned()
+}
+
+/// A folder that is removed at the end of the test.
+pub struct Workspace {
+    folder: tempfile::TempDir,
+}
+
+impl Workspace {
+    /// A folder with the vehicle example's stream over `source` (a `[source.…]` section) and the
+    /// plugin it uses.
+    pub fn vehicle(source: &str) -> Self {
+        let this = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        std::fs::create_dir(this.path("plugins")).expect("a new folder");
+        std::fs::create_dir(this.path("messages")).expect("a new folder");
+        this.install("cleanse-vehicle");
+        this.write(
+            "millstream.toml",
+            &format!(
+                "[lake]\nurl = \"lake\"\n\n{source}\n\n[checkpoint]\ninterval = \"200ms\"\n\n[worker]\nthreads = 2\n\n{}",
+                vehicle_stream()
+            ),
+        );
+        this
+    }
+
+    /// As [`Workspace::vehicle`], over the files in `messages/`.
+    pub fn files() -> Self {
+        Self::vehicle("[source.files]\ndir = \"messages\"\npoll_interval = \"20ms\"")
+    }
+
+    /// As [`Workspace::vehicle`], over the broker at `brokers`.
+    pub fn kafka(brokers: &str) -> Self {
+        Self::vehicle(&format!("[source.kafka]\nbrokers = \"{brokers}\""))
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a file has a folder")).expect("a folder");
+        std::fs::write(path, content).expect("a file");
+    }
+
+    /// Changes the configuration.
+    #[track_caller]
+    pub fn configure(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.path("millstream.toml")).expect("the configuration");
+        assert!(text.contains(from), "nothing to change: `{from}`");
+        self.write("millstream.toml", text.replacen(from, to, 1));
+    }
+
+    /// Drops a compiled plugin or guest into the plugin folder.
+    pub fn install(&self, plugin: &str) {
+        let to = self.path("plugins").join(format!("{plugin}.wasm"));
+        std::fs::copy(millstream_guests::wasm(plugin), to).expect("the plugin was built");
+    }
+
+    /// `millstream ARGS…` in the folder.
+    pub fn millstream(&self, args: &[&str]) -> Command {
+        Command::millstream(args).in_folder(self.folder.path())
+    }
+
+    /// Runs until everything has been read; gives the summary.
+    #[track_caller]
+    pub fn catch_up(&self) -> Value {
+        let summary = self.millstream(&["run", "--until-caught-up", "--json"]).succeed();
+        serde_json::from_str(&summary).expect("the summary is JSON")
+    }
+
+    /// Paths of the live files of a table.
+    #[track_caller]
+    pub fn files_of(&self, table: &str) -> Vec<String> {
+        let files = self.millstream(&["tables", "files", table]).succeed();
+        files.lines().map(str::to_owned).collect()
+    }
+}
+
+/// Root of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the repository")
+}
+
+/// The recorded messages of one producer (`canonical`, `misspelt`, `us-route`) for one topic.
+pub fn seeds(folder: &str, topic: &str) -> String {
+    std::fs::read_to_string(repository().join(format!("tests/seeds/{folder}/{topic}.jsonl")))
+        .expect("the seeds")
+}
