@@ -1,1 +1,1 @@
-//! Placeholder.
+//! A plugin.
