@@ -1,1 +1,70 @@
-//! Placeholder.
+//! Cleanses the vehicle stream: rows that cannot be true become dead letters, the rest is brought to
+//! one spelling, one unit and one clock. Rules, in the order they are tried, with their reasons:
+//!
+//! | column | rule | reason of the dead letter |
+//! |---|---|---|
+//! | `timestamp` | is there | `` `timestamp` is missing `` |
+//! | | is an ISO-8601 date and time | `` `timestamp` is not an ISO-8601 time `` |
+//! | | names one instant (only with `clock_change = "reject"`) | `` `timestamp` falls into a change of the clocks `` |
+//! | `location.lat`, `location.lon` | are there | `` `location.lat` is missing `` |
+//! | | are numbers in [-90, 90] and [-180, 180] | `` `location.lat` is out of range [-90, 90] `` |
+//! | | are not 0, 0 (unless `null_island = "keep"`) | `` `location` is 0, 0: the device had no fix `` |
+//! | `speed` | is there, finite, not negative, at most `speed_max_kmh` | `` `speed` is negative `` and so on |
+//! | `fuelType`, `direction` | are known words (only with `unknown_words = "reject"`) | `` `fuelType` is not a known fuel type `` |
+//!
+//! What is written: `timestamp` as an instant in UTC (times without an offset are wall-clock times of
+//! `zone`); `speed` in km/h; `fuelType` and `direction` in their canonical words; `make` and `model`
+//! without blanks around them, their case untouched, since "MINI" and "Mini" are both somebody's
+//! spelling. Null words stay null: whether a column is required is the stream's to declare.
+//!
+//! `cleanse` holds the rules and `clock`, `measure`, `vocabulary` what they know; they are plain Rust
+//! and know nothing of batches. `vehicle` is the projection, `config` the configuration, this file the glue.
+
+pub mod cleanse;
+pub mod clock;
+pub mod config;
+pub mod measure;
+pub mod vehicle;
+pub mod vocabulary;
+
+use millstream_sdk::plan::ConfigProblem;
+use millstream_sdk::{About, Transform, Verdict};
+
+use crate::cleanse::Rules;
+use crate::config::Config;
+use crate::vehicle::Vehicle;
+
+/// The plugin.
+pub struct CleanseVehicle(Rules);
+
+impl Transform for CleanseVehicle {
+    type Config = Config;
+    type Row = Vehicle<'static>;
+    type Outcome = Verdict;
+
+    const ABOUT: About = About {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        config_schema: Some(include_str!("../config.schema.json")),
+        example_config: include_str!("../config.example.json"),
+    };
+
+    fn configure(config: Config) -> Result<Self, Vec<ConfigProblem>> {
+        config.check().map(Self).map_err(|problems| {
+            let problem = |problem: config::Problem| ConfigProblem {
+                path: problem.key().to_owned(),
+                message: problem.to_string(),
+            };
+            problems.into_iter().map(problem).collect()
+        })
+    }
+
+    fn process(&mut self, vehicle: &mut Vehicle<'_>) -> Verdict {
+        match self.0.cleanse(vehicle) {
+            Ok(()) => Verdict::Keep,
+            Err(fault) => Verdict::Reject(fault.reason().into()),
+        }
+    }
+}
+
+millstream_sdk::export!(CleanseVehicle);

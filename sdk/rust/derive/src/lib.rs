@@ -1,1 +1,15 @@
-//! Placeholder.
+//! `#[derive(Row)]` of the Millstream SDK: from a struct to its projection. Parsing and expansion
+//! are plain functions over tokens; only this file knows the compiler.
+
+mod expand;
+mod parse;
+
+/// Makes a struct the projection of a transform. See the documentation of `millstream_sdk`.
+#[proc_macro_derive(Row, attributes(row))]
+pub fn derive_row(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    match parse::Projection::parse(&input) {
+        Ok(projection) => expand::expand(&projection).into(),
+        Err(error) => error.into_compile_error().into(),
+    }
+}

@@ -1,0 +1,36 @@
+//! The projection: the columns of the vehicle stream that the rules look at.
+
+use millstream_sdk::{Row, Timestamp};
+
+/// One reading of a vehicle.
+#[derive(Clone, Debug, Default, PartialEq, Row)]
+#[row(rename_all = "camelCase")]
+pub struct Vehicle<'a> {
+    /// ISO-8601, with or without an offset. A stream that declares a timestamp has it cast to text.
+    #[row(name = "timestamp")]
+    pub reported_at: Option<&'a str>,
+    /// The instant that `reported_at` names.
+    #[row(name = "timestamp", new)]
+    pub instant: Timestamp,
+    /// Degrees north.
+    #[row(name = "location.lat")]
+    pub latitude: Option<f64>,
+    /// Degrees east.
+    #[row(name = "location.lon")]
+    pub longitude: Option<f64>,
+    /// Read in the configured unit, written in km/h.
+    #[row(write)]
+    pub speed: Option<f64>,
+    /// Compass direction.
+    #[row(write)]
+    pub direction: Option<&'a str>,
+    /// Maker.
+    #[row(write)]
+    pub make: Option<&'a str>,
+    /// Model.
+    #[row(write)]
+    pub model: Option<&'a str>,
+    /// What it runs on.
+    #[row(write)]
+    pub fuel_type: Option<&'a str>,
+}

@@ -1,0 +1,45 @@
+//! The one macro: turns a [`crate::Transform`] into a plugin's exports.
+
+/// Exports a [`Transform`](crate::Transform) as the plugin of this crate.
+#[macro_export]
+macro_rules! export {
+    ($transform:ty) => {
+        const _: () = {
+            use $crate::bindings::exports::millstream::plugin::plugin as world;
+
+            ::std::thread_local! {
+                static CONFIGURED: ::std::cell::RefCell<::std::option::Option<$transform>> =
+                    const { ::std::cell::RefCell::new(::std::option::Option::None) };
+            }
+
+            struct Plugin;
+
+            impl world::Guest for Plugin {
+                fn describe() -> world::About {
+                    $crate::plan::describe::<$transform>()
+                }
+
+                fn configure(
+                    config: ::std::string::String,
+                    inputs: ::std::vec::Vec<world::Input>,
+                ) -> ::std::result::Result<world::Plan, ::std::vec::Vec<world::ConfigProblem>> {
+                    let (transform, plan) = $crate::configure::<$transform>(&config, &inputs)?;
+                    CONFIGURED.set(::std::option::Option::Some(transform));
+                    ::std::result::Result::Ok(plan)
+                }
+
+                fn process(_input: u32, batch: &world::Batch) -> ::std::result::Result<(), world::Error> {
+                    CONFIGURED.with_borrow_mut(|transform| {
+                        let transform = transform.as_mut().ok_or_else(|| {
+                            world::Error::Fatal("process was called before configure".into())
+                        })?;
+                        $crate::run(transform, batch);
+                        ::std::result::Result::Ok(())
+                    })
+                }
+            }
+
+    $crate::bindings::export_world!(Plugin with_types_in $crate::bindings);
+        };
+    };
+}

@@ -1,0 +1,156 @@
+//! What an author writes: a [`Transform`] over a [`Row`], and its [`Verdict`] on each. And the loop
+//! that runs it over a batch: columns are opened once, rows go through one by one, what they write
+//! and what became of them is handed back column by column.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::batch::Batch;
+use crate::bitmap;
+use crate::plan::{ConfigProblem, Field};
+
+/// A projection of the input: which columns a transform reads and which it writes. Derived.
+///
+/// It is implemented for the `'static` form of the struct (`Vehicle<'static>`); the rows that a
+/// transform sees, [`Row::Of`], borrow from the batch.
+pub trait Row {
+    /// The struct with the batch's lifetime.
+    type Of<'a>;
+    /// Columns that are read.
+    type Columns;
+    /// Columns that are written.
+    type Builders;
+    /// The columns read, in the order of the fields.
+    fn reads() -> Vec<Field>;
+    /// The columns written, in the order of the fields.
+    fn writes() -> Vec<Field>;
+    /// Fetches the columns.
+    fn open(batch: &impl Batch) -> Self::Columns;
+    /// One row of them.
+    fn get(columns: &Self::Columns, row: usize) -> Self::Of<'_>;
+    /// Builders for `rows` rows.
+    fn builders(rows: usize) -> Self::Builders;
+    /// Appends what a row writes.
+    fn put(row: Self::Of<'_>, builders: &mut Self::Builders);
+    /// Hands the written columns to the batch.
+    fn finish(builders: Self::Builders, batch: &impl Batch);
+}
+
+/// What becomes of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on, with what was written.
+    Keep,
+    /// It ends here, and is counted.
+    Drop,
+    /// It becomes a dead letter with this reason. Reasons are counted one by one, so they say what is
+    /// wrong with which column and do not contain the row's values.
+    Reject(Cow<'static, str>),
+}
+
+/// What [`Transform::process`] returns: a [`Verdict`], or `()` for a transform that keeps every row.
+pub trait Outcome {
+    /// True if no row is ever dropped or rejected; the host is told so.
+    const PRESERVES_ROWS: bool;
+    /// As a verdict.
+    fn verdict(self) -> Verdict;
+}
+
+impl Outcome for () {
+    const PRESERVES_ROWS: bool = true;
+    #[inline]
+    fn verdict(self) -> Verdict {
+        Verdict::Keep
+    }
+}
+
+impl Outcome for Verdict {
+    const PRESERVES_ROWS: bool = false;
+    #[inline]
+    fn verdict(self) -> Verdict {
+        self
+    }
+}
+
+/// What a plugin says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Name, mostly `env!("CARGO_PKG_NAME")`.
+    pub name: &'static str,
+    /// Version, mostly `env!("CARGO_PKG_VERSION")`.
+    pub version: &'static str,
+    /// JSON schema of the configuration.
+    pub config_schema: Option<&'static str>,
+    /// A configuration that works, as JSON.
+    pub example_config: &'static str,
+}
+
+/// A stateless step: what a row becomes depends on that row and the configuration alone. `self` may
+/// hold what saves work (a table, a cache): an instance may be thrown away after any batch.
+pub trait Transform: Sized {
+    /// The configuration. Keys it does not know are refused.
+    type Config: serde::de::DeserializeOwned;
+    /// The projection, with `'static` for its lifetime.
+    type Row: Row;
+    /// [`Verdict`], or `()` if every row is kept.
+    type Outcome: Outcome;
+    /// What the plugin says of itself.
+    const ABOUT: About;
+
+    /// Checks the configuration.
+    ///
+    /// # Errors
+    /// Every problem, each with the path of its key (`zone`, `limits.speed`).
+    fn configure(config: Self::Config) -> Result<Self, Vec<ConfigProblem>>;
+
+    /// Processes one row. Only changes to fields marked `write` or `new` are kept.
+    fn process(&mut self, row: &mut <Self::Row as Row>::Of<'_>) -> Self::Outcome;
+}
+
+/// Runs a transform over a batch.
+pub fn run<T: Transform>(transform: &mut T, batch: &impl Batch) {
+    let rows = batch.rows();
+    let columns = T::Row::open(batch);
+    let mut builders = T::Row::builders(rows);
+    let mut removed = Removed::default();
+    for number in 0..rows {
+        let mut row = T::Row::get(&columns, number);
+        match transform.process(&mut row).verdict() {
+            Verdict::Keep => {}
+            Verdict::Drop => removed.drop_row(rows, number),
+            Verdict::Reject(reason) => removed.reject(rows, number, reason),
+        }
+        T::Row::put(row, &mut builders);
+    }
+    T::Row::finish(builders, batch);
+    removed.apply(batch);
+}
+
+/// The rows that do not go on.
+#[derive(Default)]
+struct Removed {
+    kept: Option<Vec<u8>>,
+    rejected: BTreeMap<Cow<'static, str>, Vec<u32>>,
+}
+
+impl Removed {
+    #[inline(never)]
+    fn drop_row(&mut self, rows: usize, row: usize) {
+        bitmap::clear(self.kept.get_or_insert_with(|| bitmap::ones(rows)), row);
+    }
+
+    #[inline(never)]
+    fn reject(&mut self, rows: usize, row: usize, reason: Cow<'static, str>) {
+        self.drop_row(rows, row);
+        self.rejected.entry(reason).or_default().push(row as u32);
+    }
+
+    fn apply(self, batch: &impl Batch) {
+        if let Some(mask) = self.kept {
+            batch.keep(&mask);
+        }
+        for (reason, rows) in self.rejected {
+            batch.reject(&rows, &reason);
+        }
+    }
+}
