@@ -9,6 +9,12 @@ mod file_identity;
 mod file_reader;
 mod file_scan;
 mod files;
+mod kafka;
+mod kafka_group;
+mod kafka_log;
+mod kafka_partitions;
+mod kafka_properties;
+mod kafka_reader;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -179,7 +185,9 @@ pub fn connect(
     events: mpsc::Sender<SourceEvent>,
 ) -> Result<Arc<dyn Source>, SourceError> {
     match settings {
-        SourceSettings::Kafka(_) => unreachable!(),
+        SourceSettings::Kafka(settings) => {
+            Ok(Arc::new(kafka::KafkaSource::connect(settings, topics, events)?))
+        }
         SourceSettings::Files(settings) => {
             Ok(Arc::new(files::FilesSource::connect(settings, topics, events)?))
         }
