@@ -1,0 +1,107 @@
+//! The files source: `DIR/<topic>/<partition>.jsonl`. A thread of its own looks for new files and
+//! says so by events; the readers follow their files themselves. Files are never taken away again,
+//! so nothing is revoked: one worker reads a folder.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use millstream_model::entry::Position;
+use millstream_model::{Offset, TopicPartition};
+use tokio::sync::mpsc;
+
+use super::file_identity;
+use super::file_reader::FileReader;
+use super::file_scan::Scan;
+use super::{FilesSettings, Opened, Source, SourceError, SourceEvent};
+
+/// A folder of topics.
+pub(super) struct FilesSource {
+    settings: FilesSettings,
+    identity: String,
+    stopped: Arc<AtomicBool>,
+    /// Wakes the scanning thread to end.
+    wake: SyncSender<()>,
+}
+
+impl FilesSource {
+    /// Looks at the folder and starts to scan it.
+    pub(super) fn connect(
+        settings: &FilesSettings,
+        topics: &[String],
+        events: mpsc::Sender<SourceEvent>,
+    ) -> Result<Self, SourceError> {
+        let folder = |error| SourceError::Folder { path: settings.dir.clone(), error };
+        fs::read_dir(&settings.dir).map_err(folder)?;
+        let identity = format!("files:{}", file_identity::identity(&settings.dir).map_err(folder)?);
+        let (wake, woken) = sync_channel(1);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let scanning = Scanning {
+            scan: Scan::new(settings.dir.clone(), topics),
+            settings: settings.clone(),
+            stopped: stopped.clone(),
+            woken,
+            events,
+        };
+        std::thread::Builder::new()
+            .name("source-files".to_owned())
+            .spawn(move || scanning.run())
+            .map_err(folder)?;
+        Ok(Self { settings: settings.clone(), identity, stopped, wake })
+    }
+}
+
+impl Source for FilesSource {
+    fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    fn open(&self, partition: &TopicPartition, position: Option<&Position>) -> Result<Opened, SourceError> {
+        let path = self.settings.dir.join(&*partition.topic).join(format!("{}.jsonl", partition.partition));
+        let reader = FileReader::open(path, position, &self.settings, self.stopped.clone())?;
+        Ok(Opened { reader: Box::new(reader), skipped: None })
+    }
+
+    fn commit(&self, _positions: &[(TopicPartition, Offset)]) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        let _ = self.wake.try_send(());
+    }
+}
+
+impl Drop for FilesSource {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The thread that looks for new files.
+struct Scanning {
+    scan: Scan,
+    settings: FilesSettings,
+    stopped: Arc<AtomicBool>,
+    woken: Receiver<()>,
+    events: mpsc::Sender<SourceEvent>,
+}
+
+impl Scanning {
+    fn run(mut self) {
+        while !self.stopped.load(Ordering::Acquire) {
+            let event = match self.scan.find_new() {
+                Ok(added) if added.is_empty() => None,
+                Ok(added) => Some(SourceEvent::Assigned(added)),
+                Err((path, error)) => Some(SourceEvent::Failed(SourceError::Folder { path, error })),
+            };
+            let failed = matches!(event, Some(SourceEvent::Failed(_)));
+            let unheard = event.is_some_and(|event| self.events.blocking_send(event).is_err());
+            if failed || unheard {
+                return;
+            }
+            let _ = self.woken.recv_timeout(self.settings.poll_interval);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The Kafka source: one client is a member of the consumer group and only says which partitions are
+//! this worker's, another fetches them from the positions it is given. Committed offsets are
+//! written as a hint and never read.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use millstream_model::entry::Position;
+use millstream_model::{Offset, OffsetRange, TopicPartition};
+use rdkafka::ClientConfig;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::TopicPartitionList;
+use tokio::sync::mpsc;
+
+use super::kafka_group::{self, Member, MemberContext};
+use super::kafka_log::FetcherContext;
+use super::kafka_partitions::{Partitions, failed};
+use super::kafka_properties;
+use super::kafka_reader::KafkaReader;
+use super::{KafkaSettings, Opened, Skipped, Source, SourceError, SourceEvent, Start};
+
+/// Longest wait for the acknowledgement of a revocation; the group waits for all its members so long.
+const REVOCATION_WAIT_MAX: Duration = Duration::from_secs(30);
+/// librdkafka's default of `max.poll.interval.ms`.
+const POLL_INTERVAL_MS: u64 = 300_000;
+
+/// A Kafka cluster.
+pub(super) struct KafkaSource {
+    identity: String,
+    start: Start,
+    partitions: Arc<Partitions>,
+    /// Owned by the thread that serves it; gone when the source has stopped.
+    member: Weak<Member>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl KafkaSource {
+    /// Connects, joins the group and starts to serve it.
+    pub(super) fn connect(
+        settings: &KafkaSettings,
+        topics: &[String],
+        events: mpsc::Sender<SourceEvent>,
+    ) -> Result<Self, SourceError> {
+        let log = FetcherContext::default();
+        let fetcher = client(&kafka_properties::fetcher(settings)?, log.clone())?;
+        let identity = format!("kafka:{}", cluster_id(&fetcher, &log, settings)?);
+        let partitions = Arc::new(Partitions::new(fetcher, settings.timeout));
+        let stopped = Arc::new(AtomicBool::new(false));
+        let config = kafka_properties::member(settings)?;
+        let context = MemberContext {
+            events,
+            partitions: partitions.clone(),
+            stopped: stopped.clone(),
+            revocation_wait: revocation_wait(&config),
+        };
+        let member = Arc::new(client(&config, context)?);
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        member.subscribe(&topics).map_err(|error| failed("subscribe".to_owned(), &error))?;
+        let weak = Arc::downgrade(&member);
+        std::thread::Builder::new()
+            .name("source-kafka".to_owned())
+            .spawn(move || kafka_group::run(member))
+            .map_err(|error| SourceError::Kafka {
+            action: "start a thread".to_owned(),
+            reason: error.to_string(),
+        })?;
+        Ok(Self { identity, start: settings.start, partitions, member: weak, stopped })
+    }
+
+    /// Where to read on, and what is skipped by that, given the partition's ends.
+    fn resolve(
+        &self,
+        partition: &TopicPartition,
+        position: Option<&Position>,
+        (low, end): (Offset, Offset),
+    ) -> Result<(Offset, Option<Skipped>), SourceError> {
+        let skipped = |from, to, reason: &str| {
+            let range = OffsetRange::new(from, to);
+            (!range.is_empty()).then(|| Skipped { range, reason: reason.to_owned() })
+        };
+        const EXPIRED: &str = "deleted by Kafka's retention before it was read";
+        match position.map(|position| position.offset) {
+            None if self.start == Start::Latest => Ok((end, skipped(0, end, "start = latest"))),
+            None => Ok((low, skipped(0, low, EXPIRED))),
+            Some(offset) if offset < low => Ok((low, skipped(offset, low, EXPIRED))),
+            Some(offset) if offset > end => {
+                Err(SourceError::Ahead { partition: partition.clone(), position: offset, end })
+            }
+            Some(offset) => Ok((offset, None)),
+        }
+    }
+}
+
+impl Source for KafkaSource {
+    fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    fn open(&self, partition: &TopicPartition, position: Option<&Position>) -> Result<Opened, SourceError> {
+        let ends = self.partitions.watermarks(partition)?;
+        let (offset, skipped) = self.resolve(partition, position, ends)?;
+        let (queue, gate) = self.partitions.open(partition, offset)?;
+        let reader = KafkaReader::new(queue, self.partitions.clone(), gate, partition.clone(), offset);
+        Ok(Opened { reader: Box::new(reader), skipped })
+    }
+
+    fn commit(&self, positions: &[(TopicPartition, Offset)]) -> Result<(), SourceError> {
+        let Some(member) = self.member.upgrade().filter(|_| !positions.is_empty()) else { return Ok(()) };
+        let failed = |error: KafkaError| failed("commit offsets".to_owned(), &error);
+        let mut list = TopicPartitionList::with_capacity(positions.len());
+        for (partition, offset) in positions {
+            let offset = rdkafka::Offset::Offset(*offset);
+            list.add_partition_offset(&partition.topic, partition.partition, offset).map_err(failed)?;
+        }
+        member.commit(&list, CommitMode::Async).map_err(failed)
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for KafkaSource {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn client<C: ConsumerContext>(config: &ClientConfig, context: C) -> Result<BaseConsumer<C>, SourceError> {
+    BaseConsumer::from_config_and_context(config, context).map_err(|error| match error {
+        KafkaError::ClientConfig(_, problem, key, _) => SourceError::Property { key, problem },
+        error => failed("create a client".to_owned(), &error),
+    })
+}
+
+fn cluster_id(
+    fetcher: &BaseConsumer<FetcherContext>,
+    log: &FetcherContext,
+    settings: &KafkaSettings,
+) -> Result<String, SourceError> {
+    if let Some(id) = fetcher.client().fetch_cluster_id(settings.timeout) {
+        return Ok(id);
+    }
+    while fetcher.poll(Duration::ZERO).is_some() {}
+    Err(SourceError::Unreachable {
+        brokers: settings.brokers.clone(),
+        waited: settings.timeout,
+        reason: log.last_error().unwrap_or_else(|| "no answer".to_owned()),
+    })
+}
+
+/// Well below the time after which the group would throw the member out.
+fn revocation_wait(config: &ClientConfig) -> Duration {
+    let interval = config.get("max.poll.interval.ms").and_then(|text| text.parse().ok());
+    REVOCATION_WAIT_MAX.min(Duration::from_millis(interval.unwrap_or(POLL_INTERVAL_MS) / 2))
+}

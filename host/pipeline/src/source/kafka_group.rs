@@ -1,0 +1,125 @@
+//! Membership in the consumer group. The member's client is given the assigned partitions, so that the
+//! group protocol sees them, but they stay paused: another client fetches them. Its events come from
+//! a thread of its own, which also waits for a revocation to be acknowledged.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use millstream_model::TopicPartition;
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
+use tokio::sync::mpsc;
+
+use super::kafka_log;
+use super::kafka_partitions::{Partitions, failed};
+use super::{Acknowledgement, SourceEvent};
+
+/// How long one poll of the member's queue waits.
+const POLL: Duration = Duration::from_millis(100);
+
+/// The client that is a member of the group.
+pub(super) type Member = BaseConsumer<MemberContext>;
+
+/// What the member's callbacks need.
+pub(super) struct MemberContext {
+    pub(super) events: mpsc::Sender<SourceEvent>,
+    pub(super) partitions: Arc<Partitions>,
+    pub(super) stopped: Arc<AtomicBool>,
+    /// How long a revocation waits for its acknowledgement.
+    pub(super) revocation_wait: Duration,
+}
+
+/// Serves the member until the source stops or fails, then leaves the group.
+pub(super) fn run(member: Arc<Member>) {
+    let context = member.context().clone();
+    while !context.stopped.load(Ordering::Acquire) {
+        match member.poll(POLL) {
+            None | Some(Ok(_)) => {}
+            Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
+                context.send(SourceEvent::Failed(failed("take part in the group".to_owned(), &error)));
+                break;
+            }
+            Some(Err(error)) => tracing::warn!(%error, "kafka"),
+        }
+        context.partitions.serve();
+    }
+    context.stopped.store(true, Ordering::Release);
+    context.partitions.revoke_all();
+}
+
+impl MemberContext {
+    /// False if nobody listens any more.
+    fn send(&self, event: SourceEvent) -> bool {
+        !self.stopped.load(Ordering::Acquire) && self.events.blocking_send(event).is_ok()
+    }
+
+    fn on_assign(&self, member: &Member, list: &mut TopicPartitionList) -> KafkaResult<()> {
+        // An explicit offset, so that no committed one is asked for.
+        list.set_all_offsets(rdkafka::Offset::End)?;
+        match member.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => member.incremental_assign(list)?,
+            _ => member.assign(list)?,
+        }
+        member.pause(list)?;
+        let partitions = partitions_of(list);
+        tracing::info!(?partitions, "partitions assigned");
+        self.partitions.assign(&partitions);
+        if !partitions.is_empty() {
+            self.send(SourceEvent::Assigned(partitions));
+        }
+        Ok(())
+    }
+
+    fn on_revoke(&self, member: &Member, list: &TopicPartitionList) -> KafkaResult<()> {
+        let partitions = partitions_of(list);
+        let lost = member.assignment_lost();
+        tracing::info!(?partitions, lost, "partitions revoked");
+        let (done, awaited) = Acknowledgement::new();
+        let revoked = SourceEvent::Revoked { partitions: partitions.clone(), lost, done };
+        if !partitions.is_empty() && self.send(revoked) && !awaited.wait(self.revocation_wait) {
+            tracing::warn!(?partitions, "revocation not acknowledged in time; going on without");
+        }
+        self.partitions.revoke(&partitions);
+        match member.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => member.incremental_unassign(list),
+            _ => member.unassign(),
+        }
+    }
+}
+
+impl ClientContext for MemberContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        kafka_log::log(level, facility, message);
+    }
+
+    fn error(&self, _error: KafkaError, reason: &str) {
+        tracing::debug!("{reason}");
+    }
+}
+
+impl ConsumerContext for MemberContext {
+    fn rebalance(&self, member: &Member, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let outcome = match kind {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.on_assign(member, list),
+            _ => self.on_revoke(member, list),
+        };
+        if let Err(error) = outcome {
+            self.send(SourceEvent::Failed(failed("take part in a rebalance".to_owned(), &error)));
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        if let Err(error) = result {
+            tracing::debug!(%error, "offsets were not committed; only tools that show lag miss them");
+        }
+    }
+}
+
+fn partitions_of(list: &TopicPartitionList) -> Vec<TopicPartition> {
+    list.elements().iter().map(|element| TopicPartition::new(element.topic(), element.partition())).collect()
+}

@@ -1,0 +1,120 @@
+//! The librdkafka properties of the source: defaults that bound memory, what the user set, and what
+//! nobody may change because correctness rests on it.
+//!
+//! Memory: each partition prefetches up to `queued.max.messages.kbytes` (8 MiB here, librdkafka's
+//! default is 64 MiB) plus one answer of `max.partition.fetch.bytes` (1 MiB), and each broker
+//! connection holds one answer of at most `fetch.max.bytes` (16 MiB).
+
+use rdkafka::ClientConfig;
+
+use super::{KafkaSettings, SourceError};
+
+/// What a user may change.
+const DEFAULTS: [(&str, &str); 8] = [
+    ("client.id", "millstream"),
+    ("isolation.level", "read_committed"),
+    ("queued.max.messages.kbytes", "8192"),
+    ("fetch.max.bytes", "16777216"),
+    // After a full queue, fetch on soon: the default of 1 s would starve a fast reader.
+    ("fetch.queue.backoff.ms", "20"),
+    // How soon a topic that is created later is noticed.
+    ("topic.metadata.refresh.interval.ms", "10000"),
+    ("reconnect.backoff.max.ms", "2000"),
+    ("socket.keepalive.enable", "true"),
+];
+
+/// What a user may not change, and what to do instead.
+const KEPT: [(&str, &str); 11] = [
+    ("bootstrap.servers", "set source.kafka.brokers instead"),
+    ("metadata.broker.list", "set source.kafka.brokers instead"),
+    ("group.id", "set source.kafka.group instead"),
+    ("auto.offset.reset", "set source.kafka.start instead"),
+    ("enable.auto.commit", "positions come from the checkpoint log; remove it"),
+    ("auto.commit.enable", "positions come from the checkpoint log; remove it"),
+    ("enable.auto.offset.store", "positions come from the checkpoint log; remove it"),
+    ("enable.partition.eof", "the end of a partition is no event here; remove it"),
+    ("allow.auto.create.topics", "topics are never created by reading them; create the topic"),
+    ("log.queue", "logs go to millstream's own; remove it"),
+    ("check.crcs", "messages are always checked; remove it"),
+];
+
+/// Properties that belong to the membership in the group.
+const MEMBERSHIP: [&str; 4] =
+    ["group.instance.id", "group.protocol", "group.remote.assignor", "partition.assignment.strategy"];
+
+/// Configuration of the client that fetches messages.
+pub(super) fn fetcher(settings: &KafkaSettings) -> Result<ClientConfig, SourceError> {
+    let mut config = base(settings)?;
+    for key in MEMBERSHIP {
+        config.remove(key);
+    }
+    Ok(config)
+}
+
+/// Configuration of the client that is a member of the group.
+pub(super) fn member(settings: &KafkaSettings) -> Result<ClientConfig, SourceError> {
+    let mut config = base(settings)?;
+    // A task needs the same partition number of all its topics on one worker.
+    if config.get("group.protocol") == Some("consumer") {
+        set_default(&mut config, "group.remote.assignor", "range");
+    } else {
+        set_default(&mut config, "partition.assignment.strategy", "range");
+    }
+    Ok(config)
+}
+
+fn base(settings: &KafkaSettings) -> Result<ClientConfig, SourceError> {
+    let mut config = ClientConfig::new();
+    for (key, value) in &settings.properties {
+        if let Some((_, instead)) = KEPT.iter().find(|(kept, _)| kept == key) {
+            let problem = format!("may not be set: {instead}");
+            return Err(SourceError::Property { key: key.clone(), problem });
+        }
+        config.set(key, value);
+    }
+    for (key, value) in DEFAULTS {
+        set_default(&mut config, key, value);
+    }
+    config
+        .set("bootstrap.servers", &settings.brokers)
+        .set("group.id", &settings.group)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "error")
+        .set("allow.auto.create.topics", "false")
+        .set("check.crcs", "true");
+    Ok(config)
+}
+
+fn set_default(config: &mut ClientConfig, key: &str, value: &str) {
+    if config.get(key).is_none() {
+        config.set(key, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_correctness_rests_on_cannot_be_set() {
+        for (key, instead) in KEPT {
+            let mut settings = KafkaSettings::new("127.0.0.1:1", "group");
+            settings.properties.insert(key.to_owned(), "x".to_owned());
+            let error = member(&settings).unwrap_err().to_string();
+            assert!(error.contains(key) && error.contains(instead), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_user_wins_over_defaults() {
+        let mut settings = KafkaSettings::new("127.0.0.1:1", "group");
+        settings.properties.insert("isolation.level".to_owned(), "read_uncommitted".to_owned());
+        settings.properties.insert("group.instance.id".to_owned(), "worker-1".to_owned());
+        let (member, fetcher) = (member(&settings).unwrap(), fetcher(&settings).unwrap());
+        assert_eq!(member.get("isolation.level"), Some("read_uncommitted"));
+        assert_eq!(member.get("partition.assignment.strategy"), Some("range"));
+        assert_eq!(member.get("group.instance.id"), Some("worker-1"));
+        assert_eq!(fetcher.get("group.instance.id"), None);
+    }
+}
