@@ -171,8 +171,13 @@ mod tests {
         check(PLAIN, untidy, Ok(sound()));
         let in_metres = r#"{"zone": "Europe/London", "speed_unit": "m/s"}"#;
         check(in_metres, |vehicle| vehicle.speed = Some(10.0), Ok(sound()));
-        let summer = |vehicle: &mut Vehicle<'static>| vehicle.reported_at = Some("2026-01-01T10:00:38.123456+02:00");
-        check(PLAIN, summer, Ok(Vehicle { reported_at: Some("2026-01-01T10:00:38.123456+02:00"), ..sound() }));
+        let summer =
+            |vehicle: &mut Vehicle<'static>| vehicle.reported_at = Some("2026-01-01T10:00:38.123456+02:00");
+        check(
+            PLAIN,
+            summer,
+            Ok(Vehicle { reported_at: Some("2026-01-01T10:00:38.123456+02:00"), ..sound() }),
+        );
     }
 
     #[test]

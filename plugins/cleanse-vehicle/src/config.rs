@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use crate::cleanse::Rules;
-use crate::clock::{ClockChange, Clock};
+use crate::clock::{Clock, ClockChange};
 use crate::measure::SpeedUnit;
 
 /// The configuration as typed.
@@ -124,7 +124,8 @@ mod tests {
     #[test]
     fn schema_names_every_key() {
         let schema: serde_json::Value = serde_json::from_str(include_str!("../config.schema.json")).unwrap();
-        let example: serde_json::Value = serde_json::from_str(include_str!("../config.example.json")).unwrap();
+        let example: serde_json::Value =
+            serde_json::from_str(include_str!("../config.example.json")).unwrap();
         let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         assert_eq!(keys(&schema["properties"]), keys(&example));
     }

@@ -126,7 +126,8 @@ mod tests {
     #[test]
     fn speeds() {
         use SpeedUnit::{KilometresPerHour, MetresPerSecond, MilesPerHour};
-        let check = |speed, unit, expect| assert_eq!(speed_kmh(speed, unit, 300.0), expect, "{speed} {unit:?}");
+        let check =
+            |speed, unit, expect| assert_eq!(speed_kmh(speed, unit, 300.0), expect, "{speed} {unit:?}");
         check(0.0, KilometresPerHour, Ok(0.0));
         check(300.0, KilometresPerHour, Ok(300.0));
         check(100.0, MilesPerHour, Ok(160.934_4));

@@ -12,6 +12,7 @@ macro_rules! export {
                     const { ::std::cell::RefCell::new(::std::option::Option::None) };
             }
 
+            #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
             struct Plugin;
 
             impl world::Guest for Plugin {
@@ -39,7 +40,9 @@ macro_rules! export {
                 }
             }
 
-    $crate::bindings::export_world!(Plugin with_types_in $crate::bindings);
+            // A native linker does not take the names of a component's exports.
+            #[cfg(target_arch = "wasm32")]
+            $crate::bindings::export_world!(Plugin with_types_in $crate::bindings);
         };
     };
 }

@@ -1,4 +1,88 @@
 //! Write Millstream plugins in Rust.
+//!
+//! A plugin is a struct that says which columns it looks at, and a function over one row of them:
+//!
+//! ```
+//! use millstream_sdk::plan::ConfigProblem;
+//! use millstream_sdk::{About, Row, Timestamp, Transform, Verdict};
+//! use serde::Deserialize;
+//!
+//! /// The struct is the projection: a column that is not in it never enters the plugin.
+//! #[derive(Row)]
+//! #[row(rename_all = "camelCase")]
+//! struct Vehicle<'a> {
+//!     #[row(name = "location.lat")] // nested fields are dotted columns
+//!     latitude: Option<f64>,        // may be null
+//!     speed: f64,                   // may not: a nullable column is refused at start-up
+//!     #[row(write)]                 // read and written back
+//!     fuel_type: &'a str,
+//!     #[row(name = "timestamp")]    // a column that changes its type: one field reads it ...
+//!     sent_at: i64,
+//!     #[row(name = "timestamp", new)] // ... and one that is not read replaces it
+//!     instant: Timestamp,
+//!     #[row(new)]                   // a new column; begins as `Default::default()`
+//!     speeding: bool,
+//! }
+//!
+//! #[derive(Deserialize)]
+//! struct Config {
+//!     limit_kmh: f64,
+//! }
+//!
+//! struct Cleanse(Config);
+//!
+//! impl Transform for Cleanse {
+//!     type Config = Config;
+//!     type Row = Vehicle<'static>;
+//!     type Outcome = Verdict; // `()` if every row is kept
+//!
+//!     const ABOUT: About = About {
+//!         name: "cleanse",
+//!         version: "1.0.0",
+//!         config_schema: None,
+//!         example_config: r#"{"limit_kmh": 120}"#,
+//!     };
+//!
+//!     fn configure(config: Config) -> Result<Self, Vec<ConfigProblem>> {
+//!         Ok(Self(config))
+//!     }
+//!
+//!     fn process(&mut self, vehicle: &mut Vehicle<'_>) -> Verdict {
+//!         if vehicle.latitude.is_some_and(|latitude| latitude.abs() > 90.0) {
+//!             return Verdict::Reject("`location.lat` is out of range".into());
+//!         }
+//!         vehicle.instant = Timestamp(vehicle.sent_at * 1_000_000);
+//!         vehicle.speeding = vehicle.speed > self.0.limit_kmh;
+//!         vehicle.fuel_type = vehicle.fuel_type.trim();
+//!         Verdict::Keep
+//!     }
+//! }
+//!
+//! millstream_sdk::export!(Cleanse);
+//! # fn main() {}
+//! ```
+//!
+//! Such a crate is a `cdylib` compiled for `wasm32-unknown-unknown`; the host makes a component of it.
+//! It compiles natively too, where [`testing`] runs it over batches in memory.
+//!
+//! # Fields
+//! | Rust | column |
+//! |---|---|
+//! | `bool`, `i32`, `i64`, `f32`, `f64` | boolean, int32, int64, float32, float64 |
+//! | `&str`, `Cow<str>`, `String` | utf8; the first two borrow from the column |
+//! | `&[u8]`, `Cow<[u8]>`, `Vec<u8>` | binary |
+//! | `&[f64]`, `Vec<f64>` | list of float64 |
+//! | [`Date`], [`Timestamp`], [`LocalTimestamp`] | date; timestamp in microseconds, UTC or of no stated zone |
+//! | `Option` of each | the same, with nulls |
+//!
+//! Changes to a field that is neither `write` nor `new` are lost. A written field of a row that is
+//! dropped or rejected is never seen, so it may hold anything. The columns that the host adds
+//! (`_offset`, `_event_time`, ...) can be read like any other.
+//!
+//! # Configuration and schema
+//! The configuration is JSON, read by serde. Keys that [`Transform::Config`] does not know are
+//! refused, with their path, like columns that are missing or nullable where the row has no `Option`.
+//! Types are the host's to check: it casts a column to the field's type or refuses the plan.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
@@ -16,6 +100,8 @@ mod export;
 pub mod log;
 pub mod metrics;
 pub mod plan;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
 mod transform;
 mod value;
 

@@ -1,0 +1,208 @@
+//! What a derived row becomes: the plan, the values that a transform sees and those it writes.
+
+use std::borrow::Cow;
+
+use millstream_sdk::plan::{ConfigProblem, DataType, Field, Input, TimeUnit, TimestampType};
+use millstream_sdk::testing::{Processed, Values, process};
+use millstream_sdk::{
+    About, Date, LocalTimestamp, Outcome, Row, Timestamp, Transform, Verdict, configure, plan_of,
+};
+
+#[derive(Row)]
+#[row(rename_all = "camelCase")]
+struct Every<'a> {
+    #[row(write)]
+    flag: bool,
+    #[row(write)]
+    int_32: i32,
+    #[row(write)]
+    int_64: Option<i64>,
+    #[row(write)]
+    float_32: f32,
+    #[row(write, name = "location.lat")]
+    float_64: Option<f64>,
+    #[row(write)]
+    text: &'a str,
+    #[row(write)]
+    cow: Option<Cow<'a, str>>,
+    #[row(write)]
+    string: String,
+    #[row(write)]
+    bytes: Option<&'a [u8]>,
+    #[row(write)]
+    list: &'a [f64],
+    #[row(write)]
+    date: Date,
+    #[row(write)]
+    local: LocalTimestamp,
+    #[row(name = "timestamp")]
+    sent_at: &'a str,
+    #[row(name = "timestamp", new)]
+    instant: Option<Timestamp>,
+}
+
+#[derive(serde::Deserialize)]
+struct Limits {
+    limits: Limit,
+}
+
+#[derive(serde::Deserialize)]
+struct Limit {
+    speed: f64,
+}
+
+const ABOUT: About = About { name: "t", version: "1", config_schema: None, example_config: "{}" };
+
+/// Keeps every row as it is.
+struct Copy;
+
+impl Transform for Copy {
+    type Config = ();
+    type Row = Every<'static>;
+    type Outcome = ();
+    const ABOUT: About = ABOUT;
+    fn configure(_: ()) -> Result<Self, Vec<ConfigProblem>> {
+        Ok(Self)
+    }
+    fn process(&mut self, row: &mut Every<'_>) {
+        row.instant = row.sent_at.parse().ok().map(Timestamp);
+    }
+}
+
+#[derive(Row)]
+struct Speed {
+    #[row(write)]
+    speed: f64,
+}
+
+/// Drops what is too slow and rejects what is too fast.
+struct Between(f64);
+
+impl Transform for Between {
+    type Config = Limits;
+    type Row = Speed;
+    type Outcome = Verdict;
+    const ABOUT: About = ABOUT;
+    fn configure(config: Limits) -> Result<Self, Vec<ConfigProblem>> {
+        Ok(Self(config.limits.speed))
+    }
+    fn process(&mut self, row: &mut Speed) -> Verdict {
+        match row.speed {
+            speed if speed < 0.0 => Verdict::Reject("backwards".into()),
+            speed if speed > self.0 => Verdict::Reject("too fast".into()),
+            0.0 => Verdict::Drop,
+            _ => Verdict::Keep,
+        }
+    }
+}
+
+fn field(name: &str, ty: DataType, nullable: bool) -> Field {
+    Field { name: name.to_owned(), ty, nullable }
+}
+
+#[test]
+fn a_struct_is_its_plan() {
+    let timestamp = |utc| DataType::Timestamp(TimestampType { unit: TimeUnit::Micro, utc });
+    let both = [
+        field("flag", DataType::Boolean, false),
+        field("int32", DataType::Int32, false),
+        field("int64", DataType::Int64, true),
+        field("float32", DataType::Float32, false),
+        field("location.lat", DataType::Float64, true),
+        field("text", DataType::Utf8, false),
+        field("cow", DataType::Utf8, true),
+        field("string", DataType::Utf8, false),
+        field("bytes", DataType::Binary, true),
+        field("list", DataType::Float64List, false),
+        field("date", DataType::Date, false),
+        field("local", timestamp(false), false),
+    ];
+    let plan = plan_of::<Copy>();
+    assert_eq!(plan.inputs[0].reads[..12], both);
+    assert_eq!(plan.inputs[0].reads[12..], [field("timestamp", DataType::Utf8, false)]);
+    assert_eq!(plan.inputs[0].writes[..12], both);
+    assert_eq!(plan.inputs[0].writes[12..], [field("timestamp", timestamp(true), true)]);
+    assert!(plan.inputs[0].row_preserving);
+    assert!(!plan_of::<Between>().inputs[0].row_preserving);
+    assert!(<() as Outcome>::PRESERVES_ROWS);
+}
+
+/// Eleven rows: bitmaps end within their second byte.
+#[test]
+fn every_type_comes_back_as_it_went() {
+    let rows = 0..11_i64;
+    let odd = |row: &i64| row % 2 == 1;
+    let texts: Vec<_> = rows.clone().map(|row| "ä".repeat(row as usize)).collect();
+    let lists: Vec<_> = rows.clone().map(|row| vec![row as f64; row as usize]).collect();
+    let columns = [
+        ("flag", Values::of(rows.clone().map(|row| odd(&row)))),
+        ("int32", Values::of(rows.clone().map(|row| row as i32))),
+        ("int64", Values::of(rows.clone().map(|row| odd(&row).then_some(row)))),
+        ("float32", Values::of(rows.clone().map(|row| row as f32))),
+        ("location.lat", Values::of(rows.clone().map(|row| odd(&row).then_some(row as f64)))),
+        ("text", Values::of(texts.iter().map(String::as_str))),
+        ("cow", Values::of(rows.clone().zip(&texts).map(|(row, text)| odd(&row).then_some(text.as_str())))),
+        ("string", Values::of(texts.clone())),
+        ("bytes", Values::of(texts.iter().map(|text| Some(text.as_bytes())))),
+        ("list", Values::of(lists.iter().map(Vec::as_slice))),
+        ("date", Values::of(rows.clone().map(|row| Date(row as i32)))),
+        ("local", Values::of(rows.clone().map(LocalTimestamp))),
+    ];
+    let sent_at = ("timestamp", Values::of(rows.clone().map(|row| if odd(&row) { "5" } else { "-" })));
+    let outcome = process(&mut Copy, &[&columns[..], &[sent_at]].concat());
+    assert_eq!(outcome.kept, (0..11).collect::<Vec<_>>());
+    for (name, values) in columns {
+        assert_eq!(outcome.written[name], values, "{name}");
+    }
+    let instants = Values::of(rows.map(|row| odd(&row).then_some(Timestamp(5))));
+    assert_eq!(outcome.written["timestamp"], instants);
+}
+
+fn check(speeds: &[f64], kept: &[usize], rejected: &[(&str, &[usize])]) {
+    let speeds = Values::of(speeds.iter().copied());
+    let outcome = process(&mut Between(100.0), &[("speed", speeds.clone())]);
+    let rejected = rejected.iter().map(|(reason, rows)| (reason.to_string(), rows.to_vec())).collect();
+    let written = [("speed".to_owned(), speeds)].into();
+    assert_eq!(outcome, Processed { kept: kept.to_vec(), rejected, written });
+}
+
+#[test]
+fn verdicts_are_grouped_by_reason() {
+    check(&[], &[], &[]);
+    check(&[1.0, 2.0], &[0, 1], &[]);
+    check(&[1.0, 0.0, 2.0], &[0, 2], &[]);
+    check(&[-1.0, 1.0, 101.0, 0.0, -2.0], &[1], &[("backwards", &[0, 4]), ("too fast", &[2])]);
+}
+
+fn check_problems(config: &str, fields: &[Field], expect: &[(&str, &str)]) {
+    let input = Input { name: "vehicle".to_owned(), fields: fields.to_vec() };
+    let problems = configure::<Between>(config, &[input]).err().unwrap_or_default();
+    let problems: Vec<_> = problems.iter().map(|problem| (&*problem.path, &*problem.message)).collect();
+    assert_eq!(problems, expect);
+}
+
+#[test]
+fn problems_name_keys_and_columns() {
+    let sound = r#"{"limits": {"speed": 100}}"#;
+    let speed = [field("speed", DataType::Float64, false)];
+    check_problems(sound, &speed, &[]);
+    check_problems(r#"{"limits": {"speed": 100, "sped": 1}}"#, &speed, &[("limits.sped", "unknown key")]);
+    check_problems(
+        r#"{"limits": {"speed": "fast"}}"#,
+        &speed,
+        &[("limits.speed", "invalid type: string \"fast\", expected f64 at line 1 column 27")],
+    );
+    check_problems(
+        sound,
+        &[field("sped", DataType::Float64, true)],
+        &[("inputs.vehicle.speed", "the input has no column `speed`; it has `sped`")],
+    );
+    check_problems(
+        sound,
+        &[field("speed", DataType::Float64, true)],
+        &[(
+            "inputs.vehicle.speed",
+            "column `speed` may be null, but this plugin needs a value: declare it as required",
+        )],
+    );
+}
