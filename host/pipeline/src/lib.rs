@@ -4,6 +4,8 @@
 
 pub mod checkpoint;
 pub mod config;
+pub mod dead_letter;
 pub mod decode;
+pub mod lake;
 pub mod sink;
 pub mod source;
