@@ -1,0 +1,255 @@
+//! The lake: a folder or a bucket that tables, entries and plugins lie in. A URL goes in, an
+//! [`ObjectStore`] rooted at it comes out, proved to be writable and to create a name only once.
+//! What lies in the lake is for others to know.
+
+mod durable;
+#[cfg(test)]
+mod tests;
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use futures::future::join_all;
+use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode};
+use url::Url;
+
+pub use self::durable::DurableLocal;
+
+/// Creates that race in [`Lake::probe`].
+const RACERS: usize = 4;
+
+/// A lake that cannot be used, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum LakeError {
+    /// The text names no place that a lake can be.
+    #[error(
+        "`{url}` is not a lake: {reason}; give a folder, or a URL that begins with file://, s3://, gs://, az:// or abfs://"
+    )]
+    Url {
+        /// The text.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file is where the folder, or one of its parents, should be.
+    #[error(
+        "the lake's folder `{path}` cannot be made because a file is in its place: remove it or name another folder"
+    )]
+    NotAFolder {
+        /// The folder.
+        path: String,
+    },
+    /// This user may not write there.
+    #[error(
+        "the lake `{lake}` is not writable: permission denied ({reason}); grant write access or name another lake"
+    )]
+    PermissionDenied {
+        /// The lake, as it was named.
+        lake: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// The folder cannot be made or reached.
+    #[error("the lake's folder `{path}` cannot be used: {source}")]
+    Folder {
+        /// The folder.
+        path: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The cloud's settings are incomplete or wrong.
+    #[error(
+        "the lake `{lake}` cannot be reached with the settings in the environment: {reason}; check the {variables} variables"
+    )]
+    Settings {
+        /// The lake, as it was named.
+        lake: String,
+        /// What the client says.
+        reason: String,
+        /// The variables that are read, as `AWS_*`.
+        variables: &'static str,
+    },
+    /// The store does not know who asks.
+    #[error("the lake `{lake}` refuses the credentials ({reason}); check the {variables} variables")]
+    Unauthenticated {
+        /// The lake, as it was named.
+        lake: String,
+        /// What the store says.
+        reason: String,
+        /// The variables that are read, as `AWS_*`.
+        variables: &'static str,
+    },
+    /// There is no such bucket or container.
+    #[error("the lake `{lake}` has no bucket or container ({reason}); create it first")]
+    NoBucket {
+        /// The lake, as it was named.
+        lake: String,
+        /// What the store says.
+        reason: String,
+    },
+    /// The store let several writers, or none, create one name.
+    #[error(
+        "the lake `{lake}` let {winners} of {RACERS} writers create one name, which would lose data; \
+         use a store with conditional puts"
+    )]
+    NotExclusive {
+        /// The lake, as it was named.
+        lake: String,
+        /// Writers that were told they created it.
+        winners: usize,
+    },
+    /// Any other failure of the store.
+    #[error("the lake `{lake}` cannot be written: {source}")]
+    Store {
+        /// The lake, as it was named.
+        lake: String,
+        /// What the store says.
+        source: object_store::Error,
+    },
+}
+
+/// An opened lake. Clones share the connection.
+#[derive(Clone, Debug)]
+pub struct Lake {
+    url: String,
+    /// Folder of a lake that lies on this machine.
+    folder: Option<PathBuf>,
+    variables: &'static str,
+    store: Arc<dyn ObjectStore>,
+}
+
+impl Lake {
+    /// Opens the lake at `url`: a folder, `file://`, `s3://bucket/prefix`, `gs://` or `az://`. A
+    /// folder is made if it is missing. Credentials and endpoints come from the cloud's usual
+    /// environment variables (`AWS_ENDPOINT_URL`, `AWS_ALLOW_HTTP`, …). Nothing is asked of a remote
+    /// store yet: [`Lake::probe`] does.
+    pub fn open(url: &str) -> Result<Self, LakeError> {
+        let invalid = |reason: &str| LakeError::Url { url: url.to_owned(), reason: reason.to_owned() };
+        if url.is_empty() {
+            return Err(invalid("it is empty"));
+        }
+        if !url.contains("://") {
+            return Self::open_folder(url, FilePath::new(url));
+        }
+        let parsed = Url::parse(url).map_err(|error| invalid(&error.to_string()))?;
+        if parsed.scheme() == "file" {
+            let folder = parsed.to_file_path().map_err(|()| invalid("it has no absolute path"))?;
+            return Self::open_folder(url, &folder);
+        }
+        let (store, variables) = remote(url, &parsed)?;
+        let root = Path::from_url_path(parsed.path()).map_err(|error| invalid(&error.to_string()))?;
+        let store = Arc::new(PrefixStore::new(store, root));
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), folder: None, variables, store })
+    }
+
+    fn open_folder(url: &str, folder: &FilePath) -> Result<Self, LakeError> {
+        let path = || folder.display().to_string();
+        let store = DurableLocal::open(folder).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                LakeError::NotAFolder { path: path() }
+            }
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                LakeError::PermissionDenied { lake: url.to_owned(), reason: source.to_string() }
+            }
+            _ => LakeError::Folder { path: path(), source },
+        })?;
+        let folder = Some(store.root().to_owned());
+        Ok(Self { url: url.to_owned(), folder, variables: "", store: Arc::new(store) })
+    }
+
+    /// The store, rooted at the lake.
+    pub fn store(&self) -> Arc<dyn ObjectStore> {
+        self.store.clone()
+    }
+
+    /// The lake as the user named it, without a slash at the end of a URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// `path`, below the lake's root, as a user can open it: a file's absolute path or a URL.
+    pub fn display_path(&self, path: &str) -> String {
+        match &self.folder {
+            Some(folder) => folder.join(path).display().to_string(),
+            None => format!("{}/{path}", self.url),
+        }
+    }
+
+    /// Proves that the lake can be written, and that of several writers that create one name exactly
+    /// one is told it did. Leaves nothing behind.
+    pub async fn probe(&self) -> Result<(), LakeError> {
+        let path = Path::from(format!("_probe/{:016x}", RandomState::new().hash_one(RACERS)));
+        let racers = (0..RACERS).map(|racer| {
+            let content = format!("racer {racer}").into_bytes();
+            self.store.put_opts(&path, content.into(), PutMode::Create.into())
+        });
+        let mut winners = 0;
+        let mut failure = None;
+        for outcome in join_all(racers).await {
+            match outcome {
+                Ok(_) => winners += 1,
+                Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                }
+                Err(source) => failure = Some(source),
+            }
+        }
+        if let Err(error) = self.store.delete(&path).await
+            && winners > 0
+        {
+            tracing::warn!(%path, %error, "what the lake was probed with cannot be deleted");
+        }
+        match failure {
+            Some(source) => Err(self.error(source)),
+            None if winners == 1 => Ok(()),
+            None => Err(LakeError::NotExclusive { lake: self.url.clone(), winners }),
+        }
+    }
+
+    fn error(&self, source: object_store::Error) -> LakeError {
+        let (lake, reason, variables) = (self.url.clone(), source.to_string(), self.variables);
+        match source {
+            object_store::Error::PermissionDenied { .. } => LakeError::PermissionDenied { lake, reason },
+            object_store::Error::Unauthenticated { .. } => {
+                LakeError::Unauthenticated { lake, reason, variables }
+            }
+            object_store::Error::NotFound { .. } => LakeError::NoBucket { lake, reason },
+            source => LakeError::Store { lake, source },
+        }
+    }
+}
+
+/// The store that holds the bucket of `parsed`, and the environment variables that set it up.
+fn remote(url: &str, parsed: &Url) -> Result<(Arc<dyn ObjectStore>, &'static str), LakeError> {
+    let (store, variables): (object_store::Result<Arc<dyn ObjectStore>>, _) = match parsed.scheme() {
+        "s3" | "s3a" => {
+            let builder = AmazonS3Builder::from_env().with_url(url);
+            let built = builder.with_conditional_put(S3ConditionalPut::ETagMatch).build();
+            (built.map(|store| Arc::new(store) as _), "AWS_*")
+        }
+        "gs" => {
+            let built = GoogleCloudStorageBuilder::from_env().with_url(url).build();
+            (built.map(|store| Arc::new(store) as _), "GOOGLE_*")
+        }
+        "az" | "azure" | "adl" | "abfs" | "abfss" => {
+            let built = MicrosoftAzureBuilder::from_env().with_url(url).build();
+            (built.map(|store| Arc::new(store) as _), "AZURE_*")
+        }
+        scheme => {
+            let reason = format!("the scheme `{scheme}` is not known");
+            return Err(LakeError::Url { url: url.to_owned(), reason });
+        }
+    };
+    let store = store.map_err(|error| LakeError::Settings {
+        lake: url.to_owned(),
+        reason: error.to_string(),
+        variables,
+    })?;
+    Ok((store, variables))
+}

@@ -1,0 +1,89 @@
+//! Reads rows of live files back, for people to look at. Which files are live is for the caller to
+//! say: the log knows, the folder does not.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use millstream_model::entry::DataFile;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::errors::ParquetError;
+
+/// A file that cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The store does not give the file.
+    #[error("`{path}` cannot be fetched from the lake: {source}")]
+    Fetch {
+        /// Path below the lake's root.
+        path: String,
+        /// What the store says.
+        source: object_store::Error,
+    },
+    /// The file is there and is not sound Parquet.
+    #[error("`{path}` is damaged: {source}")]
+    Damaged {
+        /// Path below the lake's root.
+        path: String,
+        /// What the Parquet reader says.
+        source: ParquetError,
+    },
+    /// Rows of the file cannot be decoded.
+    #[error("`{path}` has rows that cannot be decoded: {source}")]
+    Rows {
+        /// Path below the lake's root.
+        path: String,
+        /// What the Parquet reader says.
+        source: ArrowError,
+    },
+}
+
+/// The first `rows_max` rows of `files`, in the order of the files. Whole files are fetched, one at
+/// a time, until there are enough rows.
+pub async fn first_rows(
+    store: &Arc<dyn ObjectStore>,
+    files: &[DataFile],
+    rows_max: usize,
+) -> Result<Vec<RecordBatch>, ReadError> {
+    let mut batches = Vec::new();
+    let mut missing = rows_max;
+    for file in files {
+        if missing == 0 {
+            break;
+        }
+        for batch in open(store, file, missing).await? {
+            let batch = batch.map_err(|source| ReadError::Rows { path: file.path.clone(), source })?;
+            missing -= batch.num_rows();
+            batches.push(batch);
+        }
+    }
+    Ok(batches)
+}
+
+/// The columns of `file`.
+pub async fn schema(store: &Arc<dyn ObjectStore>, file: &DataFile) -> Result<SchemaRef, ReadError> {
+    Ok(builder(store, file).await?.schema().clone())
+}
+
+async fn open(
+    store: &Arc<dyn ObjectStore>,
+    file: &DataFile,
+    rows_max: usize,
+) -> Result<ParquetRecordBatchReader, ReadError> {
+    let reader = builder(store, file).await?.with_limit(rows_max).build();
+    reader.map_err(|source| ReadError::Damaged { path: file.path.clone(), source })
+}
+
+async fn builder(
+    store: &Arc<dyn ObjectStore>,
+    file: &DataFile,
+) -> Result<ParquetRecordBatchReaderBuilder<bytes::Bytes>, ReadError> {
+    let fetch = |source| ReadError::Fetch { path: file.path.clone(), source };
+    let found = store.get(&Path::from(file.path.as_str())).await.map_err(fetch)?;
+    let content = found.bytes().await.map_err(fetch)?;
+    ParquetRecordBatchReaderBuilder::try_new(content)
+        .map_err(|source| ReadError::Damaged { path: file.path.clone(), source })
+}
