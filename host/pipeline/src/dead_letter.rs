@@ -2,7 +2,6 @@
 //! in one at a time from the decoder and the steps and leave as rows of the one dead-letter table.
 //! What made them fail is for others to know.
 
-use std::collections::BTreeMap;
 use std::mem::take;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use arrow::error::ArrowError;
+use millstream_engine::Cause;
 use millstream_model::{Digest, Header, MessageRef, TopicPartition, columns};
 
 use crate::sink::TableSpec;
@@ -19,50 +19,23 @@ use crate::sink::TableSpec;
 /// Name of the dead-letter table.
 pub const TABLE: &str = "dead_letters";
 
-/// Step of letters that could not be decoded.
+/// Step, and cause, of letters that could not be decoded.
 pub const DECODE: &str = "decode";
 
-/// What reasons are counted under that come after the first [`REASONS_MAX`].
-pub const OTHER_REASONS: &str = "other reasons";
-
-/// Distinct reasons counted for one stream between two calls of [`DeadLetters::take_counts`].
-pub const REASONS_MAX: usize = 64;
-
-/// What kind of failure made a message a dead letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Cause {
-    /// The message is not what the stream's schema declares.
+/// Where a message failed.
+#[derive(Clone, Copy, Debug)]
+pub enum Failure<'a> {
+    /// It is not what the stream's schema declares.
     Decode,
-    /// A plugin rejected it.
-    Plugin,
-    /// A plugin trapped on it.
-    Trap,
-    /// A plugin took too long over it.
-    Deadline,
-    /// A plugin needed too much memory for it.
-    Memory,
-    /// A plugin returned too much for it.
-    OutputCap,
-    /// A plugin returned what does not fit the batch.
-    BadBatch,
-    /// The step's circuit was open.
-    CircuitOpen,
-}
-
-impl Cause {
-    /// The cause as the table has it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Decode => "decode",
-            Self::Plugin => "plugin",
-            Self::Trap => "trap",
-            Self::Deadline => "deadline",
-            Self::Memory => "memory",
-            Self::OutputCap => "output_cap",
-            Self::BadBatch => "bad_batch",
-            Self::CircuitOpen => "circuit_open",
-        }
-    }
+    /// A step could not process it or rejected it.
+    Step {
+        /// Name of the step.
+        step: &'a str,
+        /// Digest of its plugin.
+        plugin: Digest,
+        /// Why, for machines.
+        cause: Cause,
+    },
 }
 
 /// One message that could not be processed.
@@ -70,14 +43,10 @@ impl Cause {
 pub struct DeadLetter<'a> {
     /// The stream.
     pub stream: &'a str,
-    /// [`DECODE`], or the step that failed.
-    pub step: Option<&'a str>,
-    /// Why, for people: `missing "model"; found "mode"`.
+    /// Where it failed.
+    pub failure: Failure<'a>,
+    /// Why, for people: ``missing `model`; found `mode` ``.
     pub reason: &'a str,
-    /// Why, for machines.
-    pub cause: Cause,
-    /// The plugin that failed.
-    pub plugin: Option<Digest>,
     /// Event time in microseconds since the epoch, if it could be read.
     pub event_time_us: Option<i64>,
     /// Partition of the message.
@@ -90,7 +59,7 @@ pub struct DeadLetter<'a> {
 pub fn table() -> TableSpec {
     let fields = vec![
         Field::new("stream", DataType::Utf8, false),
-        Field::new("step", DataType::Utf8, true),
+        Field::new("step", DataType::Utf8, false),
         Field::new("reason", DataType::Utf8, false),
         Field::new("cause", DataType::Utf8, false),
         Field::new("plugin", DataType::Utf8, true),
@@ -116,20 +85,18 @@ pub struct DeadLetters {
     bytes_max: usize,
     bytes: usize,
     rows: Rows,
-    counts: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 impl DeadLetters {
     /// A collector that asks to be emptied once its letters hold `bytes_max` bytes.
     pub fn new(bytes_max: usize) -> Self {
-        Self { schema: table().schema, bytes_max, bytes: 0, rows: Rows::new(), counts: BTreeMap::new() }
+        Self { schema: table().schema, bytes_max, bytes: 0, rows: Rows::new() }
     }
 
-    /// Adds a letter and counts it. Returns true if [`DeadLetters::take_rows`] must come before the
+    /// Adds a letter. Returns true if [`DeadLetters::take_rows`] must come before the
     /// next one, so that at most one letter goes beyond the limit.
     pub fn push(&mut self, letter: &DeadLetter<'_>) -> bool {
         self.bytes += self.rows.push(letter);
-        self.count(letter.stream, letter.reason);
         self.bytes >= self.bytes_max
     }
 
@@ -139,31 +106,6 @@ impl DeadLetters {
             return Ok(None);
         }
         RecordBatch::try_new(self.schema.clone(), self.rows.finish()).map(Some)
-    }
-
-    /// Letters by stream and reason since the last call. A stream has at most [`REASONS_MAX`]
-    /// reasons; the rest stand under [`OTHER_REASONS`].
-    pub fn take_counts(&mut self) -> BTreeMap<String, BTreeMap<String, u64>> {
-        take(&mut self.counts)
-    }
-
-    /// Throws away all letters and counts.
-    pub fn abandon(&mut self) {
-        *self = Self::new(self.bytes_max);
-    }
-
-    fn count(&mut self, stream: &str, reason: &str) {
-        if !self.counts.contains_key(stream) {
-            self.counts.insert(stream.to_owned(), BTreeMap::new());
-        }
-        let Some(reasons) = self.counts.get_mut(stream) else { return };
-        let known = reasons.contains_key(reason);
-        let room = reasons.keys().filter(|reason| *reason != OTHER_REASONS).count() < REASONS_MAX;
-        let reason = if known || room { reason } else { OTHER_REASONS };
-        match reasons.get_mut(reason) {
-            Some(count) => *count += 1,
-            None => _ = reasons.insert(reason.to_owned(), 1),
-        }
     }
 }
 
@@ -213,12 +155,16 @@ impl Rows {
 
     /// Adds a row; returns about how many bytes it takes.
     fn push(&mut self, letter: &DeadLetter<'_>) -> usize {
-        let DeadLetter { stream, step, reason, cause, plugin, event_time_us, partition, message } = *letter;
+        let DeadLetter { stream, failure, reason, event_time_us, partition, message } = *letter;
+        let (step, cause, plugin) = match failure {
+            Failure::Decode => (DECODE, DECODE.to_owned(), None),
+            Failure::Step { step, plugin, cause } => (step, cause.to_string(), Some(plugin.to_string())),
+        };
         self.stream.append_value(stream);
-        self.step.append_option(step);
+        self.step.append_value(step);
         self.reason.append_value(reason);
-        self.cause.append_value(cause.name());
-        self.plugin.append_option(plugin.map(|digest| digest.to_string()));
+        self.cause.append_value(cause);
+        self.plugin.append_option(plugin);
         self.topic.append_value(&partition.topic);
         self.partition.append_value(partition.partition);
         self.offset.append_value(message.offset);
@@ -277,10 +223,8 @@ mod tests {
         let message = MessageRef { offset: 7, timestamp_us: Some(1), key: None, value, headers };
         letters.push(&DeadLetter {
             stream: "vehicle",
-            step: Some(DECODE),
+            failure: Failure::Decode,
             reason,
-            cause: Cause::Decode,
-            plugin: None,
             event_time_us: None,
             partition: &partition,
             message,
@@ -308,18 +252,5 @@ mod tests {
         assert!(push(&mut letters, "", Some(&[0; LETTER_BYTES]), &[]));
         letters.take_rows().unwrap();
         assert!(!push(&mut letters, "", Some(b""), &[]));
-    }
-
-    #[test]
-    fn counts_at_most_64_reasons() {
-        let mut letters = DeadLetters::new(1 << 20);
-        for number in 0..REASONS_MAX + 5 {
-            push(&mut letters, &format!("reason {number}"), None, &[]);
-        }
-        push(&mut letters, "reason 0", None, &[]);
-        let counts = letters.take_counts().remove("vehicle").unwrap();
-        assert_eq!(counts.len(), REASONS_MAX + 1);
-        assert_eq!((counts["reason 0"], counts[OTHER_REASONS]), (2, 5));
-        assert!(letters.take_counts().is_empty());
     }
 }

@@ -44,7 +44,7 @@ pub enum RunError {
     },
     /// The source failed for good.
     #[error(transparent)]
-    Source(SourceError),
+    Source(#[from] SourceError),
     /// A task failed for good.
     #[error("{partition}: {error}")]
     Task {

@@ -17,7 +17,7 @@ use crate::error::RunError;
 use crate::lake::Lake;
 use crate::plan::StreamPlan;
 use crate::sink::FileNames;
-use crate::source::{self, Source, SourceError, SourceEvent};
+use crate::source::{self, Remedy, Source, SourceEvent};
 use crate::start;
 use crate::task::{TaskError, TaskReport, TaskStart};
 use crate::telemetry::{TaskGauge, Telemetry};
@@ -209,7 +209,7 @@ impl<'a> Coordinator<'a> {
                     self.checkpoint(Command::Barrier).await?;
                 }
                 self.close(&partitions);
-                done.acknowledge();
+                done.done();
                 Ok(())
             }
             SourceEvent::Failed(error) => Err(error.into()),
@@ -219,10 +219,15 @@ impl<'a> Coordinator<'a> {
     async fn on_worker(&mut self, event: Event) -> Result<(), RunError> {
         match event {
             Event::Pressure => self.checkpoint(Command::Barrier).await,
-            Event::Failed(partition, TaskError::Source(error)) if error.is_recoverable() => {
+            Event::Failed(partition, TaskError::Source(error)) if error.remedy() == Remedy::Reopen => {
                 tracing::warn!(%partition, %error, "reading again from the last checkpoint");
                 self.close(std::slice::from_ref(&partition));
                 self.open(vec![partition]).await
+            }
+            Event::Failed(partition, TaskError::Source(error)) if error.remedy() == Remedy::Forget => {
+                tracing::info!(%partition, %error, "the partition is not ours any more");
+                self.close(std::slice::from_ref(&partition));
+                Ok(())
             }
             Event::Failed(partition, error) => {
                 // What the other tasks did is good: it is committed before the process gives up.
@@ -245,7 +250,15 @@ impl<'a> Coordinator<'a> {
             // Co-numbered partitions of several topics meet on one thread.
             let thread = partition.partition.unsigned_abs() as usize % self.threads.len();
             let (sink, names) = (self.config.sink.clone(), self.names.clone());
-            starts.entry(thread).or_default().push(TaskStart { plan, reader, partition, position, sink, names, gauge });
+            starts.entry(thread).or_default().push(TaskStart {
+                plan,
+                reader,
+                partition,
+                position,
+                sink,
+                names,
+                gauge,
+            });
         }
         for (thread, starts) in starts {
             self.send(thread, Command::Open(starts))?;
@@ -260,7 +273,7 @@ impl<'a> Coordinator<'a> {
         partition: &TopicPartition,
     ) -> Result<(Box<dyn source::PartitionReader>, Position), RunError> {
         loop {
-            let position = self.log.state().position(partition).cloned();
+            let position = self.log.state().positions().get(partition).cloned();
             let (source, at) = (self.source.clone(), (partition.clone(), position.clone()));
             let opened = tokio::task::spawn_blocking(move || source.open(&at.0, at.1.as_ref()))
                 .await
@@ -275,7 +288,8 @@ impl<'a> Coordinator<'a> {
                 cursor: None,
                 skipped: Some(skipped.reason),
             };
-            let data = Data { source: self.source.identity().to_owned(), ranges: vec![range], ..Data::default() };
+            let data =
+                Data { source: self.source.identity().to_owned(), ranges: vec![range], ..Data::default() };
             match self.log.append(Body::Data(data)).await {
                 // Whoever wrote in between has moved the position: look again.
                 Ok(_) | Err(AppendError::Rejected(_) | AppendError::Fenced) => self.log.refresh().await?,
@@ -293,12 +307,19 @@ impl<'a> Coordinator<'a> {
 
     fn send(&self, thread: usize, command: Command) -> Result<(), RunError> {
         let sent = self.threads[thread].send(command);
-        if sent { Ok(()) } else { Err(RunError::Thread { what: format!("worker thread {thread} has ended") }) }
+        if sent {
+            Ok(())
+        } else {
+            Err(RunError::Thread { what: format!("worker thread {thread} has ended") })
+        }
     }
 
     /// Makes all that was done since the last checkpoint true with one entry, or finds that another
     /// worker was faster, throws it away and begins again at the log.
-    async fn checkpoint(&mut self, barrier: fn(oneshot::Sender<Vec<TaskReport>>) -> Command) -> Result<(), RunError> {
+    async fn checkpoint(
+        &mut self,
+        barrier: fn(oneshot::Sender<Vec<TaskReport>>) -> Command,
+    ) -> Result<(), RunError> {
         self.last_checkpoint = Instant::now();
         let mut replies = Vec::new();
         for thread in 0..self.threads.len() {
@@ -369,7 +390,8 @@ impl<'a> Coordinator<'a> {
 
     /// True once everything that the partitions hold has been read; commits it first.
     async fn is_caught_up(&mut self) -> Result<bool, RunError> {
-        let at_end = |gauges: &BTreeMap<_, Arc<TaskGauge>>| gauges.values().all(|gauge| gauge.lag() == Some(0));
+        let at_end =
+            |gauges: &BTreeMap<_, Arc<TaskGauge>>| gauges.values().all(|gauge| gauge.lag() == Some(0));
         if !self.assignment_known || !at_end(&self.assigned) {
             return Ok(false);
         }
@@ -389,15 +411,11 @@ fn positions(data: &Data) -> Vec<(TopicPartition, Offset)> {
 fn merge(into: &mut Counters, from: Counters) {
     into.r#in += from.r#in;
     into.out += from.out;
-    for (to, from) in [(&mut into.dropped, from.dropped), (&mut into.dead, from.dead), (&mut into.rows, from.rows)] {
+    for (to, from) in
+        [(&mut into.dropped, from.dropped), (&mut into.dead, from.dead), (&mut into.rows, from.rows)]
+    {
         for (key, count) in from {
             *to.entry(key).or_default() += count;
         }
-    }
-}
-
-impl From<SourceError> for RunError {
-    fn from(error: SourceError) -> Self {
-        Self::Source(error)
     }
 }

@@ -51,7 +51,8 @@ impl Stage {
 
     /// Passes `rows` through all steps. A failure of a plugin is in the result, never an error.
     pub fn run(&mut self, mut rows: RecordBatch) -> Staged {
-        let mut staged = Staged { curated: None, side: Vec::new(), rejected: Vec::new(), dropped: Vec::new() };
+        let mut staged =
+            Staged { curated: None, side: Vec::new(), rejected: Vec::new(), dropped: Vec::new() };
         for (index, (step, instance)) in self.plan.steps.iter().zip(&mut self.instances).enumerate() {
             if rows.num_rows() == 0 {
                 break;
@@ -87,7 +88,8 @@ fn with_ordinals(rows: &RecordBatch, schema: &SchemaRef) -> RecordBatch {
         rows.column_by_name(name).expect("the plan made the table's schema from the rows' schema").clone()
     };
     let arrays = schema.fields().iter().map(|field| column(field.name())).collect();
-    RecordBatch::try_new(schema.clone(), arrays).expect("the plan made the table's schema from the rows' schema")
+    RecordBatch::try_new(schema.clone(), arrays)
+        .expect("the plan made the table's schema from the rows' schema")
 }
 
 fn ordinals(rows: &RecordBatch) -> Int32Array {

@@ -11,7 +11,7 @@ use millstream_model::{Clock, Digest};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt as _, PutMode, PutOptions};
 
-use crate::checkpoint::{self, CheckpointLog};
+use crate::checkpoint::CheckpointLog;
 use crate::config::{Config, StepConfig};
 use crate::error::RunError;
 use crate::lake::{Lake, LakeError};
@@ -48,11 +48,15 @@ pub async fn start(
     identity: &str,
     clock: Arc<dyn Clock>,
 ) -> Result<Started, RunError> {
-    checkpoint::probe(&lake.store(), &Path::from(LOG_FOLDER)).await?;
+    lake.probe().await?;
     let mut log = open_log(lake, clock).await?;
     if let Some(bound) = log.state().source().filter(|bound| bound.source != identity) {
         let bound = bound.source.clone();
-        return Err(RunError::AnotherSource { lake: lake.url().to_owned(), bound, found: identity.to_owned() });
+        return Err(RunError::AnotherSource {
+            lake: lake.url().to_owned(),
+            bound,
+            found: identity.to_owned(),
+        });
     }
     let plans = plan_with_log(config, engine, lake, &log).await?;
     let session = log.open_session(&config.worker.name).await?;
@@ -97,7 +101,12 @@ async fn plan_with_log(
                     loaded.from_lake(lake, &step.plugin, digest).await?
                 }
                 _ => {
-                    keep_in_lake(lake, &dropped_in, &config.plugins_dir.join(format!("{}.wasm", step.plugin))).await?;
+                    keep_in_lake(
+                        lake,
+                        &dropped_in,
+                        &config.plugins_dir.join(format!("{}.wasm", step.plugin)),
+                    )
+                    .await?;
                     dropped_in
                 }
             };
@@ -139,7 +148,8 @@ impl<'a> Loaded<'a> {
         }
         let path = plugin_path(digest);
         let bytes = async { lake.store().get(&path).await?.bytes().await };
-        let bytes = bytes.await.map_err(|source| LakeError::Read { path: lake.display_path(&path), source })?;
+        let bytes =
+            bytes.await.map_err(|source| LakeError::Read { path: lake.display_path(&path), source })?;
         let plugin = self.engine.load_bytes(name, &bytes)?;
         self.by_digest.insert(digest, plugin.clone());
         Ok(plugin)

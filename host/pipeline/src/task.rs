@@ -3,22 +3,28 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
+use arrow::error::ArrowError;
 use millstream_model::entry::{Counters, Position};
 use millstream_model::{MessageBatch, OffsetRange, TopicPartition, columns};
 
-use crate::dead_letter::{DeadLetter, DeadLetters};
+use crate::dead_letter::{DeadLetter, DeadLetters, Failure};
 use crate::decode::{Decoded, Decoder};
 use crate::fate::Fates;
 use crate::plan::StreamPlan;
 use crate::sink::{FileNames, FinishedFile, SinkError, SinkSettings, TableSpec, TableWriter};
-use crate::source::{FillLimits, PartitionReader, SourceError};
-use crate::stage::{Stage, Staged};
+use crate::source::{FillLimits, PartitionReader, Remedy, SourceError};
+use crate::stage::{Rejected, Stage, Staged};
 use crate::telemetry::{TaskGauge, Telemetry};
 use crate::uploads::{PendingFile, Uploads};
+
+/// How often a task says that its source does not answer.
+const WARNING_INTERVAL: Duration = Duration::from_secs(5);
+/// Dead letters that a task holds before it writes them to their table.
+const DEAD_LETTER_BYTES_MAX: usize = 4 << 20;
 
 /// What a task needs to begin.
 pub struct TaskStart {
@@ -48,6 +54,7 @@ pub struct Task {
     counters: Counters,
     range: OffsetRange,
     cursor: Option<u64>,
+    warned: Option<Instant>,
 }
 
 /// What a task did since the last checkpoint.
@@ -76,6 +83,9 @@ pub enum TaskError {
     /// Rows could not be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// Dead letters could not be made rows.
+    #[error("dead letters: {0}")]
+    DeadLetters(#[from] ArrowError),
 }
 
 impl Task {
@@ -87,11 +97,12 @@ impl Task {
         Self {
             decoder,
             writers: BTreeMap::new(),
-            dead_letters: DeadLetters::new(start.plan.name.clone()),
+            dead_letters: DeadLetters::new(DEAD_LETTER_BYTES_MAX),
             files: Vec::new(),
             counters: Counters::default(),
             range: OffsetRange::new(offset, offset),
             cursor: start.position.cursor,
+            warned: None,
             start,
         }
     }
@@ -115,7 +126,12 @@ impl Task {
         telemetry: &Telemetry,
     ) -> Result<usize, TaskError> {
         let mut batch = MessageBatch::new(self.start.partition.clone(), self.range.end);
-        self.start.reader.fill(&mut batch, limits, Duration::ZERO)?;
+        if let Err(error) = self.start.reader.fill(&mut batch, limits, Duration::ZERO) {
+            // What was read before the error is good, and the error comes again.
+            if batch.is_empty() {
+                return self.pause(error);
+            }
+        }
         if !batch.is_empty() {
             let dead = self.process(&batch, stage, uploads)?;
             telemetry.add_batch(batch.len(), batch.bytes(), dead);
@@ -124,6 +140,18 @@ impl Task {
         self.cursor = batch.cursor().or(self.cursor);
         self.start.gauge.set(self.range.end, self.start.reader.end_offset());
         Ok(batch.len())
+    }
+
+    /// Goes on after an error that passes by itself; says so, but not at every attempt.
+    fn pause(&mut self, error: SourceError) -> Result<usize, TaskError> {
+        if error.remedy() != Remedy::Retry {
+            return Err(error.into());
+        }
+        if self.warned.is_none_or(|at| at.elapsed() > WARNING_INTERVAL) {
+            self.warned = Some(Instant::now());
+            tracing::warn!(partition = %self.start.partition, %error, "the source does not answer; trying on");
+        }
+        Ok(0)
     }
 
     /// Bytes that the open files hold.
@@ -149,58 +177,93 @@ impl Task {
     }
 
     /// Returns the number of messages that became dead letters.
-    fn process(&mut self, batch: &MessageBatch, stage: &mut Stage, uploads: &Uploads) -> Result<u64, TaskError> {
+    fn process(
+        &mut self,
+        batch: &MessageBatch,
+        stage: &mut Stage,
+        uploads: &Uploads,
+    ) -> Result<u64, TaskError> {
         let Decoded { raw, rows, failures } = self.decoder.decode(batch);
         let plan = self.start.plan.clone();
         let mut fates = Fates::new(batch.len(), plan.fans_out());
-        for failure in failures {
-            self.bury(batch, &raw, failure.row, DeadLetter::decode(&failure.reason));
+        for failure in &failures {
+            self.bury(batch, &raw, failure.row, Failure::Decode, &failure.reason, uploads)?;
             fates.dead(failure.row, &failure.reason);
         }
         self.write(&plan.raw, &raw, uploads)?;
         if plan.curated.is_some() {
             let staged = stage.run(rows);
-            self.settle(batch, &raw, &staged, &mut fates);
-            for (table, rows) in staged.side.iter().map(|(table, rows)| (table, rows)) {
-                self.write(table, rows, uploads)?;
-            }
-            if let (Some(table), Some(rows)) = (&plan.curated, &staged.curated) {
-                self.write(table, rows, uploads)?;
-            }
+            self.settle(batch, &raw, &staged, &mut fates, uploads)?;
         } else {
             fates.rest_is_out();
         }
-        let letters = self.dead_letters.take();
-        if let Some(letters) = letters {
-            self.write(&plan.dead_letters, &letters, uploads)?;
-        }
+        self.write_dead_letters(uploads)?;
         Ok(fates.add_to(&mut self.counters, &plan))
     }
 
-    /// Notes what the steps made of each message, and buries those they rejected.
-    fn settle(&mut self, batch: &MessageBatch, raw: &RecordBatch, staged: &Staged, fates: &mut Fates) {
-        for rejected in &staged.rejected {
-            let row = batch.row_of(rejected.row.offset).expect("a step's rows keep the offsets of its input");
-            self.bury(batch, raw, row, DeadLetter::step(rejected));
-            fates.dead(row, &rejected.row.reason);
+    /// Writes what the steps made of the batch, buries what they rejected, and notes the fates.
+    fn settle(
+        &mut self,
+        batch: &MessageBatch,
+        raw: &RecordBatch,
+        staged: &Staged,
+        fates: &mut Fates,
+        uploads: &Uploads,
+    ) -> Result<(), TaskError> {
+        let row_of = |offset| batch.row_of(offset).expect("a step's rows keep the offsets of its input");
+        for Rejected { step, plugin, row } in &staged.rejected {
+            let failure = Failure::Step { step, plugin: *plugin, cause: row.cause };
+            self.bury(batch, raw, row_of(row.offset), failure, &row.reason, uploads)?;
+            fates.dead(row_of(row.offset), &row.reason);
         }
         for (offset, step) in &staged.dropped {
-            let row = batch.row_of(*offset).expect("a step's rows keep the offsets of its input");
-            fates.dropped(row, *step);
+            fates.dropped(row_of(*offset), *step);
+        }
+        for (table, rows) in &staged.side {
+            self.write(table, rows, uploads)?;
         }
         if let Some(rows) = &staged.curated {
             fates.out(crate::stage::offsets(rows), batch);
+            let table = self.start.plan.curated.clone();
+            self.write(&table.expect("only a stream with a curated table has curated rows"), rows, uploads)?;
         }
+        Ok(())
     }
 
-    fn bury(&mut self, batch: &MessageBatch, raw: &RecordBatch, row: usize, letter: DeadLetter<'_>) {
+    fn bury(
+        &mut self,
+        batch: &MessageBatch,
+        raw: &RecordBatch,
+        row: usize,
+        failure: Failure<'_>,
+        reason: &str,
+        uploads: &Uploads,
+    ) -> Result<(), TaskError> {
         let times = raw.column_by_name(columns::EVENT_TIME).expect("a raw batch has its event time");
         let times = times.as_primitive::<TimestampMicrosecondType>();
-        let event_time = arrow::array::Array::is_valid(times, row).then(|| times.value(row));
-        self.dead_letters.add(&self.start.partition, batch.get(row), event_time, letter);
+        let full = self.dead_letters.push(&DeadLetter {
+            stream: &self.start.plan.name,
+            failure,
+            reason,
+            event_time_us: times.is_valid(row).then(|| times.value(row)),
+            partition: &self.start.partition,
+            message: batch.get(row),
+        });
+        if full { self.write_dead_letters(uploads) } else { Ok(()) }
     }
 
-    fn write(&mut self, table: &Arc<TableSpec>, rows: &RecordBatch, uploads: &Uploads) -> Result<(), TaskError> {
+    fn write_dead_letters(&mut self, uploads: &Uploads) -> Result<(), TaskError> {
+        let Some(letters) = self.dead_letters.take_rows()? else { return Ok(()) };
+        let table = self.start.plan.dead_letters.clone();
+        self.write(&table, &letters, uploads)
+    }
+
+    fn write(
+        &mut self,
+        table: &Arc<TableSpec>,
+        rows: &RecordBatch,
+        uploads: &Uploads,
+    ) -> Result<(), TaskError> {
         *self.counters.rows.entry(table.name.clone()).or_default() += rows.num_rows() as u64;
         let writer = match self.writers.get_mut(&table.name) {
             Some(writer) => writer,

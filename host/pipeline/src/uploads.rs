@@ -57,10 +57,11 @@ impl Uploads {
 
 impl PendingFile {
     /// Waits until the file is durable in the store.
+    ///
+    /// # Panics
+    /// If the upload panicked, which is a bug.
     pub async fn finish(self) -> Result<DataFile, UploadError> {
-        match self.done.await {
-            Ok(result) => result.map(|()| self.file),
-            Err(_) => Err(UploadError::Abandoned { path: self.file.path }),
-        }
+        let result = self.done.await.expect("an upload reports before it ends");
+        result.map(|()| self.file)
     }
 }

@@ -85,9 +85,8 @@ impl WorkerThread {
             events,
             unsent: VecDeque::new(),
         };
-        let thread = std::thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(move || worker.run(&inbox))?;
+        let thread =
+            std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run(&inbox))?;
         Ok(Self { commands, thread: Some(thread) })
     }
 
@@ -162,7 +161,9 @@ impl Worker {
                 }
                 self.draining = false;
             }
-            Command::Close(Some(partitions)) => self.tasks.retain(|task| !partitions.contains(task.partition())),
+            Command::Close(Some(partitions)) => {
+                self.tasks.retain(|task| !partitions.contains(task.partition()))
+            }
             Command::Close(None) => self.tasks.clear(),
             Command::Barrier(reply) => self.report(reply),
             Command::Drain(reply) => {

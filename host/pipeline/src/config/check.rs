@@ -59,8 +59,11 @@ fn source(document: &Document, source: typed::Source) -> Result<SourceSettings, 
                 );
                 return Err(document.error(&["source", "files", "dir"], message));
             }
-            let poll_interval = files.poll_interval.map_or(Duration::from_millis(200), |span| span.0);
-            Ok(SourceSettings::Files(FilesSettings { dir, poll_interval }))
+            let mut settings = FilesSettings::new(dir);
+            if let Some(interval) = files.poll_interval {
+                settings.poll_interval = interval.0;
+            }
+            Ok(SourceSettings::Files(settings))
         }
     }
 }
@@ -83,7 +86,10 @@ fn kafka(document: &Document, kafka: typed::Kafka) -> Result<KafkaSettings, Conf
         typed::Start::Earliest => Start::Earliest,
         typed::Start::Latest => Start::Latest,
     };
-    Ok(KafkaSettings { brokers: kafka.brokers, group: kafka.group, start, properties })
+    let mut settings = KafkaSettings::new(kafka.brokers, kafka.group);
+    settings.start = start;
+    settings.properties = properties;
+    Ok(settings)
 }
 
 /// What to do instead of setting a librdkafka property on which exactly-once rests.
