@@ -1,6 +1,6 @@
 //! Chooses how each column is encoded, from its type and from a sample of the rows that open a file:
 //! a dictionary where values repeat, delta encoding for integers and times, split byte streams for
-//! floats. Measured on vehicle rows this writes 1.4 times as fast as the defaults, and smaller.
+//! floats.
 
 use std::collections::HashSet;
 
