@@ -42,7 +42,7 @@ macro_rules! export {
 
             // A native linker does not take the names of a component's exports.
             #[cfg(target_arch = "wasm32")]
-            $crate::bindings::export_world!(Plugin with_types_in $crate::bindings);
+    $crate::bindings::export_world!(Plugin with_types_in $crate::bindings);
         };
     };
 }
