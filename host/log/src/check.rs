@@ -1,0 +1,263 @@
+//! The one decision which entries are accepted, for writers before they put and for readers after.
+//! Everything it looks at is in the entry and the state before it, so all come to the same verdict.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use millstream_model::entry::{
+    Body, Control, Data, DataFile, Entry, PluginUse, Replace, Sequence, SessionId,
+};
+use millstream_model::{Offset, TopicPartition};
+
+use crate::rejection::Rejection;
+use crate::rules::{Rule, Rules};
+use crate::state::{LogState, session_of};
+
+impl LogState {
+    /// Says whether `entry` may stand behind this state. Its place in the chain is not looked at.
+    pub fn check(&self, entry: &Entry, rules: &Rules) -> Result<(), Rejection> {
+        if let Body::Control(Control::SessionOpened { session, .. }) = &entry.body {
+            return self.check_opening(&entry.session, session);
+        }
+        if rules.has(Rule::WriterOpen) && !self.is_open(&entry.session) {
+            return Err(Rejection::WriterNotOpen { session: entry.session.clone() });
+        }
+        match &entry.body {
+            Body::Data(data) => self.check_data(data, rules),
+            Body::Replace(replace) => self.check_replace(replace, rules),
+            Body::Control(control) => self.check_control(control, rules),
+        }
+    }
+
+    fn check_opening(&self, writer: &SessionId, opened: &SessionId) -> Result<(), Rejection> {
+        if writer != opened {
+            let (writer, opened) = (writer.clone(), opened.clone());
+            return Err(Rejection::SessionOpenedByOther { writer, opened });
+        }
+        match self.sessions.contains_key(opened) {
+            true => Err(Rejection::SessionKnown { session: opened.clone() }),
+            false => Ok(()),
+        }
+    }
+
+    fn check_data(&self, data: &Data, rules: &Rules) -> Result<(), Rejection> {
+        if rules.has(Rule::SourceIdentity) {
+            self.check_source(&data.source)?;
+        }
+        self.check_ranges(data, rules)?;
+        if rules.has(Rule::OneTaskPerFile) {
+            check_tasks(data)?;
+        }
+        self.check_added(&data.files, rules)?;
+        self.check_states(data, rules)?;
+        if rules.has(Rule::WatermarksRise) {
+            self.check_watermarks(data)?;
+        }
+        if rules.has(Rule::PluginsDesired) {
+            self.check_plugins(&data.plugins)?;
+        }
+        Ok(())
+    }
+
+    fn check_source(&self, found: &str) -> Result<(), Rejection> {
+        match &self.source {
+            None => Err(Rejection::SourceUnbound { found: found.to_owned() }),
+            Some(bound) if bound.source != found => {
+                Err(Rejection::OtherSource { bound: bound.source.clone(), found: found.to_owned() })
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Several ranges of one partition in an entry follow each other, as a skipped one and the rest.
+    fn check_ranges(&self, data: &Data, rules: &Rules) -> Result<(), Rejection> {
+        let mut ends: BTreeMap<&TopicPartition, Offset> = BTreeMap::new();
+        for consumed in &data.ranges {
+            let (partition, range) = (&consumed.partition, consumed.range);
+            if range.is_empty() {
+                return Err(Rejection::RangeEmpty { partition: partition.clone(), range });
+            }
+            let end = ends.entry(partition).or_insert_with(|| self.position(partition).offset);
+            if rules.has(Rule::ContiguousRanges) && range.start != *end {
+                return Err(Rejection::NotContiguous {
+                    partition: partition.clone(),
+                    expected: *end,
+                    found: range.start,
+                });
+            }
+            *end = range.end;
+        }
+        Ok(())
+    }
+
+    fn check_added(&self, files: &[DataFile], rules: &Rules) -> Result<(), Rejection> {
+        let mut paths = BTreeSet::new();
+        for file in files {
+            self.check_session(&file.path, &file.session, rules)?;
+            let known = !paths.insert(&file.path) || self.was_added(file);
+            if rules.has(Rule::AddedOnce) && known {
+                return Err(Rejection::FileKnown { table: file.table.clone(), path: file.path.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    fn was_added(&self, file: &DataFile) -> bool {
+        let removed = self.removed.get(&file.session).is_some_and(|paths| paths.contains(&file.path));
+        removed || self.files.values().any(|files| files.contains_key(&file.path))
+    }
+
+    fn check_session(&self, path: &str, session: &SessionId, rules: &Rules) -> Result<(), Rejection> {
+        let (path, session) = (path.to_owned(), session.clone());
+        if session_of(&path).as_ref() != Some(&session) {
+            return Err(Rejection::FileMisnamed { path, session });
+        }
+        if rules.has(Rule::FileSessionOpen) && !self.is_open(&session) {
+            return Err(Rejection::FileSessionNotOpen { path, session });
+        }
+        Ok(())
+    }
+
+    fn check_states(&self, data: &Data, rules: &Rules) -> Result<(), Rejection> {
+        let mut heads = BTreeMap::new();
+        for delta in &data.states {
+            self.check_session(&delta.path, &delta.session, rules)?;
+            let head = heads
+                .entry((&delta.step, delta.task))
+                .or_insert_with(|| self.state_head(&delta.step, delta.task));
+            if rules.has(Rule::StateParent) && *head != delta.parent {
+                return Err(Rejection::StateParent {
+                    step: delta.step.clone(),
+                    task: delta.task,
+                    expected: *head,
+                    found: delta.parent,
+                });
+            }
+            *head = Some(delta.digest);
+        }
+        Ok(())
+    }
+
+    fn check_watermarks(&self, data: &Data) -> Result<(), Rejection> {
+        for watermark in &data.watermarks {
+            let (partition, found) = (watermark.partition.clone(), watermark.micros);
+            match self.watermarks.get(&partition) {
+                Some(&last) if found < last => {
+                    return Err(Rejection::WatermarkBack { partition, last, found });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A plugin must be the one that the log desires at the entry's own place. A batch that was on
+    /// its way when a swap won the slot before is done again with the new version, so that the
+    /// swap's sequence number says exactly which rows which version made.
+    fn check_plugins(&self, used: &[PluginUse]) -> Result<(), Rejection> {
+        match used.iter().find(|used| !self.plugins.contains(used)) {
+            None => Ok(()),
+            Some(used) => Err(Rejection::PluginNotDesired {
+                stream: used.stream.clone(),
+                step: used.step.clone(),
+                plugin: used.plugin,
+                config: used.config,
+            }),
+        }
+    }
+
+    fn check_replace(&self, replace: &Replace, rules: &Rules) -> Result<(), Rejection> {
+        let table = &replace.table;
+        if let Some(file) = replace.added.iter().find(|file| file.table != *table) {
+            return Err(Rejection::FileOfOtherTable {
+                table: table.clone(),
+                found: file.table.clone(),
+                path: file.path.clone(),
+            });
+        }
+        self.check_added(&replace.added, rules)?;
+        if rules.has(Rule::RemovedFilesLive) {
+            self.check_removed(replace)?;
+        }
+        Ok(())
+    }
+
+    fn check_removed(&self, replace: &Replace) -> Result<(), Rejection> {
+        let table = &replace.table;
+        let live = self.files.get(table);
+        let mut paths = BTreeSet::new();
+        let mut removed = 0;
+        for path in &replace.removed {
+            let file = live.and_then(|files| files.get(path)).filter(|_| paths.insert(path));
+            let not_live = || Rejection::FileNotLive { table: table.clone(), path: path.clone() };
+            removed += file.ok_or_else(not_live)?.rows;
+        }
+        let added = replace.added.iter().map(|file| file.rows).sum();
+        match removed == added {
+            true => Ok(()),
+            false => Err(Rejection::RowsChanged { table: table.clone(), removed, added }),
+        }
+    }
+
+    fn check_control(&self, control: &Control, rules: &Rules) -> Result<(), Rejection> {
+        match control {
+            Control::SessionClosed { session } if !self.is_open(session) => {
+                Err(Rejection::SessionNotOpen { session: session.clone() })
+            }
+            Control::SourceBound { source, topics } if rules.has(Rule::SourceIdentity) => {
+                self.check_binding(source, topics)
+            }
+            Control::Plugins { desired } => check_steps(desired),
+            Control::Retention { boundary } => self.check_boundary(*boundary, rules),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_binding(&self, source: &str, topics: &BTreeMap<String, String>) -> Result<(), Rejection> {
+        let Some(bound) = &self.source else { return Ok(()) };
+        self.check_source(source)?;
+        let recreated = |(topic, id): &(&String, &String)| bound.topics.get(*topic).is_some_and(|b| b != *id);
+        match topics.iter().find(recreated) {
+            None => Ok(()),
+            Some((topic, found)) => Err(Rejection::TopicRecreated {
+                topic: topic.clone(),
+                bound: bound.topics[topic].clone(),
+                found: found.clone(),
+            }),
+        }
+    }
+
+    fn check_boundary(&self, found: Sequence, rules: &Rules) -> Result<(), Rejection> {
+        if found > self.sequence() {
+            return Err(Rejection::BoundaryPastHead { head: self.sequence(), found });
+        }
+        if rules.has(Rule::BoundaryRises) && found <= self.boundary() {
+            return Err(Rejection::BoundaryNotRising { last: self.boundary(), found });
+        }
+        Ok(())
+    }
+}
+
+/// Files hold rows of one processed partition, states are of a task that the entry moves.
+fn check_tasks(data: &Data) -> Result<(), Rejection> {
+    let processed: BTreeSet<_> =
+        data.ranges.iter().filter(|r| r.skipped.is_none()).map(|r| &r.partition).collect();
+    for DataFile { path, origin, .. } in &data.files {
+        if !origin.as_ref().is_some_and(|origin| processed.contains(origin)) {
+            return Err(Rejection::FileWithoutRange { path: path.clone(), origin: origin.clone() });
+        }
+    }
+    let marked = data.watermarks.iter().map(|watermark| &watermark.partition);
+    let tasks: BTreeSet<_> = processed.into_iter().chain(marked).map(|p| p.partition).collect();
+    match data.states.iter().find(|delta| !tasks.contains(&delta.task)) {
+        None => Ok(()),
+        Some(delta) => Err(Rejection::StateWithoutRange { step: delta.step.clone(), task: delta.task }),
+    }
+}
+
+fn check_steps(desired: &[PluginUse]) -> Result<(), Rejection> {
+    let mut steps = BTreeSet::new();
+    match desired.iter().find(|used| !steps.insert((&used.stream, &used.step))) {
+        None => Ok(()),
+        Some(used) => Err(Rejection::StepTwice { stream: used.stream.clone(), step: used.step.clone() }),
+    }
+}

@@ -1,0 +1,85 @@
+//! Bytes of entries and snapshots: JSON on one line, with a format version that is looked at before
+//! anything else. Encoding is deterministic, so that the digest of an entry's bytes names it.
+
+use bytes::Bytes;
+use millstream_model::entry::{Entry, FORMAT};
+use serde::{Deserialize, Serialize};
+
+use crate::state::LogState;
+
+/// Why bytes are no entry or snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// A later version of Millstream wrote it; upgrade.
+    #[error("written by a newer millstream, format {found}; this one reads up to {FORMAT}")]
+    Newer {
+        /// Format of the bytes.
+        found: u32,
+    },
+    /// The bytes do not have the shape of the format they claim.
+    #[error("not a checkpoint record of format {FORMAT}: {reason}")]
+    Malformed {
+        /// What is wrong, with line and column.
+        reason: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
+}
+
+#[derive(Serialize)]
+struct SnapshotRef<'a> {
+    format: u32,
+    state: &'a LogState,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Snapshot {
+    #[serde(rename = "format")]
+    _format: u32,
+    state: LogState,
+}
+
+/// The bytes of an entry: one line of JSON with its newline.
+pub fn encode_entry(entry: &Entry) -> Bytes {
+    line(entry)
+}
+
+/// Reads an entry.
+pub fn decode_entry(bytes: &[u8]) -> Result<Entry, FormatError> {
+    check_version(bytes)?;
+    parse(bytes)
+}
+
+/// The bytes of a snapshot: the folded state behind its head entry.
+pub fn encode_snapshot(state: &LogState) -> Bytes {
+    line(&SnapshotRef { format: FORMAT, state })
+}
+
+/// Reads a snapshot.
+pub fn decode_snapshot(bytes: &[u8]) -> Result<LogState, FormatError> {
+    check_version(bytes)?;
+    parse::<Snapshot>(bytes).map(|snapshot| snapshot.state)
+}
+
+fn check_version(bytes: &[u8]) -> Result<(), FormatError> {
+    let Version { format } = parse(bytes)?;
+    match format {
+        FORMAT => Ok(()),
+        found if found > FORMAT => Err(FormatError::Newer { found }),
+        found => Err(FormatError::Malformed { reason: format!("there is no format {found}") }),
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, FormatError> {
+    serde_json::from_slice(bytes).map_err(|error| FormatError::Malformed { reason: error.to_string() })
+}
+
+fn line(value: &impl Serialize) -> Bytes {
+    let mut bytes = serde_json::to_vec(value).expect("keys are strings or numbers, so it is JSON");
+    bytes.push(b'\n');
+    bytes.into()
+}

@@ -1,0 +1,321 @@
+//! What must hold whatever happens, as pure functions over plain data. The simulation, debug builds
+//! and end-to-end tests use the same ones; none of them knows how the data came about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use millstream_model::entry::{Body, Control, Entry, Sequence, SessionId};
+use millstream_model::{Digest, Offset, TopicPartition};
+
+use crate::format::decode_entry;
+use crate::state::LogState;
+
+/// An invariant that does not hold, with the place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// An accepted offset has more rows than it should.
+    #[error("{table}: offset {offset} of {partition} is there more than once")]
+    RowTwice {
+        /// The table.
+        table: String,
+        /// The partition.
+        partition: TopicPartition,
+        /// The offset.
+        offset: Offset,
+    },
+    /// An accepted offset has no row.
+    #[error("{table}: offset {offset} of {partition} was accepted and has no row")]
+    RowMissing {
+        /// The table.
+        table: String,
+        /// The partition.
+        partition: TopicPartition,
+        /// The offset.
+        offset: Offset,
+    },
+    /// A row of an offset that no entry accounts for.
+    #[error("{table}: a row of offset {offset} of {partition}, which no entry accounts for")]
+    RowUnaccounted {
+        /// The table.
+        table: String,
+        /// The partition.
+        partition: TopicPartition,
+        /// The offset.
+        offset: Offset,
+    },
+    /// A live file is gone from the store.
+    #[error("live file `{path}` is not in the store")]
+    FileMissing {
+        /// The file.
+        path: String,
+    },
+    /// Ranges of a partition leave a gap or overlap.
+    #[error("entry {sequence}: {partition} goes from {expected} to {found}")]
+    RangeGap {
+        /// The entry.
+        sequence: Sequence,
+        /// The partition.
+        partition: TopicPartition,
+        /// Where the range before ended.
+        expected: Offset,
+        /// Where this one begins.
+        found: Offset,
+    },
+    /// A state is not what the accepted offsets make.
+    #[error("state of `{step}`, task {task}, is {found}; the accepted offsets make {expected}")]
+    StateWrong {
+        /// Stream and step.
+        step: String,
+        /// Task.
+        task: i32,
+        /// Recomputed.
+        expected: String,
+        /// In the store.
+        found: String,
+    },
+    /// Two views of one sequence differ, or a view is of another history.
+    #[error("{view} differs from the log at entry {sequence}")]
+    ViewDiffers {
+        /// Whose view.
+        view: String,
+        /// The entry.
+        sequence: Sequence,
+    },
+    /// A view was declared current and is behind.
+    #[error("{view} takes {found} for the head of the log, which had reached {head}")]
+    ViewStale {
+        /// Whose view.
+        view: String,
+        /// Head when the reading began.
+        head: Sequence,
+        /// Head as read.
+        found: Sequence,
+    },
+    /// A writer was told that its entry stands, and it does not.
+    #[error("entry {sequence} of {view} was accepted and is not in the log")]
+    AcceptedLost {
+        /// The writer.
+        view: String,
+        /// The entry.
+        sequence: Sequence,
+    },
+    /// A session wrote while it was not open.
+    #[error("entry {sequence} is of session {session:?}, which was not open")]
+    WriterNotOpen {
+        /// The entry.
+        sequence: Sequence,
+        /// The session.
+        session: SessionId,
+    },
+    /// An entry has offsets of another source.
+    #[error("entry {sequence} is of source `{found}`, the log of `{bound}`")]
+    SourceMixed {
+        /// The entry.
+        sequence: Sequence,
+        /// Source of the log.
+        bound: String,
+        /// Source of the entry.
+        found: String,
+    },
+    /// Rows of a plugin version that was not in force.
+    #[error("entry {sequence}: a plugin took part that was not in force")]
+    PluginNotInForce {
+        /// The entry.
+        sequence: Sequence,
+    },
+    /// A watermark went back.
+    #[error("entry {sequence}: the watermark of {partition} goes back")]
+    WatermarkBack {
+        /// The entry.
+        sequence: Sequence,
+        /// The partition.
+        partition: TopicPartition,
+    },
+    /// The boundary went back.
+    #[error("entry {sequence}: the boundary goes from {last} to {found}")]
+    BoundaryBack {
+        /// The entry.
+        sequence: Sequence,
+        /// Boundary before.
+        last: Sequence,
+        /// Boundary of the entry.
+        found: Sequence,
+    },
+    /// An entry that was folded continues another history.
+    #[error("entry {sequence} was folded and does not continue the one before it")]
+    ChainBroken {
+        /// The entry.
+        sequence: Sequence,
+    },
+    /// A folded entry did not do what it says.
+    #[error("entry {sequence} did not take effect: {what}")]
+    NoEffect {
+        /// The entry.
+        sequence: Sequence,
+        /// What is missing.
+        what: String,
+    },
+}
+
+/// One row of a table: what message it is of.
+pub type Row = (TopicPartition, Offset);
+
+/// Rows of the live files are exactly the `expected` ones, each once.
+pub fn rows_exactly_once(
+    table: &str,
+    expected: &BTreeSet<Row>,
+    rows: impl IntoIterator<Item = Row>,
+) -> Result<(), Violation> {
+    let table = || table.to_owned();
+    let mut seen = BTreeSet::new();
+    for (partition, offset) in rows {
+        if !expected.contains(&(partition.clone(), offset)) {
+            return Err(Violation::RowUnaccounted { table: table(), partition, offset });
+        }
+        if !seen.insert((partition.clone(), offset)) {
+            return Err(Violation::RowTwice { table: table(), partition, offset });
+        }
+    }
+    match expected.difference(&seen).next() {
+        None => Ok(()),
+        Some((partition, offset)) => {
+            Err(Violation::RowMissing { table: table(), partition: partition.clone(), offset: *offset })
+        }
+    }
+}
+
+/// Every live file of tables and states is in the store.
+pub fn live_files_exist(state: &LogState, exists: impl Fn(&str) -> bool) -> Result<(), Violation> {
+    let data = state.files().values().flat_map(BTreeMap::keys);
+    let states = state.states.values().flat_map(BTreeMap::values).flatten().map(|delta| &delta.path);
+    match data.chain(states).find(|path| !exists(path)) {
+        None => Ok(()),
+        Some(path) => Err(Violation::FileMissing { path: path.clone() }),
+    }
+}
+
+/// Two folds of the same entries are the same.
+pub fn views_agree(name: &str, view: &LogState, truth: &LogState) -> Result<(), Violation> {
+    if view.sequence() == truth.sequence() && view == truth {
+        return Ok(());
+    }
+    Err(Violation::ViewDiffers { view: name.to_owned(), sequence: view.sequence() })
+}
+
+/// The accepted entries of a log, from its first one: each does only what it may. Written without
+/// the code that decides about acceptance, so that one checks the other.
+pub fn history_is_sound(entries: &[Entry]) -> Result<(), Violation> {
+    let mut history = History::default();
+    entries.iter().try_for_each(|entry| history.next(entry))
+}
+
+/// Slots as one reader folded them: each continues the one before, which is given by its bytes.
+pub fn chain_is_unbroken(slots: &[impl AsRef<[u8]>]) -> Result<(), Violation> {
+    for pair in slots.windows(2) {
+        let before = Digest::of(pair[0].as_ref());
+        match decode_entry(pair[1].as_ref()) {
+            Ok(entry) if entry.previous != Some(before) => {
+                return Err(Violation::ChainBroken { sequence: entry.sequence });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The state behind `entry` shows its effect.
+pub fn entry_took_effect(state: &LogState, entry: &Entry) -> Result<(), Violation> {
+    let absent = |what: String| Err(Violation::NoEffect { sequence: entry.sequence, what });
+    let live = |table: &str, path: &str| state.files().get(table).is_some_and(|f| f.contains_key(path));
+    let added = match &entry.body {
+        Body::Data(data) => &data.files,
+        Body::Replace(replace) => &replace.added,
+        Body::Control(_) => return Ok(()),
+    };
+    if let Some(file) = added.iter().find(|file| !live(&file.table, &file.path)) {
+        return absent(format!("`{}` is not live", file.path));
+    }
+    let Body::Data(data) = &entry.body else { return Ok(()) };
+    let ends: BTreeMap<_, _> = data.ranges.iter().map(|r| (&r.partition, r.range.end)).collect();
+    match ends.into_iter().find(|(partition, end)| state.position(partition).offset != *end) {
+        None => Ok(()),
+        Some((partition, _)) => absent(format!("{partition} does not continue behind its range")),
+    }
+}
+
+/// What [`history_is_sound`] remembers.
+#[derive(Default)]
+struct History<'a> {
+    open: BTreeSet<&'a SessionId>,
+    source: Option<&'a str>,
+    plugins: &'a [millstream_model::entry::PluginUse],
+    ends: BTreeMap<&'a TopicPartition, Offset>,
+    watermarks: BTreeMap<&'a TopicPartition, i64>,
+    boundary: Sequence,
+}
+
+impl<'a> History<'a> {
+    fn next(&mut self, entry: &'a Entry) -> Result<(), Violation> {
+        let sequence = entry.sequence;
+        if let Body::Control(Control::SessionOpened { session, .. }) = &entry.body {
+            self.open.insert(session);
+        }
+        if !self.open.contains(&entry.session) {
+            return Err(Violation::WriterNotOpen { sequence, session: entry.session.clone() });
+        }
+        match &entry.body {
+            Body::Data(data) => self.next_data(sequence, data),
+            Body::Control(control) => self.next_control(sequence, control),
+            Body::Replace(_) => Ok(()),
+        }
+    }
+
+    fn next_data(
+        &mut self,
+        sequence: Sequence,
+        data: &'a millstream_model::entry::Data,
+    ) -> Result<(), Violation> {
+        let bound = *self.source.get_or_insert(&data.source);
+        if bound != data.source {
+            let (bound, found) = (bound.to_owned(), data.source.clone());
+            return Err(Violation::SourceMixed { sequence, bound, found });
+        }
+        for consumed in &data.ranges {
+            let (partition, range) = (&consumed.partition, consumed.range);
+            let expected = self.ends.insert(partition, range.end).unwrap_or(0);
+            if range.start != expected {
+                let (partition, found) = (partition.clone(), range.start);
+                return Err(Violation::RangeGap { sequence, partition, expected, found });
+            }
+        }
+        for watermark in &data.watermarks {
+            let last = self.watermarks.insert(&watermark.partition, watermark.micros);
+            if last.is_some_and(|last| watermark.micros < last) {
+                return Err(Violation::WatermarkBack { sequence, partition: watermark.partition.clone() });
+            }
+        }
+        match data.plugins.iter().all(|used| self.plugins.contains(used)) {
+            true => Ok(()),
+            false => Err(Violation::PluginNotInForce { sequence }),
+        }
+    }
+
+    fn next_control(&mut self, sequence: Sequence, control: &'a Control) -> Result<(), Violation> {
+        match control {
+            Control::SessionClosed { session } => {
+                self.open.remove(session);
+            }
+            Control::SourceBound { source, .. } => {
+                self.source.get_or_insert(source);
+            }
+            Control::Plugins { desired } => self.plugins = desired,
+            Control::Retention { boundary } => {
+                let last = std::mem::replace(&mut self.boundary, *boundary);
+                if *boundary <= last {
+                    return Err(Violation::BoundaryBack { sequence, last, found: *boundary });
+                }
+            }
+            Control::SessionOpened { .. } | Control::Configured { .. } => {}
+        }
+        Ok(())
+    }
+}
