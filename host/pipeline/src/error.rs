@@ -29,6 +29,14 @@ pub enum RunError {
     /// The lake cannot be used.
     #[error(transparent)]
     Lake(#[from] LakeError),
+    /// A plugin's bytes cannot be kept in, or fetched from, the lake.
+    #[error("the plugin at {path} cannot be stored or fetched: {source}")]
+    PluginBytes {
+        /// Where it lies in the lake.
+        path: String,
+        /// What the store says.
+        source: object_store::Error,
+    },
     /// The lake's log is of another source.
     #[error(
         "the lake {lake} holds the offsets of source {bound}, and this is source {found}: offsets of two \

@@ -62,13 +62,13 @@ impl Stage {
             staged.rejected.extend(output.rejected.into_iter().map(|row| reject(step, row)));
             for (output, rows) in output.emitted {
                 let table = step.outputs[output].clone();
-                let rows = with_ordinals(&rows, &table.schema);
+                let rows = project(&rows, &table.schema);
                 staged.side.push((table, rows));
             }
             rows = output.passed;
         }
         if let Some(table) = self.plan.curated.as_ref().filter(|_| rows.num_rows() > 0) {
-            staged.curated = Some(with_ordinals(&rows, &table.schema));
+            staged.curated = Some(project(&rows, &table.schema));
         }
         staged
     }
@@ -80,7 +80,7 @@ fn reject(step: &PlannedStep, row: RejectedRow) -> Rejected {
 
 /// The columns of `schema` out of `rows`; `_ordinal` numbers the rows of one offset, from 0. Rows of one
 /// offset stand next to each other: a step puts what it emits right behind its parent.
-fn with_ordinals(rows: &RecordBatch, schema: &SchemaRef) -> RecordBatch {
+pub fn project(rows: &RecordBatch, schema: &SchemaRef) -> RecordBatch {
     let column = |name: &str| -> ArrayRef {
         if name == columns::ORDINAL {
             return Arc::new(ordinals(rows));

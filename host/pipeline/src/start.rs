@@ -14,7 +14,7 @@ use object_store::{ObjectStoreExt as _, PutMode, PutOptions};
 use crate::checkpoint::CheckpointLog;
 use crate::config::{Config, StepConfig};
 use crate::error::RunError;
-use crate::lake::{Lake, LakeError};
+use crate::lake::Lake;
 use crate::plan::StreamPlan;
 use crate::run::Started;
 
@@ -149,7 +149,7 @@ impl<'a> Loaded<'a> {
         let path = plugin_path(digest);
         let bytes = async { lake.store().get(&path).await?.bytes().await };
         let bytes =
-            bytes.await.map_err(|source| LakeError::Read { path: lake.display_path(&path), source })?;
+            bytes.await.map_err(|source| RunError::PluginBytes { path: lake.display_path(path.as_ref()), source })?;
         let plugin = self.engine.load_bytes(name, &bytes)?;
         self.by_digest.insert(digest, plugin.clone());
         Ok(plugin)
@@ -164,13 +164,13 @@ fn plugin_path(digest: Digest) -> Path {
 /// the log names.
 async fn keep_in_lake(lake: &Lake, plugin: &Plugin, file: &std::path::Path) -> Result<(), RunError> {
     let path = plugin_path(plugin.digest());
-    let failed = |source| LakeError::Write { path: lake.display_path(&path), source };
+    let failed = |source| RunError::PluginBytes { path: lake.display_path(path.as_ref()), source };
     let bytes = std::fs::read(file)
         .map_err(|source| object_store::Error::Generic { store: "plugin folder", source: Box::new(source) })
         .map_err(failed)?;
     let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
     match lake.store().put_opts(&path, bytes.into(), options).await {
         Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
-        Err(source) => Err(failed(source).into()),
+        Err(source) => Err(failed(source)),
     }
 }

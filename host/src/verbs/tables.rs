@@ -43,7 +43,7 @@ async fn files(table: &str, args: &LakeOrConfig) -> anyhow::Result<()> {
     let lake = super::open_lake(args)?;
     let log = start::open_log(&lake, Arc::new(SystemClock)).await?;
     for file in tables::files(log.state(), table)?.values() {
-        let path = lake.display_path(&file.path.as_str().into());
+        let path = lake.display_path(&file.path);
         if args.json {
             let json = json!({ "path": path, "rows": file.rows, "bytes": file.bytes, "partition": file.partition_values });
             println!("{json}");
@@ -57,7 +57,7 @@ async fn files(table: &str, args: &LakeOrConfig) -> anyhow::Result<()> {
 async fn show(table: &str, limit: usize, args: &LakeOrConfig) -> anyhow::Result<()> {
     let lake = super::open_lake(args)?;
     let log = start::open_log(&lake, Arc::new(SystemClock)).await?;
-    let files: Vec<_> = tables::files(log.state(), table)?.values().collect();
+    let files: Vec<_> = tables::files(log.state(), table)?.values().cloned().collect();
     let rows = sink::first_rows(&lake.store(), &files, limit).await?;
     if args.json {
         let mut writer = arrow::json::LineDelimitedWriter::new(std::io::stdout());

@@ -46,6 +46,12 @@ pub enum LakeError {
         /// The folder.
         path: String,
     },
+    /// There is no lake to look at.
+    #[error("there is no lake at `{path}`: no such folder")]
+    Missing {
+        /// The folder.
+        path: String,
+    },
     /// This user may not write there.
     #[error(
         "the lake `{lake}` is not writable: permission denied ({reason}); grant write access or name another lake"
@@ -147,6 +153,15 @@ impl Lake {
         let root = Path::from_url_path(parsed.path()).map_err(|error| invalid(&error.to_string()))?;
         let store = Arc::new(PrefixStore::new(store, root));
         Ok(Self { url: url.trim_end_matches('/').to_owned(), folder: None, variables, store })
+    }
+
+    /// As [`Lake::open`], for looking only: a folder that does not exist is an error, and is not made.
+    pub fn open_existing(url: &str) -> Result<Self, LakeError> {
+        let folder = url.strip_prefix("file://").unwrap_or(url);
+        if !folder.contains("://") && !FilePath::new(folder).is_dir() {
+            return Err(LakeError::Missing { path: folder.to_owned() });
+        }
+        Self::open(url)
     }
 
     fn open_folder(url: &str, folder: &FilePath) -> Result<Self, LakeError> {

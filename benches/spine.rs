@@ -1,0 +1,135 @@
+//! `make bench`: decode → plugin → curated Parquet from memory on one core, against the same job with
+//! the transform as native Rust, in the same run; and what 0, 1, 3 and 10 steps cost. Variants run in
+//! interleaved rounds, so that a machine that speeds up or slows down does so for all of them; figures
+//! are medians of the thread's CPU time.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use millstream_benches::clock::{peak_memory_bytes, thread_cpu_ns};
+use millstream_benches::{messages, native, way};
+use millstream_model::MessageBatch;
+use millstream_pipeline::decode::Decoder;
+use millstream_pipeline::stage::Stage;
+use serde_json::json;
+
+const BATCHES: usize = 40;
+const ROUNDS: usize = 9;
+
+fn main() -> anyhow::Result<()> {
+    let batches = messages::batches(BATCHES);
+    let rows = BATCHES * messages::BATCH_ROWS;
+    let bytes = batches.iter().map(MessageBatch::bytes).sum::<usize>();
+    println!("{rows} messages, {} bytes each; medians of {ROUNDS} rounds, CPU time of one thread", bytes / rows);
+    let idle = peak_memory_bytes();
+    whole_way(&batches, rows)?;
+    let peak = peak_memory_bytes();
+    println!("peak memory {} MB, of which {} MB are the messages themselves and what was there before", peak >> 20, idle >> 20);
+    steps(&batches, rows)?;
+    Ok(())
+}
+
+/// One variant: its name and what it does in a round.
+type Variant<'a> = (String, Box<dyn FnMut() -> anyhow::Result<()> + 'a>);
+
+/// Medians of each variant in ns per row (CPU), and the wall time of its fastest round.
+fn measure(mut variants: Vec<Variant<'_>>, rows: usize) -> anyhow::Result<Vec<(String, f64, f64)>> {
+    let mut cpu = vec![Vec::new(); variants.len()];
+    let mut wall = vec![Vec::new(); variants.len()];
+    for round in 0..=ROUNDS {
+        for (index, (_, run)) in variants.iter_mut().enumerate() {
+            let (start, at) = (thread_cpu_ns(), Instant::now());
+            run()?;
+            // The first round warms up.
+            if round > 0 {
+                cpu[index].push((thread_cpu_ns() - start) as f64 / rows as f64);
+                wall[index].push(at.elapsed().as_nanos() as f64 / rows as f64);
+            }
+        }
+    }
+    let results = variants.into_iter().zip(cpu.into_iter().zip(wall));
+    Ok(results.map(|((name, _), (cpu, wall))| (name, median(cpu), median(wall))).collect())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn print(title: &str, results: &[(String, f64, f64)]) {
+    println!("\n{title}");
+    for (name, cpu, wall) in results {
+        println!("  {name:<44} {cpu:>8.1} ns/row  {:>10.0} records/s  (wall {wall:.1} ns/row)", 1e9 / cpu);
+    }
+}
+
+fn whole_way(batches: &[MessageBatch], rows: usize) -> anyhow::Result<()> {
+    let config = json!({ "zone": "Europe/London" });
+    let cleanse = way::plan(&[("cleanse-vehicle", config.clone())])?;
+    let adjust = way::plan(&[("adjust", json!({}))])?;
+    let mut decoder = Decoder::new(messages::schema())?;
+    let typed: cleanse_vehicle::config::Config = serde_json::from_value(config)?;
+    let mut rules = typed.check().map_err(|problems| anyhow::anyhow!("{} problems", problems.len()))?;
+    let cleansed = cleanse.steps[0].step.output_schema();
+    let variants: Vec<Variant<'_>> = vec![
+        ("decode alone".into(), Box::new(move || {
+            for batch in batches {
+                black_box(decoder.decode(batch));
+            }
+            Ok(())
+        })),
+        ("decode, adjust as a plugin, Parquet".into(), Box::new(|| {
+            black_box(way::with_plugins(&adjust, batches)?);
+            Ok(())
+        })),
+        ("decode, adjust as native Rust, Parquet".into(), Box::new(|| {
+            black_box(way::with_native(&adjust, batches, |rows| native::adjust(&rows))?);
+            Ok(())
+        })),
+        ("decode, cleanse-vehicle as a plugin, Parquet".into(), Box::new(|| {
+            black_box(way::with_plugins(&cleanse, batches)?);
+            Ok(())
+        })),
+        ("decode, cleanse-vehicle as native Rust, Parquet".into(), Box::new(|| {
+            black_box(way::with_native(&cleanse, batches, |rows| {
+                native::cleanse(&mut rules, &rows, cleansed.clone())
+            })?);
+            Ok(())
+        })),
+    ];
+    print("the whole way", &measure(variants, rows)?);
+    Ok(())
+}
+
+/// Steps alone, over rows decoded before.
+fn steps(batches: &[MessageBatch], rows: usize) -> anyhow::Result<()> {
+    let mut decoder = Decoder::new(messages::schema())?;
+    let decoded: Vec<_> = batches.iter().map(|batch| decoder.decode(batch).rows).collect();
+    let decoded = &decoded;
+    let mut variants: Vec<Variant<'_>> = Vec::new();
+    for count in [0, 1, 3, 10] {
+        let plan = way::plan(&vec![("adjust", json!({})); count])?;
+        let mut stage = Stage::new(plan);
+        variants.push((format!("{count} steps, as plugins"), Box::new(move || {
+            for rows in decoded {
+                black_box(stage.run(rows.clone()));
+            }
+            Ok(())
+        })));
+        variants.push((format!("{count} steps, as native Rust"), Box::new(move || {
+            for rows in decoded {
+                let mut rows = rows.clone();
+                for _ in 0..count {
+                    rows = native::adjust(&rows);
+                }
+                black_box(rows);
+            }
+            Ok(())
+        })));
+    }
+    let results = measure(variants, rows)?;
+    print("steps that read two columns and write one", &results);
+    let over = |plugin: usize| (results[plugin].1 - results[plugin + 1].1) / [0.0, 1.0, 3.0, 10.0][plugin / 2];
+    println!("  a step costs {:.1} / {:.1} / {:.1} ns/row over native (1 / 3 / 10 steps)", over(2), over(4), over(6));
+    Ok(())
+}

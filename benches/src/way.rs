@@ -1,0 +1,84 @@
+//! The way of a batch from memory to Parquet in memory, on the calling thread: the host's own decoder,
+//! stage and writer, with the steps as plugins or as native Rust.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use arrow::array::RecordBatch;
+use millstream_engine::{Engine, EngineSettings, Limits, Plugin};
+use millstream_model::entry::SessionId;
+use millstream_model::{MessageBatch, TopicPartition};
+use millstream_pipeline::config::{StepConfig, StreamConfig};
+use millstream_pipeline::decode::Decoder;
+use millstream_pipeline::plan::StreamPlan;
+use millstream_pipeline::sink::{FileNames, SinkSettings, TableWriter};
+use millstream_pipeline::stage::{Stage, project};
+
+use crate::messages;
+
+/// A stream whose steps are `steps` (names of guests), ready to run.
+pub fn plan(steps: &[(&str, serde_json::Value)]) -> anyhow::Result<Arc<StreamPlan>> {
+    let engine = Engine::new(EngineSettings::default())?;
+    let mut plugins: Vec<Plugin> = Vec::new();
+    let mut configs = Vec::new();
+    for (index, (guest, config)) in steps.iter().enumerate() {
+        plugins.push(engine.load(&millstream_guests::wasm(guest)).context("the guest does not load")?);
+        configs.push(StepConfig {
+            name: format!("{guest}-{index}"),
+            plugin: (*guest).to_owned(),
+            config: config.clone(),
+            outputs: Default::default(),
+            limits: Limits::default(),
+        });
+    }
+    let stream = StreamConfig {
+        name: "vehicle".to_owned(),
+        topic: "vehicle_data".to_owned(),
+        schema: messages::schema(),
+        steps: configs,
+    };
+    Ok(Arc::new(StreamPlan::new(&stream, &plugins)?))
+}
+
+/// A writer of the plan's curated table, with the host's settings.
+///
+/// # Panics
+/// If the plan has no steps.
+pub fn writer(plan: &StreamPlan) -> TableWriter {
+    let table = plan.curated.clone().expect("a stream with steps has a curated table");
+    let names = FileNames::new(SessionId("bench".to_owned()));
+    let origin = TopicPartition::new("vehicle_data", 0);
+    TableWriter::new(table, Arc::new(SinkSettings::default()), origin, names)
+}
+
+/// Decodes, passes the plan's plugins, writes. Returns the bytes of Parquet.
+pub fn with_plugins(plan: &Arc<StreamPlan>, batches: &[MessageBatch]) -> anyhow::Result<usize> {
+    let mut stage = Stage::new(plan.clone());
+    run(plan, batches, |rows| stage.run(rows).curated)
+}
+
+/// Decodes, passes `transform`, writes. Returns the bytes of Parquet.
+pub fn with_native(
+    plan: &Arc<StreamPlan>,
+    batches: &[MessageBatch],
+    mut transform: impl FnMut(RecordBatch) -> RecordBatch,
+) -> anyhow::Result<usize> {
+    let table = plan.curated.clone().context("a stream with steps has a curated table")?;
+    run(plan, batches, |rows| Some(project(&transform(rows), &table.schema)))
+}
+
+fn run(
+    plan: &Arc<StreamPlan>,
+    batches: &[MessageBatch],
+    mut stage: impl FnMut(RecordBatch) -> Option<RecordBatch>,
+) -> anyhow::Result<usize> {
+    let mut decoder = Decoder::new(plan.schema.clone())?;
+    let mut writer = writer(plan);
+    let mut bytes = 0;
+    for batch in batches {
+        if let Some(rows) = stage(decoder.decode(batch).rows) {
+            bytes += writer.write(&rows)?.iter().map(|file| file.content.len()).sum::<usize>();
+        }
+    }
+    Ok(bytes + writer.finish()?.iter().map(|file| file.content.len()).sum::<usize>())
+}
