@@ -19,7 +19,6 @@ pub fn expand(projection: &Projection) -> TokenStream {
     let writing = writing(projection);
     quote! {
         const _: () = {
-            use ::millstream_sdk::{Value, batch::Batch, column::{Builder, Column}, plan::Field};
             impl ::millstream_sdk::Row for #fixed {
                 type Of<'row> = #of;
                 #types
@@ -42,7 +41,7 @@ fn written(projection: &Projection) -> Vec<&Column> {
 fn value(column: &Column, projection: &Projection, lifetime: &str) -> TokenStream {
     let ty = with_lifetime(column.ty.to_token_stream(), projection.lifetime.as_ref(), lifetime);
     let lifetime = Lifetime::new(lifetime, Span::call_site());
-    quote_spanned!(column.ty.span()=> <#ty as Value<#lifetime>>)
+    quote_spanned!(column.ty.span()=> <#ty as ::millstream_sdk::Value<#lifetime>>)
 }
 
 fn types(projection: &Projection) -> TokenStream {
@@ -64,7 +63,7 @@ fn fields(columns: &[&Column], projection: &Projection) -> TokenStream {
     let fields = columns.iter().map(|column| {
         let value = value(column, projection, "'static");
         let name = &column.name;
-        quote!(Field { name: #name.into(), ty: #value::TYPE, nullable: #value::NULLABLE })
+        quote!(::millstream_sdk::plan::Field { name: #name.into(), ty: #value::TYPE, nullable: #value::NULLABLE })
     });
     quote!(::std::vec![#(#fields),*])
 }
@@ -75,7 +74,7 @@ fn reading(projection: &Projection) -> TokenStream {
     let numbers = (0..columns.len()).map(|number| number as u32);
     let opens = columns.iter().zip(numbers).map(|(column, number)| {
         let value = value(column, projection, "'static");
-        quote!(<#value::Column as Column>::open(batch, #number))
+        quote!(<#value::Column as ::millstream_sdk::column::Column>::open(batch, #number))
     });
     let mut next = 0..columns.len();
     let inits = projection.columns.iter().map(|column| {
@@ -90,8 +89,8 @@ fn reading(projection: &Projection) -> TokenStream {
     });
     let name = &projection.name;
     quote! {
-        fn reads() -> ::std::vec::Vec<Field> { #reads }
-        fn open(batch: &impl Batch) -> Self::Columns { (#(#opens,)*) }
+        fn reads() -> ::std::vec::Vec<::millstream_sdk::plan::Field> { #reads }
+        fn open(batch: &impl ::millstream_sdk::batch::Batch) -> Self::Columns { (#(#opens,)*) }
         #[inline(always)]
         fn get<'row>(columns: &'row Self::Columns, row: usize) -> Self::Of<'row> {
             #name { #(#inits),* }
@@ -104,7 +103,7 @@ fn writing(projection: &Projection) -> TokenStream {
     let writes = fields(&columns, projection);
     let news = columns.iter().map(|column| {
         let value = value(column, projection, "'static");
-        quote!(<#value::Builder as Builder>::new(rows))
+        quote!(<#value::Builder as ::millstream_sdk::column::Builder>::new(rows))
     });
     let puts = columns.iter().enumerate().map(|(number, column)| {
         let (value, number, field) = (value(column, projection, "'row"), Index::from(number), &column.field);
@@ -112,14 +111,14 @@ fn writing(projection: &Projection) -> TokenStream {
     });
     let finishes = (0..columns.len()).map(|number| {
         let (index, number) = (Index::from(number), number as u32);
-        quote!(builders.#index.finish(batch, #number);)
+        quote!(::millstream_sdk::column::Builder::finish(builders.#index, batch, #number);)
     });
     quote! {
-        fn writes() -> ::std::vec::Vec<Field> { #writes }
+        fn writes() -> ::std::vec::Vec<::millstream_sdk::plan::Field> { #writes }
         fn builders(rows: usize) -> Self::Builders { (#(#news,)*) }
         #[inline(always)]
         fn put<'row>(row: Self::Of<'row>, builders: &mut Self::Builders) { #(#puts)* }
-        fn finish(builders: Self::Builders, batch: &impl Batch) { #(#finishes)* }
+        fn finish(builders: Self::Builders, batch: &impl ::millstream_sdk::batch::Batch) { #(#finishes)* }
     }
 }
 
