@@ -22,6 +22,38 @@ pub(super) fn reason(message: &[u8], error: &Error) -> String {
     format!("malformed JSON: {category}")
 }
 
+/// True if a text of `message`, which is JSON, escapes half of a surrogate pair: it stands for no
+/// character, and simd-json 0.17 reads it as NUL.
+pub(super) fn has_lone_surrogate(message: &[u8]) -> bool {
+    message.contains(&b'\\') && escapes_lone_surrogate(message)
+}
+
+#[cold]
+fn escapes_lone_surrogate(mut rest: &[u8]) -> bool {
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        rest = &rest[at..];
+        let (is_lone, length) = match escaped_unit(rest) {
+            Some(0xD800..=0xDBFF) => {
+                let low = rest.get(6..).and_then(escaped_unit);
+                (!matches!(low, Some(0xDC00..=0xDFFF)), 12)
+            }
+            Some(0xDC00..=0xDFFF) => (true, 6),
+            _ => (false, 2),
+        };
+        if is_lone {
+            return true;
+        }
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    false
+}
+
+/// The UTF-16 unit that `text` begins with, if it begins with `\u` and four hexadecimal digits.
+fn escaped_unit(text: &[u8]) -> Option<u16> {
+    let digits = text.strip_prefix(b"\\u")?.get(..4)?;
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
 /// What kind of value a node is, with its article.
 pub(super) fn kind(node: &Node<'_>) -> &'static str {
     match node {
@@ -43,6 +75,7 @@ fn grammar_error(text: &str) -> Option<String> {
     let said = error.to_string();
     let category = said.split(" at line ").next().unwrap_or(&said);
     Some(match category {
+        "lone leading surrogate in hex escape" => "lone surrogate".to_owned(),
         "EOF while parsing a string" => "unterminated string".to_owned(),
         eof if eof.starts_with("EOF while parsing") => "unexpected end".to_owned(),
         control if control.starts_with("control character") => "control character in a string".to_owned(),

@@ -61,6 +61,9 @@ fn check(message: &[u8], tape: &[Node<'_>]) -> Result<(), String> {
     if let Some(error) = number::misread(message) {
         return Err(format!("malformed JSON: {error}"));
     }
+    if malformed::has_lone_surrogate(message) {
+        return Err("malformed JSON: lone surrogate".to_owned());
+    }
     if is_deep(tape) {
         return Err(format!("nested deeper than {LEVELS_MAX} levels"));
     }
