@@ -1,1 +1,254 @@
-//! Placeholder.
+//! Decodes JSON messages, once, to Arrow columns. A [`MessageBatch`] and the stream's declared
+//! schema enter; columns, and a reason for each message that could not be decoded, leave. It knows no
+//! source, step or table. The rules:
+//!
+//! - A message is one JSON object in UTF-8, nested at most 128 levels. Nothing may follow it.
+//! - `location.lat` is member `lat` of object `location`, `location[0]` an element of an array. A key
+//!   that holds a dot itself matches no path. Keys are compared unescaped.
+//! - Of a column's paths the first that has a value wins, null only if none has. Of a key that stands
+//!   twice the last counts, with all that is below it, as in JavaScript and Python.
+//! - A required column must be there and not null; any column, required or not, must have its type.
+//!   One failing column fails the message: nothing becomes null silently.
+//! - Conversions lose nothing: a text that is exactly a JSON number may be in a number column, `3.0` in
+//!   an integer one. Floats are the nearest to what is written, and finite. Dates are `YYYY-MM-DD`.
+//! - Timestamps are date-times as in RFC 3339, where the offset may be missing if a zone is declared: of
+//!   a local time that occurs twice the first is meant, one that is skipped is read with the offset
+//!   before the gap (jiff's "compatible"). Fractions beyond microseconds are cut, second `:60` is
+//!   read as `:59`. Numbers count units of the declared epoch. Years are 1 to 9999.
+//! - JSON columns and `_unknown` hold compact text; numbers other than 64-bit integers are in it as the
+//!   nearest `f64`.
+//! - `_event_time` is null where the event-time column is null or no time; that is no failure.
+//! - Undeclared fields are left out, kept in the message's order, or make the message fail. Null in
+//!   place of a partly declared object is not undeclared, any other scalar there is.
+//! - Reasons name fields and kinds, never values or positions, so that they can be counted.
+
+mod column;
+mod iso8601;
+mod malformed;
+mod number;
+mod plan;
+mod problem;
+mod system;
+mod tape;
+mod text;
+mod walk;
+mod zone;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringBuilder};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use millstream_model::schema::{StreamSchema, UnknownFields};
+use millstream_model::{MessageBatch, columns};
+use simd_json::Node;
+
+pub use plan::SchemaError;
+
+use column::{ColumnBuilder, append_text};
+use plan::{Plan, ROOT};
+use problem::Problem;
+use tape::Parser;
+use walk::Walker;
+
+/// Decodes the messages of one stream. One per task; it keeps its buffers from batch to batch.
+pub struct Decoder {
+    parser: Parser,
+    rows: RowBuilder,
+    row_schema: SchemaRef,
+    raw_schema: SchemaRef,
+}
+
+/// A decoded batch.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// One row per message, in order, of [`Decoder::raw_schema`]: of a message that failed, the columns
+    /// that could be decoded, with `_error` and `_bytes`.
+    pub raw: RecordBatch,
+    /// The messages that decoded, of [`Decoder::row_schema`]; shares the buffers of `raw` if none failed.
+    pub rows: RecordBatch,
+    /// The messages that failed, in order.
+    pub failures: Vec<Failure>,
+}
+
+/// A message that could not be decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Row in the message batch, and in [`Decoded::raw`].
+    pub row: usize,
+    /// Why: field names and kinds, no values.
+    pub reason: String,
+}
+
+impl Decoder {
+    /// Compiles `schema`, or says what is wrong with it.
+    pub fn new(schema: Arc<StreamSchema>) -> Result<Self, SchemaError> {
+        let plan = Plan::compile(&schema)?;
+        let declared = schema.columns.iter().map(ColumnBuilder::new).collect::<Result<_, _>>()?;
+        let mut row_fields = schema.fields();
+        let mut raw_fields: Vec<Field> =
+            row_fields.iter().map(|field| field.clone().with_nullable(true)).collect();
+        row_fields.extend(columns::of_batch());
+        raw_fields.extend(columns::of_batch());
+        raw_fields.push(Field::new(columns::HEADERS, columns::headers(), true));
+        raw_fields.push(Field::new(columns::ERROR, DataType::Utf8, true));
+        raw_fields.push(Field::new(columns::BYTES, DataType::Binary, true));
+        let walker = Walker::new(&plan);
+        let rows = RowBuilder { schema, plan, walker, declared, unknown: StringBuilder::new() };
+        Ok(Self {
+            parser: Parser::new(),
+            rows,
+            row_schema: Arc::new(Schema::new(row_fields)),
+            raw_schema: Arc::new(Schema::new(raw_fields)),
+        })
+    }
+
+    /// Schema of [`Decoded::rows`]: the declared columns, `_unknown` if kept, [`columns::of_batch`].
+    pub fn row_schema(&self) -> SchemaRef {
+        Arc::clone(&self.row_schema)
+    }
+
+    /// Schema of [`Decoded::raw`]: as for rows, but nullable, and `_headers`, `_error`, `_bytes`.
+    pub fn raw_schema(&self) -> SchemaRef {
+        Arc::clone(&self.raw_schema)
+    }
+
+    /// Decodes `batch`. Every message becomes a row, or a failure with its reason.
+    ///
+    /// # Panics
+    /// If the batch has so many messages that the topic's name, repeated, exceeds 2 GiB.
+    pub fn decode(&mut self, batch: &MessageBatch) -> Decoded {
+        let mut failures = Vec::new();
+        for (row, message) in batch.iter().enumerate() {
+            if let Err(reason) = self.decode_message(message.value) {
+                failures.push(Failure { row, reason });
+            }
+        }
+        let rows = batch.len();
+        let mut arrays = self.rows.finish();
+        let event_time = system::event_time(&mut self.rows.plan.event_time, &arrays, rows);
+        arrays.extend(system::of_batch(batch, event_time));
+        let raw_only = system::of_raw(batch, &failures);
+        let decoded = self.decoded_rows(&arrays, &failures, rows);
+        arrays.extend(raw_only);
+        Decoded { raw: record_batch(&self.raw_schema, arrays, rows), rows: decoded, failures }
+    }
+
+    fn decode_message(&mut self, value: Option<&[u8]>) -> Result<(), String> {
+        let Self { parser, rows, .. } = self;
+        let parsed = match value {
+            Some(message) => parser.parse(message, |tape| rows.append(tape)),
+            None => Err("no value (tombstone)".to_owned()),
+        };
+        match parsed {
+            Ok(appended) => appended,
+            Err(reason) => {
+                rows.append_nulls();
+                Err(reason)
+            }
+        }
+    }
+
+    fn decoded_rows(&self, arrays: &[ArrayRef], failures: &[Failure], rows: usize) -> RecordBatch {
+        if failures.is_empty() {
+            return record_batch(&self.row_schema, arrays.to_vec(), rows);
+        }
+        let mut keep = vec![true; rows];
+        for failure in failures {
+            keep[failure.row] = false;
+        }
+        let fields: Vec<_> = self.raw_schema.fields().iter().take(arrays.len()).cloned().collect();
+        let all = record_batch(&Arc::new(Schema::new(fields)), arrays.to_vec(), rows);
+        let kept =
+            filter_record_batch(&all, &BooleanArray::from(keep)).expect("the filter is as long as the batch");
+        let (_, arrays, rows) = kept.into_parts();
+        record_batch(&self.row_schema, arrays, rows)
+    }
+}
+
+/// The declared columns of a batch under construction.
+struct RowBuilder {
+    schema: Arc<StreamSchema>,
+    plan: Plan,
+    walker: Walker,
+    declared: Vec<ColumnBuilder>,
+    unknown: StringBuilder,
+}
+
+impl RowBuilder {
+    /// Appends the message on `tape`; if it fails, with null for each column that failed.
+    fn append(&mut self, tape: &[Node<'_>]) -> Result<(), String> {
+        let Self { schema, plan, walker, declared, unknown } = self;
+        walker.walk(plan, tape);
+        let mut problems = Vec::new();
+        for (number, column) in declared.iter_mut().enumerate() {
+            let required = schema.columns[number].required;
+            let appended = match walker.best(tape, &plan.slots[number]) {
+                Some(at) if required && walk::is_null(&tape[at]) => null(column, Problem::Null),
+                Some(at) => column.append(&tape[at..]),
+                None if required => null(column, Problem::Missing),
+                None => {
+                    column.append_null();
+                    Ok(())
+                }
+            };
+            if let Err(problem) = appended {
+                problems.push((number, problem));
+            }
+        }
+        let undeclared = walker.has_undeclared();
+        if schema.unknown == UnknownFields::Keep {
+            append_unknown(plan, tape, undeclared, unknown);
+        }
+        let rejected = undeclared && schema.unknown == UnknownFields::Reject;
+        if problems.is_empty() && !rejected {
+            return Ok(());
+        }
+        Err(problem::reason(schema, plan, tape, &problems, rejected))
+    }
+
+    /// Appends a row of nulls.
+    fn append_nulls(&mut self) {
+        for column in &mut self.declared {
+            column.append_null();
+        }
+        if self.schema.unknown == UnknownFields::Keep {
+            self.unknown.append_null();
+        }
+    }
+
+    fn finish(&mut self) -> Vec<ArrayRef> {
+        let mut arrays: Vec<ArrayRef> = self.declared.iter_mut().map(ColumnBuilder::finish).collect();
+        if self.schema.unknown == UnknownFields::Keep {
+            arrays.push(Arc::new(self.unknown.finish()));
+        }
+        arrays
+    }
+}
+
+/// Appends null for want of a value.
+fn null(column: &mut ColumnBuilder, problem: Problem) -> Result<(), Problem> {
+    column.append_null();
+    Err(problem)
+}
+
+fn append_unknown(plan: &Plan, tape: &[Node<'_>], undeclared: bool, unknown: &mut StringBuilder) {
+    if !undeclared {
+        unknown.append_null();
+        return;
+    }
+    let mut text = String::new();
+    text::write_undeclared(plan, ROOT, tape, &mut text);
+    if append_text(unknown, &text).is_err() {
+        unknown.append_null();
+    }
+}
+
+fn record_batch(schema: &SchemaRef, arrays: Vec<ArrayRef>, rows: usize) -> RecordBatch {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)
+        .expect("columns are built by the schema they are checked against")
+}
