@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
@@ -25,6 +25,7 @@ const TICK: Duration = Duration::from_millis(2);
 
 /// Without --loops and --for it goes on until it is interrupted.
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("target").required(true).args(["brokers", "out"]))]
 pub struct Arguments {
     /// Folder of the recording: one file <topic>.jsonl per topic
     #[arg(long, value_name = "DIR")]
@@ -33,7 +34,7 @@ pub struct Arguments {
     #[arg(long = "topic", value_name = "TOPIC")]
     topics: Vec<String>,
     /// Kafka cluster to send to
-    #[arg(long, value_name = "HOST:PORT", required_unless_present = "out", conflicts_with = "out")]
+    #[arg(long, value_name = "HOST:PORT")]
     brokers: Option<String>,
     /// Folder to write to, as <topic>/<partition>.jsonl
     #[arg(long, value_name = "DIR")]
