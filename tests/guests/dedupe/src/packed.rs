@@ -40,8 +40,7 @@ pub fn mask(bits: impl IntoIterator<Item = bool>) -> Vec<u8> {
 
 /// Little-endian integers out of a state value.
 pub fn integers(value: &[u8]) -> Vec<i64> {
-    let (words, _) = value.as_chunks::<8>();
-    words.iter().map(|word| i64::from_le_bytes(*word)).collect()
+    value.chunks_exact(8).filter_map(|word| word.try_into().ok().map(i64::from_le_bytes)).collect()
 }
 
 /// The state value that [`integers`] reads; no integers give no value.

@@ -122,7 +122,7 @@ fn load(store: &Store, keys: BTreeSet<Vec<u8>>) -> Buckets {
     let values = store.get_many(&packed::pack(&keys));
     let rows = |index| {
         let words = packed::integers(packed::item(&values, index).unwrap_or_default());
-        words.as_chunks::<2>().0.iter().map(|&[time, amount]| (time, amount)).collect()
+        words.chunks_exact(2).map(|row| (row[0], row[1])).collect()
     };
     keys.into_iter().enumerate().map(|(index, key)| (key, rows(index))).collect()
 }

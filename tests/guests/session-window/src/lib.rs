@@ -160,8 +160,9 @@ impl timed::Guest for SessionWindow {
         let mut closed = Vec::new();
         for (index, end) in micros.iter().enumerate() {
             let key = key_of(index);
-            for session in open.entry(key.clone()).or_default().extract_if(.., |session| session.end == *end) {
-                closed.push((index as u32, key.clone(), session));
+            let sessions = open.entry(key.clone()).or_default();
+            if let Some(position) = sessions.iter().position(|session| session.end == *end) {
+                closed.push((index as u32, key, sessions.remove(position)));
             }
         }
         if closed.iter().any(|(.., session)| session.sum == POISONED_SUM) {

@@ -20,21 +20,23 @@ impl Session {
 
 /// Adds a session, together with all that it touches, in order of start.
 pub fn merge(open: &mut Vec<Session>, mut session: Session) {
-    for touched in open.extract_if(.., |other| other.start < session.end && session.start < other.end) {
+    let (touched, apart): (Vec<Session>, Vec<Session>) =
+        open.drain(..).partition(|other| other.start < session.end && session.start < other.end);
+    for touched in touched {
         session.start = session.start.min(touched.start);
         session.end = session.end.max(touched.end);
         session.count += touched.count;
         session.sum = session.sum.wrapping_add(touched.sum);
     }
-    let position = open.partition_point(|other| other.start < session.start);
-    open.insert(position, session);
+    open.extend(apart);
+    open.push(session);
+    open.sort_by_key(|session| session.start);
 }
 
 /// Reads a state value.
 pub fn decode(value: &[u8]) -> Vec<Session> {
     let words = packed::integers(value);
-    let (sessions, _) = words.as_chunks::<4>();
-    sessions.iter().map(|&[start, end, count, sum]| Session { start, end, count, sum }).collect()
+    words.chunks_exact(4).map(|s| Session { start: s[0], end: s[1], count: s[2], sum: s[3] }).collect()
 }
 
 /// Writes a state value; no sessions give no value.
