@@ -4,15 +4,13 @@ WORKDIR /src
 COPY . .
 RUN rustup target add wasm32-unknown-unknown
 RUN cargo build --release --locked --bin millstream
-RUN scripts/wasm-cargo build --release --workspace \
- && mkdir /plugins && cp target/wasm/wasm32-unknown-unknown/release/*.wasm /plugins/
+RUN scripts/wasm-cargo build --release --locked -p cleanse-vehicle && scripts/install-plugins
 
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates \
  && rm -rf /var/lib/apt/lists/* && useradd --system --uid 10001 --create-home millstream
 COPY --from=build /src/target/release/millstream /usr/local/bin/millstream
-COPY --from=build /plugins /var/lib/millstream/plugins
+COPY --from=build /src/plugins/*.wasm /var/lib/millstream/plugins/
 USER millstream
-EXPOSE 8080
 ENTRYPOINT ["millstream"]
 CMD ["run", "--config", "/etc/millstream/millstream.toml"]

@@ -146,7 +146,8 @@ fn binary(name: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let folder = BUILT.get_or_init(|| {
         let status = std::process::Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "-p", "millstream", "-p", "millstream-simulator"])
+            // The whole workspace, so that dependencies have the features they were tested with.
+            .args(["build", "--quiet", "--locked", "--workspace", "--bins"])
             .current_dir(crate::repository())
             .status();
         assert!(status.expect("cargo is there").success(), "the binaries do not build");
