@@ -95,7 +95,7 @@ impl Workspace {
 
 /// Root of the repository.
 pub fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the repository")
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("tests/e2e lies in the repository")
 }
 
 /// The recorded messages of one producer (`canonical`, `misspelt`, `us-route`) for one topic.

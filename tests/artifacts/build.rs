@@ -6,7 +6,7 @@ use std::process::Command;
 
 fn main() {
     let root =
-        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("tests/guests lies two levels down");
+        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("tests/artifacts lies two levels down");
     for watched in ["wit", "sdk/rust", "plugins", "tests/guests", "scripts/wasm-cargo"] {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
