@@ -24,6 +24,8 @@ use super::{KafkaSettings, Opened, Skipped, Source, SourceError, SourceEvent, St
 
 /// Longest wait for the acknowledgement of a revocation; the group waits for all its members so long.
 const REVOCATION_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long a client that got no answer may take to say why.
+const REPORT_WAIT: Duration = Duration::from_millis(50);
 /// librdkafka's default of `max.poll.interval.ms`.
 const POLL_INTERVAL_MS: u64 = 300_000;
 
@@ -46,7 +48,7 @@ impl KafkaSource {
     ) -> Result<Self, SourceError> {
         let log = FetcherContext::default();
         let fetcher = client(&kafka_properties::fetcher(settings)?, log.clone())?;
-        let identity = format!("kafka:{}", cluster_id(&fetcher, &log, settings)?);
+        let identity = format!("kafka:{}", cluster_id(&fetcher, &log, topics, settings)?);
         let partitions = Arc::new(Partitions::new(fetcher, settings.timeout));
         let stopped = Arc::new(AtomicBool::new(false));
         let config = kafka_properties::member(settings)?;
@@ -136,19 +138,26 @@ fn client<C: ConsumerContext>(config: &ClientConfig, context: C) -> Result<BaseC
     })
 }
 
+/// Asks any broker who the cluster is. Asking for the topics is what makes the client connect.
 fn cluster_id(
     fetcher: &BaseConsumer<FetcherContext>,
     log: &FetcherContext,
+    topics: &[String],
     settings: &KafkaSettings,
 ) -> Result<String, SourceError> {
-    if let Some(id) = fetcher.client().fetch_cluster_id(settings.timeout) {
-        return Ok(id);
-    }
-    while fetcher.poll(Duration::ZERO).is_some() {}
+    let topic = topics.first().map(String::as_str);
+    let answer = fetcher.fetch_metadata(topic, settings.timeout);
+    let id = answer.map(|_| fetcher.client().fetch_cluster_id(settings.timeout));
+    let reason = match id {
+        Ok(Some(id)) => return Ok(id),
+        Ok(None) => "it does not tell its cluster id".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    while fetcher.poll(REPORT_WAIT).is_some() {}
     Err(SourceError::Unreachable {
         brokers: settings.brokers.clone(),
         waited: settings.timeout,
-        reason: log.last_error().unwrap_or_else(|| "no answer".to_owned()),
+        reason: log.last_error().unwrap_or(reason),
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::kafka_partitions::lock;
 
@@ -25,10 +25,16 @@ impl FetcherContext {
 impl ClientContext for FetcherContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
+        if facility == "FAIL" {
+            *lock(&self.last_error) = Some(without_thread(message).to_owned());
+        }
     }
 
-    fn error(&self, _error: KafkaError, reason: &str) {
-        *lock(&self.last_error) = Some(reason.to_owned());
+    fn error(&self, error: KafkaError, reason: &str) {
+        // That all brokers are down says less than why the last one was.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *lock(&self.last_error) = Some(without_thread(reason).to_owned());
+        }
     }
 }
 
@@ -42,4 +48,9 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
         }
         _ => tracing::warn!(facility, "{message}"),
     }
+}
+
+/// Without the `[thrd:…]: ` that librdkafka's lines begin with.
+fn without_thread(message: &str) -> &str {
+    message.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: ")).map_or(message, |(_, text)| text)
 }

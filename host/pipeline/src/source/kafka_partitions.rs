@@ -105,7 +105,8 @@ impl Partitions {
 
     /// Lets the fetching client report what it has to report.
     pub(super) fn serve(&self) {
-        while let Some(event) = self.fetcher.poll(Duration::ZERO) {
+        // Without any wait, a poll would stop at the first line of the client's log.
+        while let Some(event) = self.fetcher.poll(Duration::from_millis(1)) {
             if let Err(error) = event {
                 tracing::warn!(%error, "kafka");
             }

@@ -6,6 +6,7 @@
 //! connection holds one answer of at most `fetch.max.bytes` (16 MiB).
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 
 use super::{KafkaSettings, SourceError};
 
@@ -65,6 +66,8 @@ pub(super) fn member(settings: &KafkaSettings) -> Result<ClientConfig, SourceErr
 
 fn base(settings: &KafkaSettings) -> Result<ClientConfig, SourceError> {
     let mut config = ClientConfig::new();
+    // The default would be that of the `log` crate, which nobody here sets up.
+    config.set_log_level(RDKafkaLogLevel::Info);
     for (key, value) in &settings.properties {
         if let Some((_, instead)) = KEPT.iter().find(|(kept, _)| kept == key) {
             let problem = format!("may not be set: {instead}");

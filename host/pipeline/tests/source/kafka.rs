@@ -229,20 +229,32 @@ impl Worker {
 
 #[test]
 fn a_second_worker_takes_over_partitions_without_loss() {
+    take_over("shared", &[]);
+}
+
+#[test]
+fn a_second_worker_takes_over_partitions_under_the_new_group_protocol() {
+    take_over("shared-848", &[("group.protocol", "consumer")]);
+}
+
+fn take_over(topic: &str, properties: &[(&str, &str)]) {
     let broker = Broker::shared();
-    broker.create_topic("shared", 4);
+    broker.create_topic(topic, 4);
     let values: Vec<String> = (0..500).map(|n| n.to_string()).collect();
-    let produce = |partition| broker.produce("shared", partition, values.iter().map(String::as_str));
+    let produce = |partition| broker.produce(topic, partition, values.iter().map(String::as_str));
     (0..4).for_each(produce);
-    let settings = kafka(&broker);
+    let mut settings = kafka(&broker);
+    for &(key, value) in properties {
+        settings.properties.insert(key.to_owned(), value.to_owned());
+    }
     let (mut log, mut seen) = (BTreeMap::new(), Vec::new());
-    let mut first = Worker::new(&settings, "shared");
+    let mut first = Worker::new(&settings, topic);
     let deadline = Instant::now() + PATIENCE;
     while first.readers.len() < 4 || seen.is_empty() {
         first.turn(&mut log, &mut seen);
         assert!(Instant::now() < deadline);
     }
-    let mut second = Worker::new(&settings, "shared");
+    let mut second = Worker::new(&settings, topic);
     while second.readers.len() < 2 || first.readers.len() > 2 {
         first.turn(&mut log, &mut seen);
         second.turn(&mut log, &mut seen);
