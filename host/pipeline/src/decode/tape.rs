@@ -58,6 +58,10 @@ pub(super) fn width(node: &Node<'_>) -> usize {
 }
 
 fn check(message: &[u8], tape: &[Node<'_>]) -> Result<(), String> {
+    // simd-json 0.17 lets NUL follow a literal or a number.
+    if message.contains(&0) {
+        return Err("malformed JSON: control character".to_owned());
+    }
     if let Some(error) = number::misread(message) {
         return Err(format!("malformed JSON: {error}"));
     }
