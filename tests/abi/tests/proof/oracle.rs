@@ -1,6 +1,7 @@
 //! The three operators once more, row at a time, without batches, calls, bytes or timers' machinery:
 //! what a guest on the host must come to, whatever the cuts.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_abi_proof::{DeadLetter, Emitted, Moves, Origin, Outcome, Row, Timer, Value, Watermark};
@@ -102,8 +103,8 @@ impl Operator for DedupeByStore {
             return Err("trapped");
         }
         late(row, watermark)?;
-        if !self.winners.contains_key(&key(row)) {
-            self.winners.insert(key(row), (row.event_time, watermark));
+        if let Entry::Vacant(free) = self.winners.entry(key(row)) {
+            free.insert((row.event_time, watermark));
             outcome.kept.push((row.input, row.offset));
         }
         Ok(())
