@@ -43,7 +43,8 @@ fn bitmap(bits: impl Iterator<Item = bool>) -> Vec<u8> {
 /// Unpacks variable-length values, none where invalid.
 pub(crate) fn unpack(bytes: &Bytes) -> Result<Vec<Option<Vec<u8>>>> {
     let rows = bytes.offsets.len().saturating_sub(1);
-    if bytes.offsets.first() != Some(&0) || bytes.valid.as_ref().is_some_and(|v| v.len() != rows.div_ceil(8)) {
+    if bytes.offsets.first() != Some(&0) || bytes.valid.as_ref().is_some_and(|v| v.len() != rows.div_ceil(8))
+    {
         bail!("malformed bytes column");
     }
     let item = |(index, ends): (usize, &[u32])| {
@@ -63,7 +64,8 @@ pub(crate) fn unpack_keys(keys: &Bytes) -> Result<Vec<Vec<u8>>> {
 
 /// Packs values, invalid where none.
 pub(crate) fn pack<T: AsRef<[u8]>>(items: &[Option<T>]) -> Bytes {
-    let mut bytes = Bytes { offsets: vec![0], data: vec![], valid: Some(bitmap(items.iter().map(Option::is_some))) };
+    let mut bytes =
+        Bytes { offsets: vec![0], data: vec![], valid: Some(bitmap(items.iter().map(Option::is_some))) };
     for item in items {
         bytes.data.extend_from_slice(item.as_ref().map_or(&[], AsRef::as_ref));
         bytes.offsets.push(bytes.data.len() as u32);
@@ -103,7 +105,6 @@ pub(crate) fn text_values(column: &Bytes) -> Result<Vec<Value>> {
 
 /// A written column of integers.
 pub(crate) fn integer_values(column: Int64s) -> Vec<Value> {
-    let value =
-        |(index, value)| if bit(&column.valid, index) { Value::Integer(value) } else { Value::Null };
+    let value = |(index, value)| if bit(&column.valid, index) { Value::Integer(value) } else { Value::Null };
     column.values.into_iter().enumerate().map(value).collect()
 }

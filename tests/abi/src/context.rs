@@ -134,14 +134,15 @@ impl Context {
         };
         let fields = &plan.outputs[output as usize].fields;
         for (row, &parent) in parents.iter().enumerate() {
-            let value = |(field, column): (&bindings::millstream::plugin::types::Field, &Option<Vec<Value>>)| {
-                let value = match (column, &call.work) {
-                    (Some(values), _) => Some(values[row].clone()),
-                    (None, Work::Rows(rows)) => rows[parent as usize].column(&field.name),
-                    (None, Work::Timers(..)) => None,
+            let value =
+                |(field, column): (&bindings::millstream::plugin::types::Field, &Option<Vec<Value>>)| {
+                    let value = match (column, &call.work) {
+                        (Some(values), _) => Some(values[row].clone()),
+                        (None, Work::Rows(rows)) => rows[parent as usize].column(&field.name),
+                        (None, Work::Timers(..)) => None,
+                    };
+                    value.unwrap_or(Value::Null)
                 };
-                value.unwrap_or(Value::Null)
-            };
             let columns: Vec<Value> = fields.iter().zip(&columns).map(value).collect();
             if fields.iter().zip(&columns).any(|(field, value)| !field.nullable && *value == Value::Null) {
                 bail!("null in a column that is not nullable");

@@ -25,9 +25,7 @@ pub(crate) fn link(linker: &mut Linker<Context>) -> Result<()> {
 fn link_batches(linker: &mut Linker<Context>) -> Result<()> {
     let mut batches = linker.instance("millstream:plugin/batches@0.1.0")?;
     batches.resource("batch", ResourceType::host::<BatchHandle>(), |_, _| Ok(()))?;
-    batches.func_wrap("[method]batch.rows", |mut cx: Cx, (_,): (BatchRef,)| {
-        Ok((cx.data_mut().rows()?,))
-    })?;
+    batches.func_wrap("[method]batch.rows", |mut cx: Cx, (_,): (BatchRef,)| Ok((cx.data_mut().rows()?,)))?;
     batches.func_wrap("[method]batch.read-int64", |mut cx: Cx, (_, column): (BatchRef, u32)| {
         Ok((cx.data_mut().integers(column)?,))
     })?;
@@ -37,10 +35,10 @@ fn link_batches(linker: &mut Linker<Context>) -> Result<()> {
     batches.func_wrap("[method]batch.keep", |mut cx: Cx, (_, mask): (BatchRef, Vec<u8>)| {
         cx.data_mut().keep(mask)
     })?;
-    batches.func_wrap(
-        "[method]batch.reject",
-        |mut cx: Cx, (_, rows, reason): (BatchRef, Vec<u32>, String)| cx.data_mut().reject(rows, reason),
-    )
+    batches
+        .func_wrap("[method]batch.reject", |mut cx: Cx, (_, rows, reason): (BatchRef, Vec<u32>, String)| {
+            cx.data_mut().reject(rows, reason)
+        })
 }
 
 fn link_builders(linker: &mut Linker<Context>) -> Result<()> {
@@ -67,8 +65,7 @@ fn link_builders(linker: &mut Linker<Context>) -> Result<()> {
             cx.data_mut().write(builder.rep(), column, bindings::text_values(&values)?)
         },
     )?;
-    batches
-        .func_wrap("emit", |mut cx: Cx, (builder,): (BuilderRef,)| cx.data_mut().emit(builder.rep()))
+    batches.func_wrap("emit", |mut cx: Cx, (builder,): (BuilderRef,)| cx.data_mut().emit(builder.rep()))
 }
 
 fn link_state(linker: &mut Linker<Context>) -> Result<()> {

@@ -35,7 +35,8 @@ pub fn migrate(
     let function = instance.get_typed_func::<Arguments, Migrated>(&mut store, name)?;
     let mut migrated = vec![];
     for part in entries.chunks(batch) {
-        let (keys, values): (Vec<_>, Vec<_>) = part.iter().map(|(key, value)| (Some(key), Some(value))).unzip();
+        let (keys, values): (Vec<_>, Vec<_>) =
+            part.iter().map(|(key, value)| (Some(key), Some(value))).unzip();
         let arguments = (store_name.to_owned(), from_version, bindings::pack(&keys), bindings::pack(&values));
         match function.call(&mut store, arguments)?.0 {
             Ok(values) => migrated.extend(bindings::unpack(&values)?),

@@ -83,7 +83,12 @@ impl Staged {
         let mut ordinals: HashMap<(usize, u32), u32> = HashMap::new();
         for StagedRow { output, parent, columns } in self.emitted {
             let next = ordinals.entry((parent, output)).or_default();
-            task.outcome.emitted.push(Emitted { output, origin: work.origin(parent), ordinal: *next, columns });
+            task.outcome.emitted.push(Emitted {
+                output,
+                origin: work.origin(parent),
+                ordinal: *next,
+                columns,
+            });
             *next += 1;
         }
     }

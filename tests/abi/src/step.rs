@@ -57,7 +57,7 @@ pub(crate) fn compile(engine: &Engine, module: &Path) -> Result<Component> {
     let component = wit_component::ComponentEncoder::default()
         .validate(true)
         .module(&std::fs::read(module)?)
-        .and_then(|mut encoder| encoder.encode())
+        .and_then(|encoder| encoder.encode())
         .map_err(|error| wasmtime::Error::msg(format!("{error:#}")))?;
     Component::new(engine, component)
 }
@@ -79,7 +79,14 @@ impl Step {
     ///
     /// # Errors
     /// If the guest refuses its configuration or fails in a way that no row or timer is blamed for.
-    pub fn run(&self, rows: &[Row], moves: Moves, seed: u64, chance: Chance, protocol: Protocol) -> Result<Task> {
+    pub fn run(
+        &self,
+        rows: &[Row],
+        moves: Moves,
+        seed: u64,
+        chance: Chance,
+        protocol: Protocol,
+    ) -> Result<Task> {
         let random = StdRng::seed_from_u64(seed);
         let mut run = Run { step: self, random, chance, protocol, task: Task::default(), live: None };
         let inputs = run.live()?.0.data().plan.as_ref().map_or(0, |plan| plan.inputs.len());
@@ -112,10 +119,10 @@ impl Run<'_> {
             return Ok(());
         }
         self.work(Work::Rows(std::mem::take(pending)))?;
-        match watermark.at_once().filter(|_| !self.protocol.moves_with_rows) {
-            Some(moved) => self.move_to(moved),
-            None => Ok(()),
+        if self.protocol.moves_with_rows {
+            return Ok(());
         }
+        watermark.at_once().map_or(Ok(()), |moved| self.move_to(moved))
     }
 
     fn move_to(&mut self, watermark: i64) -> Result<()> {

@@ -90,10 +90,6 @@ impl Task {
         self.stores.entry(store.to_owned()).or_default().ttl_micros = ttl_seconds.map(micros);
     }
 
-    pub(crate) fn has_store(&self, store: &str) -> bool {
-        self.stores.contains_key(store)
-    }
-
     pub(crate) fn get(&self, store: &str, key: &[u8]) -> Option<&Vec<u8>> {
         self.stores.get(store)?.entries.get(key).map(|entry| &entry.value)
     }
@@ -125,9 +121,9 @@ impl Task {
         self.watermark = Some(watermark);
         for store in self.stores.values_mut() {
             let Some(ttl) = store.ttl_micros else { continue };
-            store.entries.retain(|_, entry| {
-                entry.put_at.get_or_insert(watermark).saturating_add(ttl) > watermark
-            });
+            store
+                .entries
+                .retain(|_, entry| entry.put_at.get_or_insert(watermark).saturating_add(ttl) > watermark);
         }
         self.timers.extract_if(.., |(time, _)| *time <= watermark).collect()
     }

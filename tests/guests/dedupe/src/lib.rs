@@ -49,10 +49,7 @@ impl plugin::Guest for Dedupe {
         }
     }
 
-    fn configure(
-        config: String,
-        _: Vec<plugin::Input>,
-    ) -> Result<plugin::Plan, Vec<plugin::ConfigProblem>> {
+    fn configure(config: String, _: Vec<plugin::Input>) -> Result<plugin::Plan, Vec<plugin::ConfigProblem>> {
         let expiry = expiry(&config).ok_or_else(|| {
             vec![plugin::ConfigProblem { path: String::new(), message: "expected timers N or ttl N".into() }]
         })?;
@@ -175,6 +172,8 @@ fn migrate_one(values: &Bytes, row: usize) -> Result<Vec<u8>, String> {
     let text = String::from_utf8_lossy(packed::item(values, row).unwrap_or_default());
     match text.as_ref() {
         "-" => Ok(vec![]),
-        text => text.parse().map(|winner| packed::value([winner])).map_err(|_| format!("bad winner `{text}`")),
+        text => {
+            text.parse().map(|winner| packed::value([winner])).map_err(|_| format!("bad winner `{text}`"))
+        }
     }
 }

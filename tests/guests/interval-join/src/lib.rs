@@ -40,10 +40,7 @@ impl plugin::Guest for IntervalJoin {
         }
     }
 
-    fn configure(
-        config: String,
-        _: Vec<plugin::Input>,
-    ) -> Result<plugin::Plan, Vec<plugin::ConfigProblem>> {
+    fn configure(config: String, _: Vec<plugin::Input>) -> Result<plugin::Plan, Vec<plugin::ConfigProblem>> {
         let distance = config.parse().ok().filter(|distance| *distance > 0).ok_or_else(|| {
             vec![plugin::ConfigProblem { path: String::new(), message: "expected microseconds".into() }]
         })?;

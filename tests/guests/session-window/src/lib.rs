@@ -41,10 +41,7 @@ impl plugin::Guest for SessionWindow {
         }
     }
 
-    fn configure(
-        config: String,
-        _: Vec<plugin::Input>,
-    ) -> Result<plugin::Plan, Vec<plugin::ConfigProblem>> {
+    fn configure(config: String, _: Vec<plugin::Input>) -> Result<plugin::Plan, Vec<plugin::ConfigProblem>> {
         let gap = config.parse().map_err(|_| {
             vec![plugin::ConfigProblem { path: String::new(), message: "expected microseconds".into() }]
         })?;
