@@ -1,1 +1,31 @@
-//! Placeholder.
+//! Runs plugins: loads them, checks their plans, limits and calls them. Batches come in as Arrow and go
+//! out as Arrow; what a plugin may see of them, and how long and how much it may work, is decided here.
+//! The crate knows no Kafka, no object store and no async runtime.
+//!
+//! [`Engine`] loads a [`Plugin`]; configured for a stream it is a [`Step`]; each thread makes a
+//! [`StepInstance`] of it and gives it batches.
+
+mod apply;
+mod bindings;
+mod cache;
+mod calls;
+mod column;
+mod engine;
+mod instance;
+mod limits;
+mod load;
+mod output;
+mod plan;
+mod plugin;
+mod recovery;
+mod types;
+
+pub use cache::CacheError;
+pub use engine::{Engine, EngineError, EngineSettings};
+pub use instance::StartError;
+pub use limits::Limits;
+pub use load::LoadError;
+pub use output::{Cause, Metrics, RejectedRow, StepOutput};
+pub use plan::{InputSpec, Output, Plan, PlanProblem};
+pub use plugin::{About, ConfigProblem, ConfigureError, Plugin, Step};
+pub use recovery::StepInstance;

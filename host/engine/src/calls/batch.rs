@@ -1,0 +1,224 @@
+//! The batch resource: typed reads of the declared columns, staged writes, keep and reject.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::buffer::{BooleanBuffer, Buffer};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{
+    DataType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
+};
+use arrow::error::ArrowError;
+use wasmtime::Result;
+use wasmtime::component::Resource;
+
+use super::{Breach, Calls, bounded};
+use crate::bindings::batches::{Host, HostBatch};
+use crate::bindings::types::{Bools, Bytes, Float32s, Float64Lists, Float64s, Int32s, Int64s, Raw};
+use crate::column::{self, Written};
+use crate::plan::Read;
+use crate::types::{display, to_wit};
+
+/// The batch in hand. There is one at a time, so it has no number.
+#[derive(Debug)]
+pub struct Batch;
+
+impl Calls {
+    fn read<T>(&self, column: u32, function: &str, convert: fn(&dyn Array) -> Option<T>) -> Result<T> {
+        let hand = self.in_hand()?;
+        let Some(read) = hand.plan.reads.get(column as usize) else {
+            let count = hand.plan.reads.len();
+            return Err(Breach::contract(format!(
+                "called {function} on column {column}; its plan reads {count}"
+            )));
+        };
+        let array = hand.batch.column(read.column);
+        let cast = if read.cast {
+            Some(cast(array, read).map_err(|error| cast_failed(read, &error))?)
+        } else {
+            None
+        };
+        convert(cast.as_ref().unwrap_or(array)).ok_or_else(|| {
+            let ty = display(&to_wit(&read.ty));
+            Breach::contract(format!(
+                "called {function} on column `{}`, which its plan reads as {ty}",
+                read.name
+            ))
+        })
+    }
+
+    fn write(&mut self, column: u32, written: Written) -> Result<()> {
+        self.charge(written.size())?;
+        let hand = self.in_hand()?;
+        let rows = hand.batch.num_rows();
+        let Some(write) = hand.plan.writes.get(column as usize) else {
+            let (function, count) = (written.function(), hand.plan.writes.len());
+            return Err(Breach::contract(format!(
+                "called {function} on column {column}; its plan writes {count}"
+            )));
+        };
+        let array = checked(written, &write.field, rows)?;
+        let name = write.field.name().clone();
+        match self.staged.writes[column as usize].replace(array) {
+            None => Ok(()),
+            Some(_) => Err(Breach::contract(format!("wrote column `{name}` twice in one call"))),
+        }
+    }
+
+    fn refuse_if_row_preserving(&self, function: &str) -> Result<()> {
+        match self.in_hand()?.plan.declared.row_preserving {
+            true => Err(Breach::contract(format!("called {function}, but its plan is row-preserving"))),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The array that a plugin wrote, or the trap that names the column.
+pub(super) fn checked(written: Written, field: &arrow::datatypes::Field, rows: usize) -> Result<ArrayRef> {
+    let (name, function) = (field.name(), written.function());
+    if !written.fits(field.data_type()) {
+        let ty = display(&to_wit(field.data_type()));
+        return Err(Breach::contract(format!(
+            "called {function} on column `{name}`, which its plan writes as {ty}"
+        )));
+    }
+    written
+        .build(field.data_type(), rows)
+        .map_err(|what| Breach::contract(format!("wrote to column `{name}` {what}")))
+}
+
+fn cast_failed(read: &Read, error: &ArrowError) -> wasmtime::Error {
+    let ty = display(&to_wit(&read.ty));
+    Breach::contract(format!("reads column `{}` as {ty}, which a value does not become: {error}", read.name))
+}
+
+/// Casts that the plan check allowed. A value out of range is an error, never null.
+fn cast(array: &ArrayRef, read: &Read) -> Result<ArrayRef, ArrowError> {
+    let strict = CastOptions { safe: false, ..CastOptions::default() };
+    let array = match (array.data_type(), &read.ty) {
+        (DataType::Timestamp(unit, Some(_)), DataType::Utf8) => &with_zero_offset(array, *unit),
+        _ => array,
+    };
+    cast_with_options(array, &read.ty, &strict)
+}
+
+/// The same instants in a zone that Arrow can print without a time zone database: it becomes `Z`.
+fn with_zero_offset(array: &ArrayRef, unit: TimeUnit) -> ArrayRef {
+    macro_rules! zoned {
+        ($ty:ty) => {
+            Arc::new(array.as_primitive::<$ty>().clone().with_timezone("+00:00"))
+        };
+    }
+    match unit {
+        TimeUnit::Second => zoned!(TimestampSecondType),
+        TimeUnit::Millisecond => zoned!(TimestampMillisecondType),
+        TimeUnit::Microsecond => zoned!(TimestampMicrosecondType),
+        TimeUnit::Nanosecond => zoned!(TimestampNanosecondType),
+    }
+}
+
+impl Host for Calls {
+    fn emit(&mut self, rows: Resource<super::Builder>) -> Result<()> {
+        self.emit_rows(&rows)
+    }
+}
+
+impl HostBatch for Calls {
+    fn rows(&mut self, _: Resource<Batch>) -> Result<u32> {
+        Ok(self.in_hand()?.batch.num_rows() as u32)
+    }
+
+    fn read_bool(&mut self, _: Resource<Batch>, col: u32) -> Result<Bools> {
+        self.read(col, "read-bool", column::bools)
+    }
+
+    fn read_int32(&mut self, _: Resource<Batch>, col: u32) -> Result<Int32s> {
+        self.read(col, "read-int32", column::int32s)
+    }
+
+    fn read_int64(&mut self, _: Resource<Batch>, col: u32) -> Result<Int64s> {
+        self.read(col, "read-int64", column::int64s)
+    }
+
+    fn read_float32(&mut self, _: Resource<Batch>, col: u32) -> Result<Float32s> {
+        self.read(col, "read-float32", column::float32s)
+    }
+
+    fn read_float64(&mut self, _: Resource<Batch>, col: u32) -> Result<Float64s> {
+        self.read(col, "read-float64", column::float64s)
+    }
+
+    fn read_bytes(&mut self, _: Resource<Batch>, col: u32) -> Result<Bytes> {
+        self.read(col, "read-bytes", column::bytes)
+    }
+
+    fn read_float64_list(&mut self, _: Resource<Batch>, col: u32) -> Result<Float64Lists> {
+        self.read(col, "read-float64-list", column::float64_lists)
+    }
+
+    fn read_raw(&mut self, _: Resource<Batch>, col: u32) -> Result<Raw> {
+        self.read(col, "read-raw", column::raw)
+    }
+
+    fn write_bool(&mut self, _: Resource<Batch>, col: u32, v: Bools) -> Result<()> {
+        self.write(col, Written::Bools(v))
+    }
+
+    fn write_int32(&mut self, _: Resource<Batch>, col: u32, v: Int32s) -> Result<()> {
+        self.write(col, Written::Int32s(v))
+    }
+
+    fn write_int64(&mut self, _: Resource<Batch>, col: u32, v: Int64s) -> Result<()> {
+        self.write(col, Written::Int64s(v))
+    }
+
+    fn write_float32(&mut self, _: Resource<Batch>, col: u32, v: Float32s) -> Result<()> {
+        self.write(col, Written::Float32s(v))
+    }
+
+    fn write_float64(&mut self, _: Resource<Batch>, col: u32, v: Float64s) -> Result<()> {
+        self.write(col, Written::Float64s(v))
+    }
+
+    fn write_bytes(&mut self, _: Resource<Batch>, col: u32, v: Bytes) -> Result<()> {
+        self.write(col, Written::Bytes(v))
+    }
+
+    fn write_float64_list(&mut self, _: Resource<Batch>, col: u32, v: Float64Lists) -> Result<()> {
+        self.write(col, Written::Float64Lists(v))
+    }
+
+    fn write_raw(&mut self, _: Resource<Batch>, col: u32, v: Raw) -> Result<()> {
+        self.write(col, Written::Raw(v))
+    }
+
+    fn keep(&mut self, _: Resource<Batch>, mask: Vec<u8>) -> Result<()> {
+        self.refuse_if_row_preserving("keep")?;
+        let rows = self.in_hand()?.batch.num_rows();
+        column::check_bitmap("rows to keep", &mask, rows)
+            .map_err(|what| Breach::contract(format!("called keep with {what}")))?;
+        self.charge(mask.len())?;
+        let keep = BooleanBuffer::new(Buffer::from_vec(mask), 0, rows);
+        match self.staged.keep.replace(keep) {
+            None => Ok(()),
+            Some(_) => Err(Breach::contract("called keep twice in one call".to_owned())),
+        }
+    }
+
+    fn reject(&mut self, _: Resource<Batch>, rows: Vec<u32>, reason: String) -> Result<()> {
+        self.refuse_if_row_preserving("reject")?;
+        let count = self.in_hand()?.batch.num_rows();
+        if let Some(row) = rows.iter().find(|row| **row as usize >= count) {
+            return Err(Breach::contract(format!("rejected row {row} of a batch of {count} rows")));
+        }
+        let reason: Arc<str> = Arc::from(bounded(&reason));
+        self.charge(rows.len() * size_of::<u32>() + reason.len() + size_of::<(Vec<u32>, Arc<str>)>())?;
+        self.staged.rejects.push((rows, reason));
+        Ok(())
+    }
+
+    fn drop(&mut self, _: Resource<Batch>) -> Result<()> {
+        Ok(())
+    }
+}

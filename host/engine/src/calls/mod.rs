@@ -1,0 +1,142 @@
+//! The host's side of a call: what a plugin reads of the batch in hand, and what it stages. Everything
+//! staged lies in [`Staged`] until the call has returned ok; a breach of the contract traps the guest
+//! with a message.
+
+mod batch;
+mod builder;
+mod lookup;
+mod telemetry;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::buffer::BooleanBuffer;
+
+use crate::limits::{MemoryLimiter, size};
+use crate::plan::StepPlan;
+pub use batch::Batch;
+pub use builder::Builder;
+pub(crate) use builder::Emitted;
+pub use lookup::Table;
+pub(crate) use telemetry::LogGate;
+pub use telemetry::Metric;
+
+/// Longest reason or error text of a plugin that is kept, in bytes.
+const REASON_BYTES: usize = 256;
+
+/// A call that the contract does not allow, or that stages too much.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Breach {
+    #[error("{0}")]
+    Contract(String),
+    #[error("stages more than {} in one call", size(*.0))]
+    OutputCap(usize),
+}
+
+impl Breach {
+    /// The trap for a call that the contract does not allow.
+    pub(crate) fn contract(message: String) -> wasmtime::Error {
+        wasmtime::Error::new(Self::Contract(message))
+    }
+}
+
+/// Effects of one call, not yet in force.
+#[derive(Debug, Default)]
+pub(crate) struct Staged {
+    /// One for each of the plan's writes.
+    pub(crate) writes: Vec<Option<ArrayRef>>,
+    pub(crate) keep: Option<BooleanBuffer>,
+    pub(crate) rejects: Vec<(Vec<u32>, Arc<str>)>,
+    pub(crate) emitted: Vec<Emitted>,
+    /// By number of the metric's name.
+    pub(crate) counters: HashMap<u32, u64>,
+    pub(crate) gauges: HashMap<u32, f64>,
+    bytes: usize,
+}
+
+/// The batch in hand and the plan that says what may be done with it.
+#[derive(Debug)]
+struct InHand {
+    plan: Arc<StepPlan>,
+    batch: RecordBatch,
+}
+
+/// Data of a store: everything the host functions work on.
+pub(crate) struct Calls {
+    pub(crate) limiter: MemoryLimiter,
+    plugin: Arc<str>,
+    output_bytes: usize,
+    in_hand: Option<InHand>,
+    staged: Staged,
+    builders: HashMap<u32, builder::Rows>,
+    next_builder: u32,
+    metric_names: Vec<Arc<str>>,
+    logs: Arc<LogGate>,
+}
+
+impl Calls {
+    pub(crate) fn new(
+        plugin: &Arc<str>,
+        memory_bytes: usize,
+        output_bytes: usize,
+        logs: Arc<LogGate>,
+    ) -> Self {
+        Self {
+            limiter: MemoryLimiter::new(memory_bytes),
+            plugin: Arc::clone(plugin),
+            output_bytes,
+            in_hand: None,
+            staged: Staged::default(),
+            builders: HashMap::new(),
+            next_builder: 0,
+            metric_names: Vec::new(),
+            logs,
+        }
+    }
+
+    /// Puts a batch under the plugin's hands.
+    pub(crate) fn begin(&mut self, plan: &Arc<StepPlan>, batch: &RecordBatch) {
+        self.staged = Staged { writes: vec![None; plan.writes.len()], ..Staged::default() };
+        self.in_hand = Some(InHand { plan: Arc::clone(plan), batch: batch.clone() });
+    }
+
+    /// Takes the batch away and hands out what was staged.
+    pub(crate) fn end(&mut self) -> Staged {
+        self.in_hand = None;
+        self.builders.clear();
+        std::mem::take(&mut self.staged)
+    }
+
+    /// Name of a metric by its number.
+    pub(crate) fn metric_name(&self, number: u32) -> Option<&Arc<str>> {
+        self.metric_names.get(number as usize)
+    }
+
+    fn in_hand(&self) -> wasmtime::Result<&InHand> {
+        self.in_hand
+            .as_ref()
+            .ok_or_else(|| Breach::contract("works on a batch outside a call to process".to_owned()))
+    }
+
+    /// Counts `bytes` against the output cap.
+    fn charge(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.staged.bytes = self.staged.bytes.saturating_add(bytes);
+        match self.staged.bytes <= self.output_bytes {
+            true => Ok(()),
+            false => Err(wasmtime::Error::new(Breach::OutputCap(self.output_bytes))),
+        }
+    }
+}
+
+/// Cuts a plugin's text to [`REASON_BYTES`].
+pub(crate) fn bounded(text: &str) -> &str {
+    cut(text, REASON_BYTES)
+}
+
+/// Cuts `text` to at most `bytes`, between characters.
+fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
+impl crate::bindings::types::Host for Calls {}

@@ -1,0 +1,122 @@
+//! What one step may use: time, memory, output, log lines. The limiter enforces the memory part inside
+//! the store; the others are enforced where they are spent.
+
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+/// What a step may use. The default suits a transform of a few thousand rows a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Wall time of one call; 1 s by default. One row that runs longer is tried again, alone, with ten
+    /// times as much before it is blamed.
+    pub deadline: Duration,
+    /// Linear memory of one instance, in bytes; 64 MiB by default.
+    pub memory_bytes: usize,
+    /// What one call may stage (written columns, emitted rows, reasons), in bytes; 64 MiB by default.
+    pub output_bytes: usize,
+    /// Log lines a second that are passed on; 20 by default.
+    pub log_lines_per_second: u32,
+    /// How often the calls of one batch are tried again after `retry`; 3 by default.
+    pub retries: u32,
+    /// How many calls of one batch may overrun their deadline before the circuit opens; 32 by default,
+    /// which is enough to find two guilty rows among 8192.
+    pub overruns_per_batch: u32,
+    /// Wall time that may go into finding the guilty rows of one batch before the circuit opens; 60 s
+    /// by default.
+    pub recovery: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(1),
+            memory_bytes: 64 << 20,
+            output_bytes: 64 << 20,
+            log_lines_per_second: 20,
+            retries: 3,
+            overruns_per_batch: 32,
+            recovery: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Limits {
+    /// The deadline of a row that is tried alone: ten times the ordinary one, 10 s at most, and never
+    /// less than the ordinary one.
+    pub(crate) fn lone_row_deadline(&self) -> Duration {
+        (self.deadline * 10).min(Duration::from_secs(10)).max(self.deadline)
+    }
+}
+
+/// A size for people: whole MiB where it is one, bytes otherwise.
+pub(crate) fn size(bytes: usize) -> String {
+    match bytes {
+        0 => "0 bytes".to_owned(),
+        _ if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+        _ => format!("{bytes} bytes"),
+    }
+}
+
+/// A duration for people.
+pub(crate) fn time(duration: Duration) -> String {
+    match duration.as_millis() {
+        ms if ms % 1000 == 0 => format!("{} s", ms / 1000),
+        ms => format!("{ms} ms"),
+    }
+}
+
+/// The limiter refused growth.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LimitExceeded {
+    #[error("needs more than {}", size(*.0))]
+    Memory(usize),
+    #[error("needs a table of more than {0} elements")]
+    Table(usize),
+}
+
+/// Elements of a table: function pointers, of which interpreters compiled to wasm have ten thousands.
+pub(crate) const TABLE_ELEMENTS: usize = 100_000;
+
+/// Limits the memories and tables of one store, all together.
+#[derive(Debug)]
+pub(crate) struct MemoryLimiter {
+    memory_bytes: usize,
+    used: usize,
+}
+
+impl MemoryLimiter {
+    pub(crate) fn new(memory_bytes: usize) -> Self {
+        Self { memory_bytes, used: 0 }
+    }
+}
+
+impl ResourceLimiter for MemoryLimiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let used = self.used.saturating_add(desired.saturating_sub(current));
+        if used > self.memory_bytes {
+            return Err(wasmtime::Error::new(LimitExceeded::Memory(self.memory_bytes)));
+        }
+        self.used = used;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > TABLE_ELEMENTS {
+            return Err(wasmtime::Error::new(LimitExceeded::Table(TABLE_ELEMENTS)));
+        }
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        64
+    }
+
+    fn tables(&self) -> usize {
+        16
+    }
+
+    fn memories(&self) -> usize {
+        8
+    }
+}

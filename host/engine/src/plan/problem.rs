@@ -1,0 +1,124 @@
+//! What can be wrong with a plan, said so that the reader knows what to change.
+
+/// A plan does not fit the stream or this host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanProblem {
+    /// The batches of the stream lack a system column, which is the host's own mistake.
+    #[error("stream `{input}` has no column `{column}` of type {expected}, which every batch carries")]
+    MissingSystemColumn {
+        /// The stream.
+        input: String,
+        /// The column.
+        column: String,
+        /// Its type.
+        expected: String,
+    },
+    /// A column of the stream is not there.
+    #[error("it {verb} column `{column}`, which stream `{input}` does not have; {remedy}")]
+    UnknownColumn {
+        /// `reads` or `drops`.
+        verb: &'static str,
+        /// The column.
+        column: String,
+        /// The stream.
+        input: String,
+        /// A near name, or the columns there are.
+        remedy: String,
+    },
+    /// A column has another type and there is no cast without loss.
+    #[error(
+        "it reads column `{column}` as {expected}, but in stream `{input}` it is {found}, which does not \
+         become that without loss; declare the column as {expected} or change the plugin"
+    )]
+    NotCastable {
+        /// The column.
+        column: String,
+        /// The stream.
+        input: String,
+        /// Type in the plan.
+        expected: String,
+        /// Type in the stream.
+        found: String,
+    },
+    /// A column may be null, and the plugin does not expect that.
+    #[error(
+        "it reads column `{column}` as not nullable, but in stream `{input}` it may be null; \
+         declare the column as required or let the plugin read it as nullable"
+    )]
+    Nullable {
+        /// The column.
+        column: String,
+        /// The stream.
+        input: String,
+    },
+    /// A type that the host does not pass to plugins or does not take from them.
+    #[error("it {verb} column `{column}` as {ty}, a type that this version of millstream does not pass")]
+    UnsupportedType {
+        /// `reads` or `writes`.
+        verb: &'static str,
+        /// The column.
+        column: String,
+        /// The type.
+        ty: String,
+    },
+    /// A name stands twice in one list.
+    #[error("it {verb} `{column}` twice; name it once")]
+    Duplicate {
+        /// `reads`, `writes`, `drops` or `declares`.
+        verb: &'static str,
+        /// The column or output.
+        column: String,
+    },
+    /// One column is written and dropped.
+    #[error("it both writes and drops column `{column}`; do one of them")]
+    WrittenAndDropped {
+        /// The column.
+        column: String,
+    },
+    /// A system column would change.
+    #[error(
+        "it {verb} column `{column}`: names that begin with `_` are millstream's own and can only be read"
+    )]
+    SystemColumn {
+        /// `writes`, `drops` or `emits`.
+        verb: &'static str,
+        /// The column.
+        column: String,
+    },
+    /// An output that continues the stream does not have the stream's columns.
+    #[error("its output `{output}` continues the stream, but column `{column}` {reason}")]
+    Output {
+        /// The output.
+        output: String,
+        /// The column.
+        column: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A plan with outputs says that it emits nothing.
+    #[error("it declares output `{output}` and calls itself row-preserving; do one of them")]
+    OutputOfRowPreserving {
+        /// The output.
+        output: String,
+    },
+    /// The plan is for another number of streams.
+    #[error("it plans for {found} inputs, and the step has 1")]
+    Inputs {
+        /// Number of input plans.
+        found: usize,
+    },
+    /// The plan needs what only worlds with state have.
+    #[error(
+        "it declares {what}, which needs world keyed-transform; this version of millstream runs world transform only"
+    )]
+    Keyed {
+        /// What was declared.
+        what: String,
+    },
+    /// The plan names lookup tables.
+    #[error("it uses lookup table `{table}`; this version of millstream has no lookup tables")]
+    LookupTable {
+        /// The first table named.
+        table: String,
+    },
+}

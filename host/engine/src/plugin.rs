@@ -1,0 +1,280 @@
+//! Plugins and steps: a plugin is code; a step is a plugin with a configuration on a stream, whose plan
+//! has been checked before the first row.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use arrow::datatypes::SchemaRef;
+use millstream_model::Digest;
+
+use crate::bindings::{TransformPre, guest};
+use crate::calls::{Calls, LogGate};
+use crate::engine::Engine;
+use crate::instance::{Running, StartError};
+use crate::limits::Limits;
+use crate::plan::{self, InputSpec, Output, Plan, PlanProblem, StepPlan};
+use crate::recovery::StepInstance;
+use crate::types::field_to_wit;
+
+/// What a plugin says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// JSON schema of its configuration, if it gives one.
+    pub config_schema: Option<String>,
+    /// An example of a configuration (JSON text).
+    pub example_config: String,
+}
+
+/// A loaded plugin: compiled, of the right world, able to start. Cheap to clone.
+#[derive(Clone)]
+pub struct Plugin {
+    shared: Arc<PluginShared>,
+}
+
+struct PluginShared {
+    engine: Engine,
+    name: Arc<str>,
+    digest: Digest,
+    size: usize,
+    about: About,
+    transform: TransformPre<Calls>,
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PluginShared { name, digest, .. } = &*self.shared;
+        f.debug_struct("Plugin").field("name", name).field("digest", digest).finish_non_exhaustive()
+    }
+}
+
+/// A plugin cannot be used on a stream with this configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigureError {
+    /// It failed before it could answer.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It refuses the configuration.
+    #[error("plugin `{plugin}` refuses its configuration: {}", list(problems))]
+    Refused {
+        /// Name of the plugin.
+        plugin: String,
+        /// What it says is wrong.
+        problems: Vec<ConfigProblem>,
+    },
+    /// Its plan does not fit the stream or this host.
+    #[error("plugin `{plugin}` cannot run on stream `{input}`: {problem}")]
+    Plan {
+        /// Name of the plugin.
+        plugin: String,
+        /// Name of the stream.
+        input: String,
+        /// What is wrong.
+        problem: PlanProblem,
+    },
+}
+
+/// One thing a plugin finds wrong with its configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigProblem {
+    /// Where, as `zone` or `limits.speed`; empty for the whole.
+    pub path: String,
+    /// What.
+    pub message: String,
+}
+
+fn list(problems: &[ConfigProblem]) -> String {
+    let one = |problem: &ConfigProblem| match problem.path.as_str() {
+        "" => problem.message.clone(),
+        path => format!("`{path}`: {}", problem.message),
+    };
+    problems.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+impl Plugin {
+    pub(crate) fn new(
+        engine: Engine,
+        name: &str,
+        digest: Digest,
+        size: usize,
+        about: guest::About,
+        transform: TransformPre<Calls>,
+    ) -> Self {
+        let guest::About { name: own_name, version, config_schema, example_config } = about;
+        let about = About { name: own_name, version, config_schema, example_config };
+        Self {
+            shared: Arc::new(PluginShared { engine, name: Arc::from(name), digest, size, about, transform }),
+        }
+    }
+
+    /// The name it was loaded by: its file's.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Digest of the bytes it was loaded from.
+    pub fn digest(&self) -> Digest {
+        self.shared.digest
+    }
+
+    /// Size of those bytes.
+    pub fn size(&self) -> usize {
+        self.shared.size
+    }
+
+    /// What it says about itself.
+    pub fn about(&self) -> &About {
+        &self.shared.about
+    }
+
+    /// Asks the plugin for its plan and checks it against the stream; no row flows before this succeeds.
+    pub fn configure(
+        &self,
+        config: &serde_json::Value,
+        input: &InputSpec,
+        limits: Limits,
+    ) -> Result<Step, ConfigureError> {
+        let setup = Setup {
+            config: config.to_string(),
+            input: guest::Input {
+                name: input.name.clone(),
+                fields: input.schema.fields().iter().map(|field| field_to_wit(field)).collect(),
+            },
+            logs: Arc::new(LogGate::new(limits.log_lines_per_second)),
+            limits,
+        };
+        let (_, answer) = setup.start(self)?;
+        let promised = answer.map_err(|problems| ConfigureError::Refused {
+            plugin: self.name().to_owned(),
+            problems: problems
+                .into_iter()
+                .map(|problem| ConfigProblem { path: problem.path, message: problem.message })
+                .collect(),
+        })?;
+        let plan = plan::check(&promised, input).map_err(|problem| ConfigureError::Plan {
+            plugin: self.name().to_owned(),
+            input: input.name.clone(),
+            problem,
+        })?;
+        let plugin = self.clone();
+        let step = StepShared { plugin, setup, promised, plan: Arc::new(plan), circuit: OnceLock::new() };
+        Ok(Step { shared: Arc::new(step) })
+    }
+}
+
+/// What every instance of a step is started with.
+pub(crate) struct Setup {
+    config: String,
+    input: guest::Input,
+    logs: Arc<LogGate>,
+    pub(crate) limits: Limits,
+}
+
+impl Setup {
+    fn start(
+        &self,
+        plugin: &Plugin,
+    ) -> Result<(Running, Result<guest::Plan, Vec<guest::ConfigProblem>>), StartError> {
+        let PluginShared { engine, name, transform, .. } = &*plugin.shared;
+        let mut running = Running::start(&engine.shared, name, transform, &self.limits, &self.logs)?;
+        let answer = running.configure(&engine.shared, &self.config, &self.input)?;
+        Ok((running, answer))
+    }
+}
+
+/// A plugin with its configuration on a stream. Cheap to clone, shared by all threads; each thread makes
+/// an instance of its own.
+#[derive(Clone)]
+pub struct Step {
+    shared: Arc<StepShared>,
+}
+
+struct StepShared {
+    plugin: Plugin,
+    setup: Setup,
+    /// The plan as the plugin gave it first; every instance must give the same.
+    promised: guest::Plan,
+    plan: Arc<StepPlan>,
+    circuit: OnceLock<Arc<str>>,
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Step").field("plugin", &self.shared.plugin).finish_non_exhaustive()
+    }
+}
+
+impl Step {
+    /// The plugin.
+    pub fn plugin(&self) -> &Plugin {
+        &self.shared.plugin
+    }
+
+    /// What it declared to do.
+    pub fn plan(&self) -> &Plan {
+        &self.shared.plan.declared
+    }
+
+    /// Schema of the batches it takes.
+    pub fn input_schema(&self) -> SchemaRef {
+        Arc::clone(&self.shared.plan.input)
+    }
+
+    /// Schema of the rows it passes on: the input's without the dropped columns, rewritten ones in place
+    /// (perhaps with another type), new ones before the system columns.
+    pub fn output_schema(&self) -> SchemaRef {
+        Arc::clone(&self.shared.plan.output)
+    }
+
+    /// The outputs that leave the stream; [`crate::StepOutput::emitted`] refers to them by index.
+    pub fn outputs(&self) -> &[Output] {
+        &self.shared.plan.routed
+    }
+
+    /// Why the step does not run any more, if so: then all rows are rejected.
+    pub fn circuit(&self) -> Option<&Arc<str>> {
+        self.shared.circuit.get()
+    }
+
+    /// An instance for one thread. It costs nothing before the first batch.
+    pub fn instance(&self) -> StepInstance {
+        StepInstance::new(self.clone())
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.shared.setup.limits
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.shared.plugin.shared.engine
+    }
+
+    pub(crate) fn checked_plan(&self) -> &Arc<StepPlan> {
+        &self.shared.plan
+    }
+
+    /// Opens the circuit. The first reason stays.
+    pub(crate) fn open_circuit(&self, reason: &str) -> &Arc<str> {
+        self.shared.circuit.get_or_init(|| {
+            tracing::error!(plugin = self.plugin().name(), stream = %self.checked_plan().input_name, reason,
+                "the circuit of a step opened: its rows go to the dead letters until it is replaced");
+            Arc::from(reason)
+        })
+    }
+
+    /// Starts and configures an instance; the error is why the step cannot go on.
+    pub(crate) fn start(&self) -> Result<Running, String> {
+        let (running, answer) =
+            self.shared.setup.start(&self.shared.plugin).map_err(|error| error.to_string())?;
+        match answer {
+            Ok(plan) if plan == self.shared.promised => Ok(running),
+            _ => Err(format!(
+                "plugin `{}` answered the same configuration with another plan than before",
+                self.plugin().name()
+            )),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! A step's instance on one thread, and what happens when a call fails: another try, bisection down to
+//! the guilty rows, or the step's circuit. Every batch ends with each row accounted for.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
+
+use crate::apply::{Part, apply, concat, merge_routed};
+use crate::instance::{Failure, Running};
+use crate::limits::time;
+use crate::output::{Cause, Metrics, RejectedRow, StepOutput};
+use crate::plugin::Step;
+
+/// Wait before the first further try; doubled for each next one.
+const FIRST_BACKOFF: Duration = Duration::from_millis(10);
+
+/// A step on one thread. Owns the plugin's instance, which is made when the first batch comes and thrown
+/// away when a call fails.
+pub struct StepInstance {
+    step: Step,
+    running: Option<Running>,
+}
+
+impl std::fmt::Debug for StepInstance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StepInstance").field("step", &self.step).finish_non_exhaustive()
+    }
+}
+
+impl StepInstance {
+    pub(crate) fn new(step: Step) -> Self {
+        Self { step, running: None }
+    }
+
+    /// The step.
+    pub fn step(&self) -> &Step {
+        &self.step
+    }
+
+    /// Gives a batch to the plugin. Never fails: rows that cannot be processed are rejected, and if the
+    /// plugin cannot go on, all of them are.
+    ///
+    /// # Panics
+    /// If the batch does not have the step's input schema.
+    pub fn process(&mut self, batch: &RecordBatch) -> StepOutput {
+        let input = self.step.checked_plan().input.fields();
+        assert!(
+            batch.schema_ref().fields() == input,
+            "a batch must have the schema the step was configured for"
+        );
+        let mut recovery = Recovery::new(self, batch);
+        recovery.run();
+        recovery.finish()
+    }
+
+    fn call(&mut self, batch: &RecordBatch, deadline: Duration) -> Result<(Part, Metrics), Failure> {
+        let mut running = match self.running.take() {
+            Some(running) => running,
+            None => self.step.start().map_err(Failure::Fatal)?,
+        };
+        let plan = self.step.checked_plan();
+        let staged = running.process(&self.step.engine().shared, plan, batch, deadline)?;
+        let metrics = running.metrics(&staged);
+        let plugin = self.step.plugin().name();
+        let breach = |what| Failure::Guilty(Cause::Trap, format!("plugin `{plugin}` {what}"));
+        let part = apply(plan, batch, staged).map_err(breach)?;
+        self.running = Some(running);
+        Ok((part, metrics))
+    }
+}
+
+/// The way of one batch through a step.
+struct Recovery<'a> {
+    instance: &'a mut StepInstance,
+    batch: &'a RecordBatch,
+    parts: Vec<RecordBatch>,
+    routed: Vec<Vec<RecordBatch>>,
+    rejected: Vec<RejectedRow>,
+    dropped: Vec<i64>,
+    metrics: Metrics,
+    retries: u32,
+    overruns: u32,
+    first_failure: Option<Instant>,
+    opened: Option<Arc<str>>,
+}
+
+/// What to do about rows that failed together.
+enum Verdict {
+    Split,
+    Blame(Cause, String),
+    Open(String),
+}
+
+impl<'a> Recovery<'a> {
+    fn new(instance: &'a mut StepInstance, batch: &'a RecordBatch) -> Self {
+        let routed = vec![Vec::new(); instance.step.outputs().len()];
+        Self {
+            instance,
+            batch,
+            parts: Vec::new(),
+            routed,
+            rejected: Vec::new(),
+            dropped: Vec::new(),
+            metrics: Metrics::default(),
+            retries: 0,
+            overruns: 0,
+            first_failure: None,
+            opened: None,
+        }
+    }
+
+    /// Works through the batch from its first row to its last, so that everything comes out in order.
+    fn run(&mut self) {
+        let rows = self.batch.num_rows();
+        let mut pending: Vec<Range<usize>> = Vec::new();
+        if rows > 0 {
+            pending.push(0..rows);
+        }
+        while let Some(range) = pending.pop() {
+            if let Some(why) = self.instance.step.circuit().cloned() {
+                let reason =
+                    format!("circuit of step `{}` is open: {why}", self.instance.step.plugin().name());
+                self.reject(range, Cause::CircuitOpen, &reason);
+                continue;
+            }
+            let deadline = self.instance.step.limits().deadline;
+            let Err(failure) = self.attempt(&range, deadline) else { continue };
+            match self.judge(failure, &range) {
+                Some(Verdict::Split) => {
+                    let middle = range.start + range.len() / 2;
+                    pending.push(middle..range.end);
+                    pending.push(range.start..middle);
+                }
+                Some(Verdict::Blame(cause, reason)) => self.reject(range, cause, &reason),
+                Some(Verdict::Open(reason)) => {
+                    self.opened = Some(Arc::clone(self.instance.step.open_circuit(&reason)));
+                    pending.push(range);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// One call, tried again while the plugin asks for it and the batch has tries left.
+    fn attempt(&mut self, range: &Range<usize>, deadline: Duration) -> Result<(), Failure> {
+        let rows = match range.len() == self.batch.num_rows() {
+            true => self.batch.clone(),
+            false => self.batch.slice(range.start, range.len()),
+        };
+        loop {
+            match self.instance.call(&rows, deadline) {
+                Ok((part, metrics)) => {
+                    self.accept(part, metrics);
+                    return Ok(());
+                }
+                Err(Failure::Retry(_)) if self.retries < self.instance.step.limits().retries => {
+                    std::thread::sleep(FIRST_BACKOFF * 2u32.saturating_pow(self.retries.min(8)));
+                    self.retries += 1;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Decides; a lone row that overran its deadline gets its second chance here, and none is returned
+    /// if it took it.
+    fn judge(&mut self, failure: Failure, range: &Range<usize>) -> Option<Verdict> {
+        let (cause, reason) = match failure {
+            Failure::Fatal(reason) => return Some(Verdict::Open(reason)),
+            Failure::Retry(reason) => (Cause::BadBatch, reason),
+            Failure::Guilty(cause, reason) => (cause, reason),
+        };
+        if let Some(exhausted) = self.exhausted(cause) {
+            return Some(Verdict::Open(format!("{exhausted}, the last because {reason}")));
+        }
+        if range.len() > 1 {
+            return Some(Verdict::Split);
+        }
+        if cause != Cause::Deadline {
+            return Some(Verdict::Blame(cause, reason));
+        }
+        let longer = self.instance.step.limits().lone_row_deadline();
+        match self.attempt(range, longer) {
+            Ok(()) => None,
+            Err(Failure::Fatal(reason)) => Some(Verdict::Open(reason)),
+            Err(Failure::Retry(reason)) => Some(Verdict::Blame(Cause::BadBatch, reason)),
+            Err(Failure::Guilty(cause, reason)) => Some(Verdict::Blame(cause, reason)),
+        }
+    }
+
+    /// Counts a failure; says so when the batch has used up what may go into finding its guilty rows.
+    fn exhausted(&mut self, cause: Cause) -> Option<String> {
+        let limits = self.instance.step.limits();
+        let first = *self.first_failure.get_or_insert_with(Instant::now);
+        self.overruns += u32::from(cause == Cause::Deadline);
+        if self.overruns > limits.overruns_per_batch {
+            return Some(format!("{} calls of one batch overran their deadline", self.overruns));
+        }
+        (first.elapsed() > limits.recovery)
+            .then(|| format!("calls of one batch failed for more than {}", time(limits.recovery)))
+    }
+
+    fn accept(&mut self, part: Part, metrics: Metrics) {
+        self.parts.push(part.passed);
+        self.rejected.extend(part.rejected);
+        self.dropped.extend(part.dropped);
+        for (number, rows) in part.emitted {
+            self.routed[number].push(rows);
+        }
+        self.metrics.merge(metrics);
+    }
+
+    fn reject(&mut self, range: Range<usize>, cause: Cause, reason: &str) {
+        let column = self.instance.step.checked_plan().offset_column;
+        let offsets = self.batch.column(column).as_primitive::<Int64Type>();
+        let reason: Arc<str> = Arc::from(reason);
+        let row = |row| RejectedRow { offset: offsets.value(row), reason: Arc::clone(&reason), cause };
+        self.rejected.extend(range.map(row));
+    }
+
+    fn finish(self) -> StepOutput {
+        let plan = self.instance.step.checked_plan();
+        StepOutput {
+            passed: concat(&plan.output, &self.parts),
+            rejected: self.rejected,
+            dropped: self.dropped,
+            emitted: merge_routed(plan, self.routed),
+            metrics: self.metrics,
+            circuit: self.opened,
+        }
+    }
+}
