@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch, new_null_array,
+};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::{FilterBuilder, concat_batches, interleave_record_batch};
 use arrow::datatypes::Int64Type;

@@ -145,7 +145,7 @@ fn compiled(shared: &Shared, name: &str, bytes: &[u8], digest: &Digest) -> Resul
     if let Some(component) = shared.cache.as_ref().and_then(|cache| cache.get(&shared.wasmtime, digest)) {
         return Ok(component);
     }
-    let encoded = if is_component { None } else { Some(component_of_module(name, bytes)?) };
+    let encoded = if is_component { None } else { Some(component_of_module(shared, name, bytes)?) };
     let component = Component::from_binary(&shared.wasmtime, encoded.as_deref().unwrap_or(bytes))
         .map_err(|error| LoadError::Damaged { plugin: name.to_owned(), reason: format!("{error:#}") })?;
     if let Some(cache) = &shared.cache {
@@ -173,11 +173,13 @@ fn is_component(name: &str, bytes: &[u8]) -> Result<bool, LoadError> {
     }
 }
 
-fn component_of_module(name: &str, module: &[u8]) -> Result<Vec<u8>, LoadError> {
+fn component_of_module(shared: &Shared, name: &str, module: &[u8]) -> Result<Vec<u8>, LoadError> {
     let damaged = |error: &dyn std::fmt::Display| LoadError::Damaged {
         plugin: name.to_owned(),
         reason: format!("{error:#}"),
     };
+    // wit-component takes valid modules for granted: it panics on a truncated one.
+    wasmtime::Module::validate(&shared.wasmtime, module).map_err(|error| damaged(&error))?;
     let (described, _) = wit_component::metadata::decode(module).map_err(|error| damaged(&error))?;
     if described.is_none() {
         return Err(LoadError::NoComponentType { plugin: name.to_owned() });

@@ -62,7 +62,14 @@ impl StepInstance {
             None => self.step.start().map_err(Failure::Fatal)?,
         };
         let plan = self.step.checked_plan();
-        let staged = running.process(&self.step.engine().shared, plan, batch, deadline)?;
+        let staged = match running.process(&self.step.engine().shared, plan, batch, deadline) {
+            Ok(staged) => staged,
+            Err(failure) => {
+                // A plugin that asks for another try is as whole as before.
+                self.running = matches!(failure, Failure::Retry(_)).then_some(running);
+                return Err(failure);
+            }
+        };
         let metrics = running.metrics(&staged);
         let plugin = self.step.plugin().name();
         let breach = |what| Failure::Guilty(Cause::Trap, format!("plugin `{plugin}` {what}"));

@@ -222,3 +222,30 @@ impl HostBatch for Calls {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::TimestampMicrosecondArray;
+
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_iso_8601_text() {
+        let check = |array: TimestampMicrosecondArray, expected: &str| {
+            let read = Read { column: 0, name: "t".to_owned(), ty: DataType::Utf8, cast: true };
+            let array: ArrayRef = Arc::new(array);
+            assert_eq!(cast(&array, &read).unwrap().as_string::<i32>().value(0), expected);
+        };
+        let time = TimestampMicrosecondArray::from(vec![1_767_254_400_123_456]);
+        check(time.clone().with_timezone("UTC"), "2026-01-01T08:00:00.123456Z");
+        check(time, "2026-01-01T08:00:00.123456");
+    }
+
+    #[test]
+    fn a_time_that_the_finer_unit_cannot_hold_is_an_error() {
+        let ty = DataType::Timestamp(TimeUnit::Nanosecond, None);
+        let read = Read { column: 0, name: "t".to_owned(), ty, cast: true };
+        let array: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![i64::MAX]));
+        assert!(cast(&array, &read).is_err());
+    }
+}

@@ -97,8 +97,7 @@ impl Guest for Misbehave {
                 own.reads = vec![field("a", DataType::Float64, true), field("b", DataType::Float64, true)];
                 own.writes = vec![field("sum", DataType::Float64, true)];
             }
-            "wide-memory" => own.writes = vec![field("text", DataType::Utf8, true)],
-            "text" | "not-utf8" | "falling-offsets" => {
+            "not-utf8" | "falling-offsets" => {
                 own.writes = vec![field("text", DataType::Utf8, false)]
             }
             "null" => own.writes = vec![field("new", DataType::Int64, false)],
