@@ -144,7 +144,8 @@ fn matches(other_side: usize, rows: &[Row]) -> Vec<(u32, i64, i64)> {
     let around = |row: &Row| [-1, 0, 1].map(|step| bucket_key(row.key, bucket(row.time) + step));
     let others = load(&Store::new(STORES[other_side]), rows.iter().flat_map(around).collect());
     let mut pairs = Vec::new();
-    for row in rows {
+    // Last row first, to show that the order of emission across parents does not matter.
+    for row in rows.iter().rev() {
         for (time, amount) in around(row).iter().flat_map(|key| &others[key]) {
             if time.abs_diff(row.time) <= DISTANCE_MICROS.get().unsigned_abs() {
                 pairs.push((row.number, row.amount, *amount));
