@@ -1,1 +1,242 @@
-//! Placeholder.
+//! The checkpoint log in an object store: drives the protocol machine of `millstream-log` with real
+//! requests. Bodies go in, sequence numbers and the folded state come out. It decides nothing about
+//! acceptance and knows nothing of sources, tables or plugins.
+//!
+//! Layout below the prefix: `entries/<sequence>.json`, `snapshots/<sequence>.json`, both created once
+//! and never changed. The newest snapshot is the boundary below which entries may be deleted. What is
+//! promised on a local disk is safety against `kill -9`, not against power loss: the store does not
+//! fsync.
+
+mod error;
+mod probe;
+mod random;
+mod retry;
+mod store;
+
+use std::sync::Arc;
+
+use millstream_log::{Machine, Outcome, Rules, Step, decode_entry};
+use millstream_model::Clock;
+use millstream_model::entry::{Body, Control, Entry, Sequence, SessionId};
+use object_store::ObjectStore;
+use object_store::path::Path;
+
+pub use error::{AppendError, LogError};
+pub use millstream_log::{LogState, Rejection, Remedy};
+pub use probe::probe;
+pub use retry::RetryPolicy;
+use store::LogStore;
+
+/// What a cleaning did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cleaned {
+    /// Sessions that it closed.
+    pub closed: Vec<SessionId>,
+    /// Paths of the files that it deleted.
+    pub deleted: Vec<String>,
+}
+
+/// One worker's hold on the log.
+#[derive(Debug)]
+pub struct CheckpointLog {
+    machine: Machine,
+    store: LogStore,
+    clock: ClockHandle,
+    /// The open session and the name of its worker.
+    session: Option<(SessionId, String)>,
+}
+
+struct ClockHandle(Arc<dyn Clock>);
+
+impl std::fmt::Debug for ClockHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+impl CheckpointLog {
+    /// Opens the log in the folder `prefix` of `store`, as `_millstream/log`, and reads it to its head.
+    /// A log that does not exist yet is empty.
+    pub async fn open(
+        store: Arc<dyn ObjectStore>,
+        prefix: Path,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, LogError> {
+        Self::open_with(store, prefix, clock, RetryPolicy::default()).await
+    }
+
+    /// As [`CheckpointLog::open`], with other patience than the default.
+    pub async fn open_with(
+        store: Arc<dyn ObjectStore>,
+        prefix: Path,
+        clock: Arc<dyn Clock>,
+        retry: RetryPolicy,
+    ) -> Result<Self, LogError> {
+        let mut log = Self {
+            machine: Machine::new(Rules::all()),
+            store: LogStore::new(store, prefix, retry),
+            clock: ClockHandle(clock),
+            session: None,
+        };
+        log.refresh().await?;
+        Ok(log)
+    }
+
+    /// The log as far as it was read.
+    pub fn state(&self) -> &LogState {
+        self.machine.state()
+    }
+
+    /// The session opened last.
+    pub fn session(&self) -> Option<&SessionId> {
+        self.session.as_ref().map(|(session, _)| session)
+    }
+
+    /// Reads on to the head.
+    pub async fn refresh(&mut self) -> Result<(), LogError> {
+        self.settle().await?;
+        let step = self.machine.refresh();
+        self.drive(step).await.map(drop)
+    }
+
+    /// Opens a session for `worker`, a name that stays the same over restarts. Entries and files are
+    /// written under it.
+    pub async fn open_session(&mut self, worker: &str) -> Result<SessionId, LogError> {
+        loop {
+            let session = self.new_session();
+            let body = Body::Control(Control::SessionOpened {
+                session: session.clone(),
+                worker: worker.to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            });
+            match self.append_as(&session, body).await {
+                Ok(_) => {
+                    self.session = Some((session.clone(), worker.to_owned()));
+                    return Ok(session);
+                }
+                // Truncation overtook the entry, so whether it stands is not known: a session that
+                // nobody uses does no harm.
+                Err(AppendError::Fenced) => {}
+                Err(AppendError::Rejected(rejection)) => return Err(LogError::Session(rejection)),
+                Err(AppendError::NoSession) => unreachable!("the session is named by the caller"),
+                Err(AppendError::Log(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Appends an entry; when it returns `Ok`, the entry stands.
+    ///
+    /// `Rejected`: it never will, and its files may be deleted. `Fenced` and `Log`: whether it stands
+    /// is not known, and its files must be left to the cleaner. After `Log`, appending the same body
+    /// again takes up where it was left and tells.
+    pub async fn append(&mut self, body: Body) -> Result<Sequence, AppendError> {
+        let (session, _) = self.session.clone().ok_or(AppendError::NoSession)?;
+        self.append_as(&session, body).await
+    }
+
+    /// Publishes a snapshot of the state and deletes older entries, but for the last `keep` before it.
+    /// Returns the sequence of the snapshot, none if there was nothing to do.
+    pub async fn truncate(&mut self, keep: u64) -> Result<Option<Sequence>, AppendError> {
+        let (session, _) = self.session.clone().ok_or(AppendError::NoSession)?;
+        self.settle().await?;
+        let step = self.machine.truncate(&session, keep, self.clock.0.now_us());
+        match self.drive(step).await? {
+            Outcome::Truncated(boundary) => Ok(boundary),
+            outcome => Err(refused(outcome)),
+        }
+    }
+
+    /// Closes the earlier sessions of this worker's name, then deletes the files below `tables` that
+    /// closed sessions left behind unaccepted. Files are known by their names:
+    /// `<table>/…/<session>-<number>.parquet`.
+    pub async fn clean_closed_sessions(&mut self, tables: &[Path]) -> Result<Cleaned, AppendError> {
+        let (session, worker) = self.session.clone().ok_or(AppendError::NoSession)?;
+        self.refresh().await?;
+        let earlier = self.state().earlier_sessions(&worker, &session);
+        self.store.set_tables(tables);
+        let step = self.machine.clean(&session, earlier, self.clock.0.now_us());
+        match self.drive(step).await? {
+            Outcome::Cleaned { closed, deleted } => Ok(Cleaned { closed, deleted }),
+            outcome => Err(refused(outcome)),
+        }
+    }
+
+    /// The entries that are still there, from `from` on or from the first, each with the size of its
+    /// bytes. Includes entries that readers pass over.
+    pub async fn entries(&self, from: Option<Sequence>) -> Result<Vec<(Entry, usize)>, LogError> {
+        let mut entries = Vec::new();
+        for sequence in self.store.sequences(from.unwrap_or(0)).await? {
+            let Some(bytes) = self.store.entry(sequence).await? else { continue };
+            let entry = decode_entry(&bytes).map_err(|source| LogError::Entry { sequence, source })?;
+            entries.push((entry, bytes.len()));
+        }
+        Ok(entries)
+    }
+
+    async fn append_as(&mut self, session: &SessionId, body: Body) -> Result<Sequence, AppendError> {
+        let is_the_same = self.machine.offered() == Some(&body);
+        let outcome = match self.settle().await? {
+            Some(outcome) if is_the_same => outcome,
+            _ => {
+                let step = self.machine.append(session, body, self.clock.0.now_us());
+                self.drive(step).await?
+            }
+        };
+        match outcome {
+            Outcome::Accepted(sequence) => Ok(sequence),
+            outcome => Err(refused(outcome)),
+        }
+    }
+
+    /// Finishes an operation that was left in the middle.
+    async fn settle(&mut self) -> Result<Option<Outcome>, LogError> {
+        match self.machine.resume() {
+            Some(step) => self.drive(step).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn drive(&mut self, mut step: Step) -> Result<Outcome, LogError> {
+        let mut failures = 0;
+        loop {
+            match step {
+                Step::Do(action) => {
+                    let event = self.store.perform(&action, &mut failures).await?;
+                    step = self.machine.handle(event);
+                }
+                Step::Done(outcome) => {
+                    self.report_ignored();
+                    return match outcome {
+                        Outcome::Halted(halt) => Err(LogError::Halted(halt)),
+                        outcome => Ok(outcome),
+                    };
+                }
+            }
+        }
+    }
+
+    fn report_ignored(&mut self) {
+        for ignored in self.machine.take_ignored() {
+            tracing::warn!(
+                sequence = ignored.sequence,
+                session = %ignored.session,
+                reason = %ignored.rejection,
+                "an entry of the checkpoint log breaks a rule and has no effect"
+            );
+        }
+    }
+
+    /// A name that sorts by time for people and cannot collide: milliseconds and 64 random bits.
+    fn new_session(&self) -> SessionId {
+        let millis = self.clock.0.now_us() / 1000;
+        SessionId(format!("{millis:011x}{:016x}", random::number()))
+    }
+}
+
+fn refused(outcome: Outcome) -> AppendError {
+    match outcome {
+        Outcome::Rejected(rejection) => AppendError::Rejected(rejection),
+        Outcome::Fenced => AppendError::Fenced,
+        outcome => unreachable!("{outcome:?} does not end an append"),
+    }
+}

@@ -1,0 +1,75 @@
+//! What can go wrong with the checkpoint log. The object store's own errors are mapped here.
+
+use millstream_log::{FormatError, Halt, Rejection};
+use millstream_model::entry::Sequence;
+
+/// The log could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The store did not do what was asked, for as long as patience lasted. Retry later, or fix the
+    /// store's address and rights.
+    #[error("cannot {what} in {store} (tried {attempts} times): {source}")]
+    Store {
+        /// What was asked, with the path.
+        what: String,
+        /// The store.
+        store: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// Its answer.
+        source: object_store::Error,
+    },
+    /// The log itself is damaged, forked or of a newer version; a person must look at it.
+    #[error(transparent)]
+    Halted(#[from] Halt),
+    /// An entry that is shown cannot be read.
+    #[error("entry {sequence} of the checkpoint log cannot be read: {source}")]
+    Entry {
+        /// The entry.
+        sequence: Sequence,
+        /// Why.
+        source: FormatError,
+    },
+    /// A session could not be opened: a bug.
+    #[error("cannot open a session: {0}")]
+    Session(Rejection),
+    /// The store does not keep the promise that the log is built on: choose another one.
+    #[error(
+        "{store} cannot hold a checkpoint log: of {racers} racing creates of one object {winners} succeeded, \
+         and exactly one must (does the store support conditional puts?)"
+    )]
+    Unsuitable {
+        /// The store.
+        store: String,
+        /// Number of racing creates.
+        racers: usize,
+        /// Creates that succeeded.
+        winners: usize,
+    },
+    /// The store says that an object was created, and gives back another one.
+    #[error("{store} cannot hold a checkpoint log: `{path}` does not hold what its creator wrote")]
+    Overwritten {
+        /// The store.
+        store: String,
+        /// The object.
+        path: String,
+    },
+}
+
+/// An entry was not appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The entry does not stand and never will. [`Rejection::remedy`] says what to do.
+    #[error("the checkpoint entry was rejected: {0}")]
+    Rejected(#[from] Rejection),
+    /// Truncation went past this worker while it wrote. The state has been loaded anew; throw the work
+    /// away and continue from it. Delete nothing: the entry may stand.
+    #[error("the checkpoint log was truncated past this worker: its work is thrown away and done again")]
+    Fenced,
+    /// Nobody opened a session: a bug.
+    #[error("no session is open")]
+    NoSession,
+    /// The log could not be read or written; whether the entry stands is not known.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
