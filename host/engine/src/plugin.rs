@@ -12,7 +12,7 @@ use crate::calls::{Calls, LogGate};
 use crate::engine::Engine;
 use crate::instance::{Running, StartError};
 use crate::limits::Limits;
-use crate::plan::{self, InputSpec, Output, Plan, PlanProblem, StepPlan};
+use crate::plan::{self, InputSpec, Output, Plan, PlanProblem, StepPlan, Target};
 use crate::recovery::StepInstance;
 use crate::types::field_to_wit;
 
@@ -232,6 +232,11 @@ impl Step {
     /// The outputs that leave the stream; [`crate::StepOutput::emitted`] refers to them by index.
     pub fn outputs(&self) -> &[Output] {
         &self.shared.plan.routed
+    }
+
+    /// True if the plugin may add rows to the stream: one message may become several rows.
+    pub fn fans_out(&self) -> bool {
+        self.shared.plan.emits.iter().any(|emit| emit.target == Target::Stream)
     }
 
     /// Why the step does not run any more, if so: then all rows are rejected.

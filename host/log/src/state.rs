@@ -48,6 +48,9 @@ pub struct LogState {
     pub(crate) source: Option<BoundSource>,
     config: Option<Digest>,
     pub(crate) plugins: Vec<PluginUse>,
+    /// Plugins that were desired once and are no more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    retired: BTreeSet<Digest>,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) positions: BTreeMap<TopicPartition, Position>,
     pub(crate) watermarks: BTreeMap<TopicPartition, i64>,
@@ -118,6 +121,12 @@ impl LogState {
     /// Plugins that steps run from here on.
     pub fn plugins(&self) -> &[PluginUse] {
         &self.plugins
+    }
+
+    /// True if `plugin` was desired by some step once and is by none now: a copy of it that lies about
+    /// is an old one.
+    pub fn has_retired(&self, plugin: Digest) -> bool {
+        self.retired.contains(&plugin)
     }
 
     /// Sessions, open and closed.
@@ -261,9 +270,17 @@ impl LogState {
                     .get_or_insert_with(|| BoundSource { source: source.clone(), topics: BTreeMap::new() });
                 bound.topics.extend(topics.clone());
             }
-            Control::Plugins { desired } => self.plugins.clone_from(desired),
+            Control::Plugins { desired } => self.apply_plugins(desired),
             Control::Configured { config } => self.config = Some(*config),
             Control::Retention { boundary } => self.boundary = *boundary,
+        }
+    }
+
+    fn apply_plugins(&mut self, desired: &[PluginUse]) {
+        self.retired.extend(self.plugins.iter().map(|used| used.plugin));
+        self.plugins = desired.to_vec();
+        for used in &self.plugins {
+            self.retired.remove(&used.plugin);
         }
     }
 

@@ -67,8 +67,8 @@ pub enum RunError {
     /// The log cannot be read or written.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The log refused a control entry.
-    #[error("the checkpoint log refused an entry at start: {0}")]
+    /// The log did not take an entry, and trying again does not help.
+    #[error("{0}; start again to continue from the log")]
     Refused(AppendError),
     /// A thread could not be started or died.
     #[error("{what}; this is a bug")]

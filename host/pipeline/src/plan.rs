@@ -164,7 +164,7 @@ fn planned_step(
     let step = plugin.configure(&config.config, &input, config.limits.clone()).map_err(|source| {
         PlanError::Step { stream: stream.name.clone(), step: config.name.clone(), source: Box::new(source) }
     })?;
-    let names: Vec<_> = step.outputs().iter().map(|(name, _)| name.clone()).collect();
+    let names: Vec<_> = step.outputs().iter().map(|output| output.name.clone()).collect();
     if let Some(output) = config.outputs.keys().find(|output| !names.contains(output)) {
         return Err(PlanError::UnknownOutput {
             stream: stream.name.clone(),
@@ -175,14 +175,14 @@ fn planned_step(
         });
     }
     let mut outputs = Vec::new();
-    for (name, schema) in step.outputs() {
-        let table_name = config.outputs.get(name).ok_or_else(|| PlanError::UnroutedOutput {
+    for output in step.outputs() {
+        let table_name = config.outputs.get(&output.name).ok_or_else(|| PlanError::UnroutedOutput {
             stream: stream.name.clone(),
             step: config.name.clone(),
             plugin: config.plugin.clone(),
-            output: name.clone(),
+            output: output.name.clone(),
         })?;
-        let fields = curated_fields(schema, event_time);
+        let fields = curated_fields(&output.schema, event_time);
         outputs.push(table(table_name.clone(), Arc::new(Schema::new(fields)), event_time));
     }
     Ok(PlannedStep {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millstream_engine::Engine;
-use millstream_log::LogState;
+use millstream_log::{LogState, Rejection};
 use millstream_model::entry::{Body, ConsumedRange, Counters, Data, Position, Sequence, SessionId};
 use millstream_model::{Clock, Offset, TopicPartition};
 use tokio::sync::{mpsc, oneshot};
@@ -293,7 +293,7 @@ impl<'a> Coordinator<'a> {
             match self.log.append(Body::Data(data)).await {
                 // Whoever wrote in between has moved the position: look again.
                 Ok(_) | Err(AppendError::Rejected(_) | AppendError::Fenced) => self.log.refresh().await?,
-                Err(AppendError::Log(error)) => return Err(error.into()),
+                Err(error) => return Err(RunError::Refused(error)),
             }
         }
     }
@@ -340,7 +340,7 @@ impl<'a> Coordinator<'a> {
         let positions = positions(&data);
         match self.log.append(Body::Data(data)).await {
             Ok(sequence) => self.committed(sequence, &positions),
-            Err(AppendError::Rejected(rejection)) => {
+            Err(AppendError::Rejected(rejection)) if begins_again(&rejection) => {
                 tracing::warn!(%rejection, "another worker was faster; beginning again at the log");
                 self.begin_again().await
             }
@@ -348,7 +348,7 @@ impl<'a> Coordinator<'a> {
                 tracing::warn!("this worker fell behind the log's retention; beginning again at the log");
                 self.begin_again().await
             }
-            Err(AppendError::Log(error)) => Err(error.into()),
+            Err(error) => Err(RunError::Refused(error)),
         }
     }
 
@@ -398,6 +398,12 @@ impl<'a> Coordinator<'a> {
         self.checkpoint(Command::Barrier).await?;
         Ok(at_end(&self.assigned))
     }
+}
+
+/// True if what was rejected can be done again from the log's new state. Plugins that another worker
+/// changed are loaded at start only, and a session that another process of this name closed is gone.
+fn begins_again(rejection: &Rejection) -> bool {
+    rejection.remedy() == millstream_log::Remedy::Reload && !matches!(rejection, Rejection::PluginNotDesired { .. })
 }
 
 fn names(partitions: &[TopicPartition]) -> Vec<String> {

@@ -2,7 +2,7 @@
 //! the log is read to its head, a session is opened, the source is bound and the plugins are written
 //! to the log. After this, what the log says is what runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use millstream_engine::{Engine, Plugin};
@@ -60,6 +60,7 @@ pub async fn start(
     }
     let plans = plan_with_log(config, engine, lake, &log).await?;
     let session = log.open_session(&config.worker.name).await?;
+    clean(&mut log, &plans).await?;
     if log.state().source().is_none() {
         let bind = Control::SourceBound { source: identity.to_owned(), topics: BTreeMap::new() };
         append(&mut log, bind).await?;
@@ -90,7 +91,7 @@ async fn plan_with_log(
             let is_step = |used: &&PluginUse| used.stream == stream.name && used.step == step.name;
             let desired = log.state().plugins().iter().find(is_step);
             let plugin = match desired.map(|used| used.plugin) {
-                Some(digest) if digest != dropped_in.digest() && log.state().has_run(dropped_in.digest()) => {
+                Some(digest) if digest != dropped_in.digest() && log.state().has_retired(dropped_in.digest()) => {
                     tracing::warn!(
                         stream = stream.name,
                         step = step.name,
@@ -115,6 +116,19 @@ async fn plan_with_log(
         plans.push(Arc::new(StreamPlan::new(stream, &plugins)?));
     }
     Ok(plans)
+}
+
+/// Closes what earlier runs of this worker left open, and deletes the files they wrote that no entry
+/// names, so that the tables' folders hold what the log says.
+async fn clean(log: &mut CheckpointLog, plans: &[Arc<StreamPlan>]) -> Result<(), RunError> {
+    let folders = plans.iter().flat_map(|plan| plan.tables().into_values().map(|table| Path::from(table.dir())));
+    let folders: BTreeSet<_> = folders.collect();
+    let folders: Vec<_> = folders.into_iter().collect();
+    let cleaned = log.clean_closed_sessions(&folders).await.map_err(RunError::Refused)?;
+    if !cleaned.deleted.is_empty() {
+        tracing::info!(files = cleaned.deleted.len(), "deleted files of earlier runs that no checkpoint names");
+    }
+    Ok(())
 }
 
 async fn append(log: &mut CheckpointLog, control: Control) -> Result<(), RunError> {

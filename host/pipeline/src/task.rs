@@ -165,7 +165,8 @@ impl Task {
             let files = writer.finish()?;
             self.files.extend(files.into_iter().map(|file| uploads.begin(file)));
         }
-        let range = std::mem::replace(&mut self.range, OffsetRange::new(self.range.end, self.range.end));
+        let range = self.range;
+        self.range = OffsetRange::new(range.end, range.end);
         Ok(TaskReport {
             partition: self.start.partition.clone(),
             stream: self.start.plan.name.clone(),

@@ -58,7 +58,7 @@ async fn show(table: &str, limit: usize, args: &LakeOrConfig) -> anyhow::Result<
     let lake = super::open_lake(args)?;
     let log = start::open_log(&lake, Arc::new(SystemClock)).await?;
     let files: Vec<_> = tables::files(log.state(), table)?.values().cloned().collect();
-    let rows = sink::first_rows(&lake.store(), &files, limit).await?;
+    let rows = sink::read::first_rows(&lake.store(), &files, limit).await?;
     if args.json {
         let mut writer = arrow::json::LineDelimitedWriter::new(std::io::stdout());
         writer.write_batches(&rows.iter().collect::<Vec<_>>())?;
