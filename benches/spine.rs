@@ -20,11 +20,18 @@ fn main() -> anyhow::Result<()> {
     let batches = messages::batches(BATCHES);
     let rows = BATCHES * messages::BATCH_ROWS;
     let bytes = batches.iter().map(MessageBatch::bytes).sum::<usize>();
-    println!("{rows} messages, {} bytes each; medians of {ROUNDS} rounds, CPU time of one thread", bytes / rows);
+    println!(
+        "{rows} messages, {} bytes each; medians of {ROUNDS} rounds, CPU time of one thread",
+        bytes / rows
+    );
     let idle = peak_memory_bytes();
     whole_way(&batches, rows)?;
     let peak = peak_memory_bytes();
-    println!("peak memory {} MB, of which {} MB are the messages themselves and what was there before", peak >> 20, idle >> 20);
+    println!(
+        "peak memory {} MB, of which {} MB are the messages themselves and what was there before",
+        peak >> 20,
+        idle >> 20
+    );
     steps(&batches, rows)?;
     Ok(())
 }
@@ -72,30 +79,45 @@ fn whole_way(batches: &[MessageBatch], rows: usize) -> anyhow::Result<()> {
     let mut rules = typed.check().map_err(|problems| anyhow::anyhow!("{} problems", problems.len()))?;
     let cleansed = cleanse.steps[0].step.output_schema();
     let variants: Vec<Variant<'_>> = vec![
-        ("decode alone".into(), Box::new(move || {
-            for batch in batches {
-                black_box(decoder.decode(batch));
-            }
-            Ok(())
-        })),
-        ("decode, adjust as a plugin, Parquet".into(), Box::new(|| {
-            black_box(way::with_plugins(&adjust, batches)?);
-            Ok(())
-        })),
-        ("decode, adjust as native Rust, Parquet".into(), Box::new(|| {
-            black_box(way::with_native(&adjust, batches, |rows| native::adjust(&rows))?);
-            Ok(())
-        })),
-        ("decode, cleanse-vehicle as a plugin, Parquet".into(), Box::new(|| {
-            black_box(way::with_plugins(&cleanse, batches)?);
-            Ok(())
-        })),
-        ("decode, cleanse-vehicle as native Rust, Parquet".into(), Box::new(|| {
-            black_box(way::with_native(&cleanse, batches, |rows| {
-                native::cleanse(&mut rules, &rows, cleansed.clone())
-            })?);
-            Ok(())
-        })),
+        (
+            "decode alone".into(),
+            Box::new(move || {
+                for batch in batches {
+                    black_box(decoder.decode(batch));
+                }
+                Ok(())
+            }),
+        ),
+        (
+            "decode, adjust as a plugin, Parquet".into(),
+            Box::new(|| {
+                black_box(way::with_plugins(&adjust, batches)?);
+                Ok(())
+            }),
+        ),
+        (
+            "decode, adjust as native Rust, Parquet".into(),
+            Box::new(|| {
+                black_box(way::with_native(&adjust, batches, |rows| native::adjust(&rows))?);
+                Ok(())
+            }),
+        ),
+        (
+            "decode, cleanse-vehicle as a plugin, Parquet".into(),
+            Box::new(|| {
+                black_box(way::with_plugins(&cleanse, batches)?);
+                Ok(())
+            }),
+        ),
+        (
+            "decode, cleanse-vehicle as native Rust, Parquet".into(),
+            Box::new(|| {
+                black_box(way::with_native(&cleanse, batches, |rows| {
+                    native::cleanse(&mut rules, &rows, cleansed.clone())
+                })?);
+                Ok(())
+            }),
+        ),
     ];
     print("the whole way", &measure(variants, rows)?);
     Ok(())
@@ -110,26 +132,38 @@ fn steps(batches: &[MessageBatch], rows: usize) -> anyhow::Result<()> {
     for count in [0, 1, 3, 10] {
         let plan = way::plan(&vec![("adjust", json!({})); count])?;
         let mut stage = Stage::new(plan);
-        variants.push((format!("{count} steps, as plugins"), Box::new(move || {
-            for rows in decoded {
-                black_box(stage.run(rows.clone()));
-            }
-            Ok(())
-        })));
-        variants.push((format!("{count} steps, as native Rust"), Box::new(move || {
-            for rows in decoded {
-                let mut rows = rows.clone();
-                for _ in 0..count {
-                    rows = native::adjust(&rows);
+        variants.push((
+            format!("{count} steps, as plugins"),
+            Box::new(move || {
+                for rows in decoded {
+                    black_box(stage.run(rows.clone()));
                 }
-                black_box(rows);
-            }
-            Ok(())
-        })));
+                Ok(())
+            }),
+        ));
+        variants.push((
+            format!("{count} steps, as native Rust"),
+            Box::new(move || {
+                for rows in decoded {
+                    let mut rows = rows.clone();
+                    for _ in 0..count {
+                        rows = native::adjust(&rows);
+                    }
+                    black_box(rows);
+                }
+                Ok(())
+            }),
+        ));
     }
     let results = measure(variants, rows)?;
     print("steps that read two columns and write one", &results);
-    let over = |plugin: usize| (results[plugin].1 - results[plugin + 1].1) / [0.0, 1.0, 3.0, 10.0][plugin / 2];
-    println!("  a step costs {:.1} / {:.1} / {:.1} ns/row over native (1 / 3 / 10 steps)", over(2), over(4), over(6));
+    let over =
+        |plugin: usize| (results[plugin].1 - results[plugin + 1].1) / [0.0, 1.0, 3.0, 10.0][plugin / 2];
+    println!(
+        "  a step costs {:.1} / {:.1} / {:.1} ns/row over native (1 / 3 / 10 steps)",
+        over(2),
+        over(4),
+        over(6)
+    );
     Ok(())
 }

@@ -70,7 +70,8 @@ fn message(number: i64, next: &mut impl FnMut() -> u64) -> String {
 /// read plain numbers.
 pub fn schema() -> Arc<StreamSchema> {
     let key = |name: &str| vec![PathSegment::Key(name.to_owned())];
-    let column = |name: &str, ty, required| ColumnSpec { name: name.to_owned(), ty, required, paths: vec![key(name)] };
+    let column =
+        |name: &str, ty, required| ColumnSpec { name: name.to_owned(), ty, required, paths: vec![key(name)] };
     let element = |name: &str, index| ColumnSpec {
         name: name.to_owned(),
         ty: ColumnType::Float64,

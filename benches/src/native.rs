@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringBuilder, TimestampMicrosecondBuilder};
+use arrow::array::{
+    Array as _, ArrayRef, AsArray as _, Float64Array, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+};
 use arrow::buffer::ScalarBuffer;
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Float64Type, SchemaRef};
@@ -14,7 +16,8 @@ use cleanse_vehicle::vehicle::Vehicle;
 pub fn adjust(rows: &RecordBatch) -> RecordBatch {
     let (latitude, speed) = (floats(rows, "location.lat"), floats(rows, "speed"));
     let adjusted = latitude.values().iter().zip(speed.values()).map(|(l, s)| adjust::adjust(*l, *s));
-    let adjusted = Float64Array::new(ScalarBuffer::from(adjusted.collect::<Vec<_>>()), speed.nulls().cloned());
+    let adjusted =
+        Float64Array::new(ScalarBuffer::from(adjusted.collect::<Vec<_>>()), speed.nulls().cloned());
     replace(rows, rows.schema(), &[("speed", Arc::new(adjusted))])
 }
 
@@ -28,7 +31,8 @@ pub fn cleanse(rules: &mut Rules, rows: &RecordBatch, schema: SchemaRef) -> Reco
     let (model, fuel_type) = (text("model"), text("fuelType"));
     let mut instants = TimestampMicrosecondBuilder::with_capacity(count).with_timezone("UTC");
     let mut speeds = Vec::with_capacity(count);
-    let mut texts: [StringBuilder; 4] = std::array::from_fn(|_| StringBuilder::with_capacity(count, count * 8));
+    let mut texts: [StringBuilder; 4] =
+        std::array::from_fn(|_| StringBuilder::with_capacity(count, count * 8));
     let mut keep = Vec::with_capacity(count);
     for row in 0..count {
         let mut vehicle = Vehicle {

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 fn main() {
-    let root =
-        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("tests/artifacts lies two levels down");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("tests/artifacts lies two levels down");
     for watched in ["wit", "sdk/rust", "plugins", "tests/guests", "scripts/wasm-cargo"] {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }

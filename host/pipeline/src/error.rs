@@ -21,8 +21,13 @@ pub enum RunError {
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// A plugin cannot be loaded.
-    #[error(transparent)]
-    Plugin(#[from] LoadError),
+    #[error("{place}: {source}")]
+    Plugin {
+        /// Its file, or where it lies in the lake.
+        place: String,
+        /// What is wrong with it.
+        source: LoadError,
+    },
     /// The engine cannot start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -81,6 +86,6 @@ pub enum RunError {
 impl RunError {
     /// True if nothing but a change of the configuration or of a plugin helps.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Plan(_) | Self::Plugin(_))
+        matches!(self, Self::Config(_) | Self::Plan(_) | Self::Plugin { .. })
     }
 }

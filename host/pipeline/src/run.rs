@@ -403,7 +403,8 @@ impl<'a> Coordinator<'a> {
 /// True if what was rejected can be done again from the log's new state. Plugins that another worker
 /// changed are loaded at start only, and a session that another process of this name closed is gone.
 fn begins_again(rejection: &Rejection) -> bool {
-    rejection.remedy() == millstream_log::Remedy::Reload && !matches!(rejection, Rejection::PluginNotDesired { .. })
+    rejection.remedy() == millstream_log::Remedy::Reload
+        && !matches!(rejection, Rejection::PluginNotDesired { .. })
 }
 
 fn names(partitions: &[TopicPartition]) -> Vec<String> {

@@ -91,7 +91,9 @@ async fn plan_with_log(
             let is_step = |used: &&PluginUse| used.stream == stream.name && used.step == step.name;
             let desired = log.state().plugins().iter().find(is_step);
             let plugin = match desired.map(|used| used.plugin) {
-                Some(digest) if digest != dropped_in.digest() && log.state().has_retired(dropped_in.digest()) => {
+                Some(digest)
+                    if digest != dropped_in.digest() && log.state().has_retired(dropped_in.digest()) =>
+                {
                     tracing::warn!(
                         stream = stream.name,
                         step = step.name,
@@ -121,12 +123,16 @@ async fn plan_with_log(
 /// Closes what earlier runs of this worker left open, and deletes the files they wrote that no entry
 /// names, so that the tables' folders hold what the log says.
 async fn clean(log: &mut CheckpointLog, plans: &[Arc<StreamPlan>]) -> Result<(), RunError> {
-    let folders = plans.iter().flat_map(|plan| plan.tables().into_values().map(|table| Path::from(table.dir())));
+    let folders =
+        plans.iter().flat_map(|plan| plan.tables().into_values().map(|table| Path::from(table.dir())));
     let folders: BTreeSet<_> = folders.collect();
     let folders: Vec<_> = folders.into_iter().collect();
     let cleaned = log.clean_closed_sessions(&folders).await.map_err(RunError::Refused)?;
     if !cleaned.deleted.is_empty() {
-        tracing::info!(files = cleaned.deleted.len(), "deleted files of earlier runs that no checkpoint names");
+        tracing::info!(
+            files = cleaned.deleted.len(),
+            "deleted files of earlier runs that no checkpoint names"
+        );
     }
     Ok(())
 }
@@ -151,7 +157,9 @@ impl<'a> Loaded<'a> {
         if let Some(plugin) = self.by_name.get(&step.plugin) {
             return Ok(plugin.clone());
         }
-        let plugin = self.engine.load(&config.plugins_dir.join(format!("{}.wasm", step.plugin)))?;
+        let file = config.plugins_dir.join(format!("{}.wasm", step.plugin));
+        let failed = |source| RunError::Plugin { place: file.display().to_string(), source };
+        let plugin = self.engine.load(&file).map_err(failed)?;
         self.by_name.insert(step.plugin.clone(), plugin.clone());
         Ok(plugin)
     }
@@ -162,9 +170,11 @@ impl<'a> Loaded<'a> {
         }
         let path = plugin_path(digest);
         let bytes = async { lake.store().get(&path).await?.bytes().await };
-        let bytes =
-            bytes.await.map_err(|source| RunError::PluginBytes { path: lake.display_path(path.as_ref()), source })?;
-        let plugin = self.engine.load_bytes(name, &bytes)?;
+        let bytes = bytes
+            .await
+            .map_err(|source| RunError::PluginBytes { path: lake.display_path(path.as_ref()), source })?;
+        let failed = |source| RunError::Plugin { place: lake.display_path(path.as_ref()), source };
+        let plugin = self.engine.load_bytes(name, &bytes).map_err(failed)?;
         self.by_digest.insert(digest, plugin.clone());
         Ok(plugin)
     }
