@@ -2,6 +2,7 @@
 //! looked up and, if the slot is empty, offered again with the same bytes; nothing else happens
 //! until that is settled. A confirmed entry counts once the boundary has been seen not to be past it.
 
+use bytes::Bytes;
 use millstream_model::entry::{Body, Entry, FORMAT, Sequence, SessionId};
 
 use super::{Action, Attempt, Conclusion, Goal, Machine, Outcome, Phase, Step};
@@ -55,10 +56,26 @@ impl Machine {
         self.create(attempt)
     }
 
-    pub(super) fn resolve(&mut self, attempt: Attempt, bytes: &[u8]) -> Step {
+    pub(super) fn resolve(&mut self, attempt: Attempt, bytes: &Bytes) -> Step {
         if self.rules.has(Rule::CompareNonce) && is_same(&attempt.entry, bytes) {
             return self.fence(attempt);
         }
+        match self.rules.has(Rule::FenceByBoundary) {
+            true => self.ask(Phase::Losing(attempt, bytes.clone()), Action::ReadBoundary),
+            false => self.lost(attempt, bytes),
+        }
+    }
+
+    /// Another entry is in the slot. If truncation has passed it, that one may be a zombie's, put in
+    /// the place of the one on offer; only else is the race lost for certain.
+    pub(super) fn loss_confirmed(&mut self, attempt: Attempt, bytes: &Bytes, boundary: Sequence) -> Step {
+        match self.is_passed(attempt.entry.sequence, boundary) {
+            true => self.load(boundary),
+            false => self.lost(attempt, bytes),
+        }
+    }
+
+    fn lost(&mut self, attempt: Attempt, bytes: &Bytes) -> Step {
         match self.fold(bytes) {
             Ok(()) => {
                 let Entry { session, body, written_at_us, .. } = attempt.entry;

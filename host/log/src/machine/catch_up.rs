@@ -114,7 +114,7 @@ impl Machine {
             return self.conclude(Conclusion::Fenced);
         }
         match &self.goal {
-            Goal::Refresh | Goal::Append => Step::Done(Outcome::Current),
+            Goal::Refresh | Goal::Append(_) => Step::Done(Outcome::Current),
             Goal::Truncate(_) => self.truncate_on(),
             Goal::Clean(_) => self.clean_on(),
         }

@@ -54,7 +54,7 @@ pub struct Machine {
 #[derive(Debug)]
 enum Goal {
     Refresh,
-    Append,
+    Append(Body),
     Truncate(Truncation),
     Clean(Cleaning),
 }
@@ -70,6 +70,7 @@ enum Phase {
     ConfirmingBreak(FoldError),
     Creating(Attempt),
     Resolving(Attempt),
+    Losing(Attempt, Bytes),
     Fencing(Attempt),
     Publishing,
     CheckingSnapshot,
@@ -132,16 +133,14 @@ impl Machine {
 
     /// Offers an entry, at the head and on until it is accepted or rejected.
     pub fn append(&mut self, session: &SessionId, body: Body, written_at_us: i64) -> Step {
-        self.start(Goal::Append, |machine| machine.offer(session.clone(), body, written_at_us))
+        let goal = Goal::Append(body.clone());
+        self.start(goal, |machine| machine.offer(session.clone(), body, written_at_us))
     }
 
-    /// The body of the entry on offer, if an append was left in the middle.
-    pub fn offered(&self) -> Option<&Body> {
-        match (&self.goal, &self.phase) {
-            (
-                Goal::Append,
-                Phase::Creating(attempt) | Phase::Resolving(attempt) | Phase::Fencing(attempt),
-            ) => Some(&attempt.entry.body),
+    /// The body of an append that was left in the middle.
+    pub fn unsettled(&self) -> Option<&Body> {
+        match &self.goal {
+            Goal::Append(body) if self.asked.is_some() => Some(body),
             _ => None,
         }
     }
@@ -178,6 +177,9 @@ impl Machine {
             (Phase::Creating(attempt), Event::NotCreated) => self.not_created(attempt),
             (Phase::Resolving(attempt), Event::Found(bytes)) => self.resolve(attempt, &bytes),
             (Phase::Resolving(attempt), Event::NotFound) => self.offer_again(attempt),
+            (Phase::Losing(attempt, bytes), Event::Boundary(boundary)) => {
+                self.loss_confirmed(attempt, &bytes, boundary)
+            }
             (Phase::Fencing(attempt), Event::Boundary(boundary)) => self.fenced(attempt, boundary),
             (Phase::Publishing, Event::Created) | (Phase::CheckingSnapshot, Event::Found(_)) => {
                 self.published()

@@ -128,7 +128,8 @@ impl CheckpointLog {
     ///
     /// `Rejected`: it never will, and its files may be deleted. `Fenced` and `Log`: whether it stands
     /// is not known, and its files must be left to the cleaner. After `Log`, appending the same body
-    /// again takes up where it was left and tells.
+    /// again takes up where it was left and tells; another body is refused as `Fenced` if the first
+    /// one may stand.
     pub async fn append(&mut self, body: Body) -> Result<Sequence, AppendError> {
         let (session, _) = self.session.clone().ok_or(AppendError::NoSession)?;
         self.append_as(&session, body).await
@@ -174,10 +175,9 @@ impl CheckpointLog {
     }
 
     async fn append_as(&mut self, session: &SessionId, body: Body) -> Result<Sequence, AppendError> {
-        let is_the_same = self.machine.offered() == Some(&body);
-        let outcome = match self.settle().await? {
-            Some(outcome) if is_the_same => outcome,
-            _ => {
+        let outcome = match self.settle_append(&body).await? {
+            Some(outcome) => outcome,
+            None => {
                 let step = self.machine.append(session, body, self.clock.0.now_us());
                 self.drive(step).await?
             }
@@ -186,6 +186,18 @@ impl CheckpointLog {
             Outcome::Accepted(sequence) => Ok(sequence),
             outcome => Err(refused(outcome)),
         }
+    }
+
+    /// Finishes an append that was left in the middle. If it was of this `body`, its outcome is the
+    /// answer; if it was of another one and may stand, `body` does not know of it and must be redone.
+    async fn settle_append(&mut self, body: &Body) -> Result<Option<Outcome>, LogError> {
+        let unsettled = self.machine.unsettled().map(|unsettled| unsettled == body);
+        let outcome = self.settle().await?;
+        Ok(match (unsettled, outcome) {
+            (Some(true), outcome) => outcome,
+            (Some(false), Some(Outcome::Accepted(_) | Outcome::Fenced)) => Some(Outcome::Fenced),
+            _ => None,
+        })
     }
 
     /// Finishes an operation that was left in the middle.

@@ -1,0 +1,268 @@
+//! Saved formats: files of every kind of entry and a snapshot must be read and written back byte by
+//! byte for as long as the format lives, and whatever is written must be read back the same.
+//!
+//! `MILLSTREAM_GOLDEN=write` writes files that are missing; one that is there is never changed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use millstream_log::{
+    FormatError, LogState, Rules, decode_entry, decode_snapshot, encode_entry, encode_snapshot,
+};
+use millstream_model::entry::*;
+use millstream_model::{Digest, OffsetRange, TopicPartition};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+fn session() -> SessionId {
+    SessionId("018f3c2a7b1c0d4e".into())
+}
+
+fn data() -> Data {
+    let partition = TopicPartition::new("vehicle_data", 0);
+    let plugin = PluginUse {
+        stream: "vehicle".into(),
+        step: "cleanse".into(),
+        plugin: Digest::of(b"plugin"),
+        config: Digest::of(b"config"),
+    };
+    let state = StateDelta {
+        step: "vehicle/dedupe".into(),
+        task: 0,
+        parent: None,
+        digest: Digest::of(b"state"),
+        path: "_millstream/state/018f3c2a7b1c0d4e-1.state".into(),
+        session: session(),
+        snapshot: true,
+    };
+    let counters = Counters {
+        r#in: 100,
+        out: 90,
+        dropped: BTreeMap::from([("cleanse".into(), 6)]),
+        dead: BTreeMap::from([("missing `model`; found `mode`".into(), 4)]),
+        rows: BTreeMap::from([("curated.vehicle".into(), 90), ("raw.vehicle".into(), 100)]),
+    };
+    Data {
+        source: "lkc-1".into(),
+        ranges: vec![
+            ConsumedRange {
+                partition: partition.clone(),
+                range: OffsetRange::new(0, 20),
+                cursor: None,
+                skipped: Some("deleted by the source's retention".into()),
+            },
+            ConsumedRange {
+                partition: partition.clone(),
+                range: OffsetRange::new(20, 120),
+                cursor: Some(25_000),
+                skipped: None,
+            },
+        ],
+        files: vec![file("1", Some(partition.clone()))],
+        states: vec![state],
+        watermarks: vec![Watermark { partition, micros: 1_767_254_400_123_456 }],
+        counters: BTreeMap::from([("vehicle".into(), counters)]),
+        plugins: vec![plugin],
+    }
+}
+
+fn file(number: &str, origin: Option<TopicPartition>) -> DataFile {
+    DataFile {
+        table: "curated.vehicle".into(),
+        path: format!("curated/vehicle/day=2026-01-01/{}-{number}.parquet", session()),
+        session: session(),
+        origin,
+        partition_values: BTreeMap::from([("day".into(), Some("2026-01-01".into())), ("city".into(), None)]),
+        rows: 90,
+        bytes: 4321,
+    }
+}
+
+/// One body of every kind, in an order in which a log accepts them.
+fn bodies() -> Vec<(&'static str, Body)> {
+    let control = Body::Control;
+    let replace = Replace {
+        table: "curated.vehicle".into(),
+        removed: vec![file("1", None).path],
+        added: vec![file("2", None)],
+    };
+    vec![
+        (
+            "session_opened",
+            control(Control::SessionOpened {
+                session: session(),
+                worker: "worker-0".into(),
+                version: "0.1.0".into(),
+            }),
+        ),
+        (
+            "source_bound",
+            control(Control::SourceBound {
+                source: "lkc-1".into(),
+                topics: BTreeMap::from([("vehicle_data".into(), "AAAAAAAAAAAAAAAAAAAAAQ".into())]),
+            }),
+        ),
+        ("plugins", control(Control::Plugins { desired: data().plugins })),
+        ("configured", control(Control::Configured { config: Digest::of(b"millstream.toml") })),
+        ("data", Body::Data(data())),
+        ("replace", Body::Replace(replace)),
+        ("retention", control(Control::Retention { boundary: 6 })),
+        ("session_closed", control(Control::SessionClosed { session: session() })),
+    ]
+}
+
+/// The bodies as a log, with the state behind them.
+fn log() -> (Vec<(&'static str, Entry)>, LogState) {
+    let mut state = LogState::default();
+    let mut entries = Vec::new();
+    for (name, body) in bodies() {
+        let entry = Entry {
+            format: FORMAT,
+            sequence: state.sequence() + 1,
+            previous: state.digest(),
+            session: session(),
+            nonce: state.sequence() + 1,
+            written_at_us: 1_767_254_400_000_000,
+            body,
+        };
+        let folded = state.fold(&encode_entry(&entry), &Rules::all()).unwrap();
+        assert_eq!(folded, millstream_log::Folded::Accepted(entry.clone()));
+        entries.push((name, entry));
+    }
+    (entries, state)
+}
+
+fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/golden/log/{name}.json"));
+    if !path.exists() && std::env::var("MILLSTREAM_GOLDEN").is_ok_and(|value| value == "write") {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+    }
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn entries_of_format_1_are_read_and_written_back() {
+    for (name, entry) in log().0 {
+        let saved = golden(&format!("format-1-{name}"), &encode_entry(&entry));
+        let read = decode_entry(&saved).unwrap();
+        assert_eq!(read, entry, "{name}");
+        assert_eq!(encode_entry(&read), saved, "{name}");
+    }
+}
+
+#[test]
+fn snapshots_of_format_1_are_read_and_written_back() {
+    let (_, state) = log();
+    let saved = golden("format-1-snapshot", &encode_snapshot(&state));
+    let read = decode_snapshot(&saved).unwrap();
+    assert_eq!(read, state);
+    assert_eq!(encode_snapshot(&read), saved);
+}
+
+#[test]
+fn what_cannot_be_read_says_why() {
+    let check = |text: &str, expected: &str| {
+        let error = decode_entry(text.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains(expected), "{text}: {error}");
+    };
+    check(r#"{"format":2,"novel":[]}"#, "written by a newer millstream, format 2; this one reads up to 1");
+    check(r#"{"format":0}"#, "there is no format 0");
+    check(r#"{"format":1}"#, "missing field `sequence`");
+    check(r#"{"sequence":1}"#, "missing field `format`");
+    check("", "EOF");
+    check("null", "invalid type: null");
+    let (entries, state) = log();
+    let bytes = String::from_utf8(encode_entry(&entries[4].1).to_vec()).unwrap();
+    check(&bytes.replacen("\"nonce\"", "\"color\":1,\"nonce\"", 1), "unknown field `color`");
+    check(&bytes[..bytes.len() / 2], "EOF");
+    let snapshot = String::from_utf8(encode_snapshot(&state).to_vec()).unwrap();
+    let newer = snapshot.replacen("\"format\":1", "\"format\":7", 1);
+    assert_eq!(decode_snapshot(newer.as_bytes()), Err(FormatError::Newer { found: 7 }));
+}
+
+#[test]
+fn any_entry_comes_back_as_it_was() {
+    for seed in 0..500 {
+        let entry = any_entry(&mut StdRng::seed_from_u64(seed));
+        let bytes = encode_entry(&entry);
+        assert_eq!(decode_entry(&bytes).as_ref(), Ok(&entry), "seed {seed}");
+        assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 1, "seed {seed}: one line");
+    }
+}
+
+fn any_text(rng: &mut StdRng) -> String {
+    let alphabet = ['a', '/', '-', '"', '\\', '\n', '\u{0}', 'é', '\u{2028}', '😀', ' ', '='];
+    (0..rng.random_range(0..12)).map(|_| alphabet[rng.random_range(0..alphabet.len())]).collect()
+}
+
+fn any_partition(rng: &mut StdRng) -> TopicPartition {
+    TopicPartition::new(any_text(rng), rng.random_range(0..i32::MAX))
+}
+
+fn any_digest(rng: &mut StdRng) -> Digest {
+    Digest::of(&rng.random::<u64>().to_le_bytes())
+}
+
+fn any_file(rng: &mut StdRng) -> DataFile {
+    DataFile {
+        table: any_text(rng),
+        path: any_text(rng),
+        session: SessionId(any_text(rng)),
+        origin: rng.random_bool(0.5).then(|| any_partition(rng)),
+        partition_values: (0..rng.random_range(0..3))
+            .map(|_| (any_text(rng), rng.random_bool(0.5).then(|| any_text(rng))))
+            .collect(),
+        rows: rng.random(),
+        bytes: rng.random(),
+    }
+}
+
+fn any_entry(rng: &mut StdRng) -> Entry {
+    let body = match rng.random_range(0..3) {
+        0 => Body::Data(any_data(rng)),
+        1 => Body::Replace(Replace {
+            table: any_text(rng),
+            removed: (0..rng.random_range(0..4)).map(|_| any_text(rng)).collect(),
+            added: (0..rng.random_range(0..4)).map(|_| any_file(rng)).collect(),
+        }),
+        _ => Body::Control(any_control(rng)),
+    };
+    Entry {
+        format: FORMAT,
+        sequence: rng.random(),
+        previous: rng.random_bool(0.5).then(|| any_digest(rng)),
+        session: SessionId(any_text(rng)),
+        nonce: rng.random(),
+        written_at_us: rng.random(),
+        body,
+    }
+}
+
+fn any_data(rng: &mut StdRng) -> Data {
+    let start = rng.random_range(0..i64::MAX / 2);
+    let mut data = data();
+    data.source = any_text(rng);
+    data.ranges = (0..rng.random_range(0..4))
+        .map(|_| ConsumedRange {
+            partition: any_partition(rng),
+            range: OffsetRange::new(start, start + rng.random_range(0..i64::MAX / 2)),
+            cursor: rng.random_bool(0.5).then(|| rng.random()),
+            skipped: rng.random_bool(0.5).then(|| any_text(rng)),
+        })
+        .collect();
+    data.files = (0..rng.random_range(0..4)).map(|_| any_file(rng)).collect();
+    data.watermarks = vec![Watermark { partition: any_partition(rng), micros: rng.random() }];
+    data.counters = BTreeMap::from([(any_text(rng), Counters { r#in: rng.random(), ..Counters::default() })]);
+    data
+}
+
+fn any_control(rng: &mut StdRng) -> Control {
+    match rng.random_range(0..5) {
+        0 => Control::SessionClosed { session: SessionId(any_text(rng)) },
+        1 => Control::Retention { boundary: rng.random() },
+        2 => Control::Configured { config: any_digest(rng) },
+        3 => Control::SourceBound { source: any_text(rng), topics: BTreeMap::new() },
+        _ => Control::Plugins { desired: Vec::new() },
+    }
+}

@@ -1,0 +1,269 @@
+//! What the log accepts and what it refuses, case by case, with the words that a user reads.
+
+use std::collections::BTreeMap;
+
+use millstream_log::{Folded, LogState, Rejection, Remedy, Rules, encode_entry};
+use millstream_model::entry::*;
+use millstream_model::{Digest, OffsetRange, TopicPartition};
+
+struct Log(LogState);
+
+impl Log {
+    /// A log with two sessions, a source, a plugin and offsets 0 to 10 of `t/0` in one file.
+    fn begun() -> Self {
+        let mut log = Self(LogState::default());
+        log.accept("a", opened("a"));
+        log.accept("b", opened("b"));
+        log.accept("a", control(Control::SourceBound { source: "c1".into(), topics: topics("id-1") }));
+        log.accept("a", control(Control::Plugins { desired: vec![plugin(1)] }));
+        log.accept("a", Body::Data(data(0, 10, &["a-1"])));
+        log
+    }
+
+    fn offer(&mut self, session: &str, body: Body) -> Result<(), Rejection> {
+        let entry = Entry {
+            format: FORMAT,
+            sequence: self.0.sequence() + 1,
+            previous: self.0.digest(),
+            session: SessionId(session.into()),
+            nonce: 1,
+            written_at_us: 0,
+            body,
+        };
+        match self.0.fold(&encode_entry(&entry), &Rules::all()).unwrap() {
+            Folded::Accepted(_) => Ok(()),
+            Folded::Ignored(_, rejection) => Err(rejection),
+        }
+    }
+
+    fn accept(&mut self, session: &str, body: Body) {
+        assert_eq!(self.offer(session, body), Ok(()));
+    }
+}
+
+/// The rejection of `body` by a log that has begun; it must leave everything but the head as it was.
+fn check(body: Body, expected: &str, remedy: Remedy) {
+    let mut log = Log::begun();
+    let before = (log.0.files().clone(), log.0.positions().clone(), log.0.sessions().clone());
+    let rejection = log.offer("a", body).unwrap_err();
+    assert_eq!(rejection.to_string(), expected);
+    assert_eq!(rejection.remedy(), remedy, "{expected}");
+    assert_eq!(before, (log.0.files().clone(), log.0.positions().clone(), log.0.sessions().clone()));
+}
+
+fn control(control: Control) -> Body {
+    Body::Control(control)
+}
+
+fn opened(session: &str) -> Body {
+    control(Control::SessionOpened {
+        session: SessionId(session.into()),
+        worker: "worker".into(),
+        version: "0".into(),
+    })
+}
+
+fn topics(id: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([("t".into(), id.into())])
+}
+
+fn plugin(version: u8) -> PluginUse {
+    let digest = Digest::of(&[version]);
+    PluginUse { stream: "s".into(), step: "p".into(), plugin: digest, config: digest }
+}
+
+fn partition() -> TopicPartition {
+    TopicPartition::new("t", 0)
+}
+
+fn file(name: &str) -> DataFile {
+    DataFile {
+        table: "raw".into(),
+        path: format!("raw/{name}.parquet"),
+        session: SessionId(name[..1].into()),
+        origin: Some(partition()),
+        partition_values: BTreeMap::new(),
+        rows: 10,
+        bytes: 1,
+    }
+}
+
+fn range(start: i64, end: i64) -> ConsumedRange {
+    ConsumedRange { partition: partition(), range: OffsetRange { start, end }, cursor: None, skipped: None }
+}
+
+fn data(start: i64, end: i64, files: &[&str]) -> Data {
+    Data {
+        source: "c1".into(),
+        ranges: vec![range(start, end)],
+        files: files.iter().map(|name| file(name)).collect(),
+        watermarks: vec![Watermark { partition: partition(), micros: 100 }],
+        plugins: vec![plugin(1)],
+        ..Data::default()
+    }
+}
+
+fn state(parent: Option<Digest>, task: i32) -> StateDelta {
+    StateDelta {
+        step: "s/p".into(),
+        task,
+        parent,
+        digest: Digest::of(b"state"),
+        path: "state/a-9".into(),
+        session: SessionId("a".into()),
+        snapshot: false,
+    }
+}
+
+#[test]
+fn data_continue_what_was_accepted() {
+    let reload = |data, expected| check(Body::Data(data), expected, Remedy::Reload);
+    reload(data(9, 12, &[]), "t/0 continues at offset 10, not at 9");
+    reload(data(11, 12, &[]), "t/0 continues at offset 10, not at 11");
+    let mut new = data(10, 12, &[]);
+    new.ranges[0].partition = TopicPartition::new("t", 1);
+    reload(new, "t/1 continues at offset 0, not at 10");
+    let mut twice = data(10, 12, &[]);
+    twice.ranges.push(range(11, 13));
+    reload(twice, "t/0 continues at offset 12, not at 11");
+    let back = Watermark { partition: partition(), micros: 99 };
+    reload(
+        Data { watermarks: vec![back], ..data(10, 12, &[]) },
+        "the watermark of t/0 is 100 µs and cannot go back to 99 µs",
+    );
+    let orphan = Data { states: vec![state(Some(Digest::of(b"x")), 0)], ..data(10, 12, &[]) };
+    let expected = format!("state of `s/p`, task 0, continues nothing, not {}", Digest::of(b"x").short());
+    reload(orphan, &expected);
+    let old = plugin(2);
+    let expected = format!(
+        "`s/p` ran plugin {0} with configuration {0}, which the log does not desire here",
+        old.plugin.short()
+    );
+    reload(Data { plugins: vec![old], ..data(10, 12, &[]) }, &expected);
+}
+
+#[test]
+fn skipped_ranges_are_part_of_the_line() {
+    let mut log = Log::begun();
+    let skipped = ConsumedRange { skipped: Some("deleted by retention".into()), ..range(10, 50) };
+    log.accept("a", Body::Data(Data { ranges: vec![skipped, range(50, 60)], ..data(0, 1, &[]) }));
+    assert_eq!(log.0.position(&partition()).offset, 60);
+}
+
+#[test]
+fn data_are_well_formed() {
+    let bug = |data, expected| check(Body::Data(data), expected, Remedy::Bug);
+    bug(data(10, 10, &[]), "range [10, 10) of t/0 holds no position");
+    bug(data(10, 9, &[]), "range [10, 9) of t/0 holds no position");
+    bug(data(10, 12, &["a-1"]), "`raw/a-1.parquet` was added to `raw` before");
+    bug(data(10, 12, &["a-2", "a-2"]), "`raw/a-2.parquet` was added to `raw` before");
+    let misnamed = DataFile { session: SessionId("b".into()), ..file("a-2") };
+    bug(
+        Data { files: vec![misnamed], ..data(10, 12, &[]) },
+        "the name of `raw/a-2.parquet` does not begin with `b-`",
+    );
+    let other = DataFile { origin: Some(TopicPartition::new("t", 1)), ..file("a-2") };
+    bug(
+        Data { files: vec![other], ..data(10, 12, &[]) },
+        "`raw/a-2.parquet` holds rows of t/1, of which the entry processes nothing",
+    );
+    let merged = DataFile { origin: None, ..file("a-2") };
+    bug(
+        Data { files: vec![merged], ..data(10, 12, &[]) },
+        "`raw/a-2.parquet` holds rows of no single partition, of which the entry processes nothing",
+    );
+    bug(
+        Data { states: vec![state(None, 3)], ..data(10, 12, &[]) },
+        "state of `s/p` is of task 3, which has neither a range nor a watermark in the entry",
+    );
+}
+
+#[test]
+fn sources_do_not_mix() {
+    let configure = |body, expected| check(body, expected, Remedy::Configure);
+    configure(
+        Body::Data(Data { source: "c2".into(), ..data(10, 12, &[]) }),
+        "the log holds offsets of source `c1`, not of `c2`: use another lake for another source",
+    );
+    configure(
+        control(Control::SourceBound { source: "c2".into(), topics: topics("id-1") }),
+        "the log holds offsets of source `c1`, not of `c2`: use another lake for another source",
+    );
+    configure(
+        control(Control::SourceBound { source: "c1".into(), topics: topics("id-2") }),
+        "topic `t` was created again: its id is `id-2`, the log holds offsets of `id-1`",
+    );
+    let mut log = Log::begun();
+    let more = BTreeMap::from([("u".to_owned(), "id-7".to_owned())]);
+    log.accept("a", control(Control::SourceBound { source: "c1".into(), topics: more }));
+    assert_eq!(log.0.source().unwrap().topics.len(), 2);
+}
+
+#[test]
+fn rewriting_keeps_the_rows() {
+    let replace = |removed: &[&str], added: Vec<DataFile>| {
+        let removed = removed.iter().map(|name| format!("raw/{name}.parquet")).collect();
+        Body::Replace(Replace { table: "raw".into(), removed, added })
+    };
+    check(
+        replace(&["a-7"], vec![file("a-2")]),
+        "`raw/a-7.parquet` is not a live file of `raw`",
+        Remedy::Reload,
+    );
+    check(
+        replace(&["a-1", "a-1"], vec![file("a-2")]),
+        "`raw/a-1.parquet` is not a live file of `raw`",
+        Remedy::Reload,
+    );
+    check(
+        replace(&["a-1"], vec![DataFile { rows: 9, ..file("a-2") }]),
+        "rewriting `raw` would make 10 rows into 9",
+        Remedy::Bug,
+    );
+    check(
+        replace(&["a-1"], vec![DataFile { table: "curated".into(), ..file("a-2") }]),
+        "`raw/a-2.parquet` belongs to `curated`, but the entry rewrites `raw`",
+        Remedy::Bug,
+    );
+    let mut log = Log::begun();
+    log.accept("b", replace(&["a-1"], vec![file("b-1")]));
+    let again = log.offer("a", Body::Data(data(10, 12, &["a-1"]))).unwrap_err();
+    assert!(matches!(again, Rejection::FileKnown { .. }), "{again}");
+}
+
+#[test]
+fn sessions_open_once_and_stay_closed() {
+    let unknown = Body::Control(Control::SessionClosed { session: SessionId("z".into()) });
+    check(unknown, "session z is not open, so it cannot be closed", Remedy::Reload);
+    check(opened("b"), "session b must open itself; session a cannot", Remedy::Bug);
+    check(opened("a"), "session a was opened before", Remedy::Reopen);
+
+    let mut log = Log::begun();
+    log.accept("b", control(Control::SessionClosed { session: SessionId("a".into()) }));
+    let over = "session a is not open: another worker of its name took over, or it was never opened";
+    assert_eq!(log.offer("a", Body::Data(data(10, 12, &[]))).unwrap_err().to_string(), over);
+    assert_eq!(log.offer("a", opened("a")).unwrap_err().to_string(), "session a was opened before");
+    let carried = log.offer("b", Body::Data(data(10, 12, &["a-2"]))).unwrap_err();
+    assert_eq!(carried.to_string(), "`raw/a-2.parquet` belongs to session a, which is not open");
+
+    assert!(!log.0.is_garbage("raw/a-1.parquet"), "live");
+    assert!(log.0.is_garbage("raw/day=2026-01-01/a-2.parquet"), "closed and never accepted");
+    assert!(!log.0.is_garbage("raw/b-2.parquet"), "may be accepted yet");
+    assert!(!log.0.is_garbage("raw/foreign-2.parquet"), "none of ours");
+}
+
+#[test]
+fn the_boundary_rises_up_to_the_head() {
+    let retention = |boundary| control(Control::Retention { boundary });
+    check(retention(9), "the retention boundary cannot be 9: the log ends at 5", Remedy::Bug);
+    let mut log = Log::begun();
+    log.accept("a", retention(3));
+    let back = log.offer("a", retention(3)).unwrap_err();
+    assert_eq!(back.to_string(), "the retention boundary is 3 and cannot become 3");
+}
+
+#[test]
+fn one_step_has_one_plugin() {
+    let twice = control(Control::Plugins { desired: vec![plugin(1), plugin(2)] });
+    check(twice, "`s/p` is named twice", Remedy::Bug);
+}

@@ -1,0 +1,308 @@
+//! One simulated process: keeps cursors, task state and pending files in memory as a real worker
+//! does, makes the mistakes that real ones make, and talks to the log through the machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use millstream_log::{LogState, Machine, Rules, Step};
+use millstream_model::entry::{
+    Body, ConsumedRange, Control, Data, DataFile, PluginUse, Replace, Sequence, SessionId, StateDelta,
+    Watermark,
+};
+use millstream_model::{Digest, Offset, OffsetRange};
+use rand::Rng;
+use rand::rngs::StdRng;
+
+use crate::store::{Content, Store};
+use crate::truth::{STEP, TABLE, is_kept, partition};
+
+/// State of a task as a worker holds it: the digest it believes accepted, and the sum.
+pub type Held = (Option<Digest>, i64);
+
+/// The operation that a worker is in.
+#[derive(Clone, Debug)]
+pub enum Doing {
+    Nothing,
+    Refreshing {
+        head: Sequence,
+    },
+    Opening(SessionId),
+    Control,
+    /// Files are uploaded, the entry is not offered yet.
+    Uploaded(Plan),
+    Appending(Plan),
+    Compacting(DataFile),
+    Maintaining,
+}
+
+/// A data entry and what it means for its worker.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    pub data: Data,
+    pub cursors: BTreeMap<i32, Offset>,
+    pub held: BTreeMap<i32, Held>,
+    /// Files written for this plan; others in it were carried along by mistake.
+    pub written: Vec<String>,
+}
+
+pub struct Worker {
+    pub name: usize,
+    pub instance: u32,
+    pub machine: Machine,
+    pub asked: Option<millstream_log::Action>,
+    pub doing: Doing,
+    pub session: Option<SessionId>,
+    pub paused_until: u64,
+    pub halted: bool,
+    pub has_read: bool,
+    pub cluster: u8,
+    pub assigned: BTreeSet<i32>,
+    pub cursors: BTreeMap<i32, Offset>,
+    pub held: BTreeMap<i32, Held>,
+    pub watermarks: BTreeMap<i32, i64>,
+    pub committed: Vec<DataFile>,
+    /// A plan whose files were taken along into a new session.
+    pub carried: Option<Plan>,
+    sessions: u32,
+    files: u32,
+}
+
+/// The source as its brokers see it.
+pub struct Source {
+    pub ends: [Offset; 3],
+    pub earliest: [Offset; 3],
+}
+
+impl Worker {
+    pub fn new(name: usize, instance: u32, rules: Rules, cluster: u8) -> Self {
+        Self {
+            name,
+            instance,
+            machine: Machine::new(rules),
+            asked: None,
+            doing: Doing::Nothing,
+            session: None,
+            paused_until: 0,
+            halted: false,
+            has_read: false,
+            cluster,
+            assigned: BTreeSet::new(),
+            cursors: BTreeMap::new(),
+            held: BTreeMap::new(),
+            watermarks: BTreeMap::new(),
+            committed: Vec::new(),
+            carried: None,
+            sessions: 0,
+            files: 0,
+        }
+    }
+
+    pub fn label(&self) -> String {
+        format!("w{}.{}", self.name, self.instance)
+    }
+
+    pub fn new_session(&mut self) -> SessionId {
+        self.sessions += 1;
+        SessionId(format!("s{}x{}x{}", self.name, self.instance, self.sessions))
+    }
+
+    pub fn source_name(&self) -> String {
+        format!("cluster-{}", self.cluster)
+    }
+
+    /// Forgets what it worked on and takes everything from the log at the next plan.
+    pub fn reload(&mut self) {
+        self.assigned.clear();
+        self.cursors.clear();
+        self.held.clear();
+        self.watermarks.clear();
+    }
+
+    /// Takes over a partition: from the log, unless a mistake is made.
+    fn assign(&mut self, p: i32, disk: &BTreeMap<i32, Held>, store: &Store, rng: &mut StdRng) {
+        let state = self.machine.state();
+        let position = state.position(&partition(p)).offset;
+        let hint = (position + rng.random_range(-4..5)).max(0);
+        self.cursors.insert(p, if rng.random_bool(0.06) { hint } else { position });
+        let held = match disk.get(&p) {
+            Some(held) if rng.random_bool(0.25) => *held,
+            _ => held_in(state, store, p),
+        };
+        self.held.insert(p, held);
+        if rng.random_bool(0.85) {
+            if let Some(watermark) = state.watermarks().get(&partition(p)) {
+                self.watermarks.insert(p, *watermark);
+            }
+        }
+        self.assigned.insert(p);
+    }
+
+    /// Reads messages of its partitions, writes files and state, and makes the entry for them.
+    pub fn plan(
+        &mut self,
+        owned: &BTreeSet<i32>,
+        source: &Source,
+        disk: &BTreeMap<i32, Held>,
+        store: &mut Store,
+        rng: &mut StdRng,
+    ) -> Option<Plan> {
+        self.assigned.retain(|p| owned.contains(p));
+        let mut plan = Plan::default();
+        for p in owned.iter().copied().filter(|_| rng.random_bool(0.7)).collect::<Vec<_>>() {
+            if !self.assigned.contains(&p) {
+                self.assign(p, disk, store, rng);
+            }
+            self.plan_partition(p, source, &mut plan, store, rng);
+        }
+        if plan.data.ranges.is_empty() {
+            return None;
+        }
+        plan.data.source = self.source_name();
+        plan.data.plugins = self.machine.state().plugins().to_vec();
+        if rng.random_bool(0.03) {
+            plan.data.plugins = plugins(rng.random_range(0..4));
+        }
+        self.carry_by_mistake(&mut plan, rng);
+        Some(plan)
+    }
+
+    fn plan_partition(
+        &mut self,
+        p: i32,
+        source: &Source,
+        plan: &mut Plan,
+        store: &mut Store,
+        rng: &mut StdRng,
+    ) {
+        let mut start = self.cursors[&p];
+        let earliest = source.earliest[p as usize];
+        if start < earliest {
+            plan.data.ranges.push(range(p, start, earliest, Some("deleted by retention")));
+            plan.cursors.insert(p, earliest);
+            start = earliest;
+        }
+        let end = (start + rng.random_range(1..4)).min(source.ends[p as usize]);
+        if end <= start {
+            return;
+        }
+        plan.data.ranges.push(range(p, start, end, None));
+        plan.cursors.insert(p, end);
+        self.write_rows(p, start..end, plan, store);
+        self.write_state(p, start..end, plan, store, rng);
+        let seen = end * 10 + rng.random_range(-40..1);
+        let micros = seen.max(self.watermarks.get(&p).copied().unwrap_or(i64::MIN));
+        self.watermarks.insert(p, micros);
+        plan.data.watermarks.push(Watermark { partition: partition(p), micros });
+    }
+
+    fn write_rows(&mut self, p: i32, offsets: std::ops::Range<Offset>, plan: &mut Plan, store: &mut Store) {
+        let rows: Vec<_> = offsets.filter(|offset| is_kept(*offset)).map(|offset| (p, offset)).collect();
+        if rows.is_empty() {
+            return;
+        }
+        let mut file = self.new_file(rows.len());
+        file.origin = Some(partition(p));
+        store.files.insert(file.path.clone(), Content::Rows(rows));
+        plan.written.push(file.path.clone());
+        plan.data.files.push(file);
+    }
+
+    fn write_state(
+        &mut self,
+        p: i32,
+        offsets: std::ops::Range<Offset>,
+        plan: &mut Plan,
+        store: &mut Store,
+        rng: &mut StdRng,
+    ) {
+        let (parent, sum) = self.held[&p];
+        let sum = sum + offsets.sum::<i64>();
+        let path = self.new_path("state");
+        let digest = Digest::of(format!("{parent:?} {path} {sum}").as_bytes());
+        store.files.insert(path.clone(), Content::Sum(sum));
+        plan.written.push(path.clone());
+        plan.held.insert(p, (Some(digest), sum));
+        let session = self.session.clone().expect("only workers with a session plan");
+        let (step, snapshot) = (STEP.to_owned(), rng.random_bool(0.3));
+        plan.data.states.push(StateDelta { step, task: p, parent, digest, path, session, snapshot });
+    }
+
+    /// A list of pending files that was not cleared behind the last entry.
+    fn carry_by_mistake(&self, plan: &mut Plan, rng: &mut StdRng) {
+        let Some(file) = plan.data.files.first().filter(|_| rng.random_bool(0.15)) else { return };
+        let again = self.committed.iter().find(|committed| committed.origin == file.origin);
+        plan.data.files.extend(again.cloned());
+    }
+
+    /// Between upload and entry the partition was revoked: its range goes, its files are forgotten.
+    pub fn revoke_by_mistake(plan: &mut Plan, owned: &BTreeSet<i32>) {
+        plan.data.ranges.retain(|consumed| owned.contains(&consumed.partition.partition));
+        plan.data.watermarks.retain(|watermark| owned.contains(&watermark.partition.partition));
+        plan.cursors.retain(|p, _| owned.contains(p));
+        plan.held.retain(|p, _| owned.contains(p));
+    }
+
+    /// Merges the first few live files of the table into one.
+    pub fn compact(&mut self, store: &mut Store, rng: &mut StdRng) -> Option<(Body, DataFile)> {
+        let live = self.machine.state().files().get(TABLE)?;
+        let removed: Vec<String> = live.keys().take(rng.random_range(2..4)).cloned().collect();
+        let mut rows = Vec::new();
+        for path in &removed {
+            let Some(Content::Rows(more)) = store.files.get(path) else { return None };
+            rows.extend(more.iter().copied());
+        }
+        if removed.len() < 2 {
+            return None;
+        }
+        let file = self.new_file(rows.len());
+        store.files.insert(file.path.clone(), Content::Rows(rows));
+        let replace = Replace { table: TABLE.into(), removed, added: vec![file.clone()] };
+        Some((Body::Replace(replace), file))
+    }
+
+    pub fn append(&mut self, body: Body, now: u64) -> Step {
+        let session = self.session.clone().expect("only workers with a session append");
+        self.machine.append(&session, body, now as i64)
+    }
+
+    fn new_path(&mut self, folder: &str) -> String {
+        self.files += 1;
+        let session = self.session.as_ref().expect("only workers with a session write files");
+        format!("{folder}/{session}-{}", self.files)
+    }
+
+    fn new_file(&mut self, rows: usize) -> DataFile {
+        DataFile {
+            table: TABLE.into(),
+            path: self.new_path("t"),
+            session: self.session.clone().expect("only workers with a session write files"),
+            origin: None,
+            partition_values: BTreeMap::new(),
+            rows: rows as u64,
+            bytes: 0,
+        }
+    }
+}
+
+pub fn plugins(version: u8) -> Vec<PluginUse> {
+    let digest = Digest::of(&[version]);
+    vec![PluginUse { stream: "t".into(), step: "sum".into(), plugin: digest, config: digest }]
+}
+
+pub fn swap(version: u8) -> Body {
+    Body::Control(Control::Plugins { desired: plugins(version) })
+}
+
+/// The task's state as the log says, loaded from the store.
+fn held_in(state: &LogState, store: &Store, p: i32) -> Held {
+    let sum = state.state_files(STEP, p).last().map_or(0, |delta| match store.files.get(&delta.path) {
+        Some(Content::Sum(sum)) => *sum,
+        // An old view: the log will refuse what is made of it.
+        _ => 0,
+    });
+    (state.state_head(STEP, p), sum)
+}
+
+fn range(p: i32, start: Offset, end: Offset, skipped: Option<&str>) -> ConsumedRange {
+    let range = OffsetRange::new(start, end);
+    ConsumedRange { partition: partition(p), range, cursor: None, skipped: skipped.map(str::to_owned) }
+}
