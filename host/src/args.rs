@@ -58,9 +58,9 @@ pub struct Run {
     #[arg(long)]
     pub lake: Option<String>,
     /// Stop after this long (30s, 10m), with everything read committed
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration, conflicts_with = "until_caught_up")]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub limit: Option<Duration>,
-    /// Stop as soon as everything that is there has been committed
+    /// Stop as soon as everything that is there has been committed (but not before --for)
     #[arg(long)]
     pub until_caught_up: bool,
     /// Show progress once a second

@@ -4,10 +4,12 @@
 mod args;
 mod exit;
 mod progress;
+mod show;
 mod summary;
 mod tables;
 mod verbs;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -42,7 +44,9 @@ fn start_logging(format: args::LogFormat) {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
-        args::LogFormat::Text => builder.with_target(false).init(),
+        args::LogFormat::Text => {
+            builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).init();
+        }
         args::LogFormat::Json => builder.json().init(),
     }
 }

@@ -29,15 +29,13 @@ const EVENTS_MAX: usize = 64;
 /// Shortest time between two looks at the clock.
 const TICK: Duration = Duration::from_millis(20);
 
-/// When a run ends by itself.
-#[derive(Clone, Copy, Debug)]
-pub enum Until {
-    /// Not before it is told to.
-    Stopped,
-    /// After this long.
-    Elapsed(Duration),
-    /// As soon as every message that is there has been committed.
-    CaughtUp,
+/// When a run ends by itself: as soon as all that is set here holds. With nothing set, it does not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Until {
+    /// This long after the start.
+    pub elapsed: Option<Duration>,
+    /// When every message that is there has been committed.
+    pub caught_up: bool,
 }
 
 /// What the run is like at a moment; given to the observer at the start, about once a
@@ -175,10 +173,8 @@ impl<'a> Coordinator<'a> {
                 observed = Instant::now();
                 observe(self.progress(start, false));
             }
-            match until {
-                Until::Elapsed(limit) if start.elapsed() >= limit => break,
-                Until::CaughtUp if self.is_caught_up().await? => break,
-                _ => {}
+            if self.is_over(until, start).await? {
+                break;
             }
         }
         self.checkpoint(Command::Drain).await?;
@@ -386,6 +382,15 @@ impl<'a> Coordinator<'a> {
         let partitions: Vec<_> = self.assigned.keys().cloned().collect();
         self.close(&partitions);
         self.open(partitions).await
+    }
+
+    async fn is_over(&mut self, until: Until, start: Instant) -> Result<bool, RunError> {
+        let time = until.elapsed.is_none_or(|limit| start.elapsed() >= limit);
+        match until {
+            Until { elapsed: None, caught_up: false } => Ok(false),
+            Until { caught_up: true, .. } if time => self.is_caught_up().await,
+            _ => Ok(time && !until.caught_up),
+        }
     }
 
     /// True once everything that the partitions hold has been read; commits it first.

@@ -22,11 +22,7 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
         Engine::new(EngineSettings { cache_dir: config.cache_dir.clone(), ..EngineSettings::default() })?;
     // Checked before anything outside this process is touched.
     start::plan(&config, &engine)?;
-    let until = match args.limit {
-        Some(limit) => Until::Elapsed(limit),
-        None if args.until_caught_up => Until::CaughtUp,
-        None => Until::Stopped,
-    };
+    let until = Until { elapsed: args.limit, caught_up: args.until_caught_up };
     let mut line = args.progress.then(ProgressLine::new);
     let mut summary = Summary::default();
     let observe = |progress: Progress<'_>| {

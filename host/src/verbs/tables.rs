@@ -3,14 +3,13 @@
 
 use std::sync::Arc;
 
-use arrow::util::pretty::pretty_format_batches;
 use millstream_model::SystemClock;
 use millstream_pipeline::{sink, start};
 use serde_json::json;
 
 use crate::args::{LakeOrConfig, Tables};
 use crate::summary::count;
-use crate::tables;
+use crate::{show, tables};
 
 /// Runs one of the table verbs.
 pub async fn tables(verb: Tables) -> anyhow::Result<()> {
@@ -64,7 +63,7 @@ async fn show(table: &str, limit: usize, args: &LakeOrConfig) -> anyhow::Result<
         writer.write_batches(&rows.iter().collect::<Vec<_>>())?;
         writer.finish()?;
     } else {
-        println!("{}", pretty_format_batches(&rows)?);
+        print!("{}", show::rows(&rows)?);
     }
     Ok(())
 }
