@@ -39,6 +39,9 @@ pub enum Rule {
     CompareNonce,
     /// A zombie's put at a slot that truncation emptied counts as accepted (SlateDB's fencing bug).
     FenceByBoundary,
+    /// A writer finds a zombie's entry in the truncated slot where its own stood, takes the race for
+    /// lost and deletes the files of the entry that stands.
+    ConfirmLoss,
     /// A reader takes the first truncated slot for the head of the log.
     BoundaryAtHead,
     /// Deleted entries are missed by readers that know of no boundary yet.
@@ -49,7 +52,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Rule; 19] = [
+    pub const ALL: [Rule; 20] = [
         Rule::ContiguousRanges,
         Rule::StateParent,
         Rule::RemovedFilesLive,
@@ -66,6 +69,7 @@ impl Rule {
         Rule::IdenticalRetry,
         Rule::CompareNonce,
         Rule::FenceByBoundary,
+        Rule::ConfirmLoss,
         Rule::BoundaryAtHead,
         Rule::PublishBeforeDelete,
         Rule::CloseBeforeDelete,

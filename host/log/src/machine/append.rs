@@ -60,7 +60,7 @@ impl Machine {
         if self.rules.has(Rule::CompareNonce) && is_same(&attempt.entry, bytes) {
             return self.fence(attempt);
         }
-        match self.rules.has(Rule::FenceByBoundary) {
+        match self.rules.has(Rule::ConfirmLoss) {
             true => self.ask(Phase::Losing(attempt, bytes.clone()), Action::ReadBoundary),
             false => self.lost(attempt, bytes),
         }

@@ -3,6 +3,9 @@
 //!
 //! `MILLSTREAM_SIM_SEEDS` sets the number of seeds, `MILLSTREAM_SIM_SEED` runs a single one.
 
+mod mishaps;
+mod operations;
+mod requests;
 mod store;
 mod truth;
 mod without;

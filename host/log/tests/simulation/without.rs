@@ -6,7 +6,7 @@ use millstream_log::{Rule, Rules};
 use crate::run;
 use crate::world::Failure;
 
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 2000;
 
 /// Without `rule`, some seed fails, and with one of the violations that `expected` names.
 fn check(rule: Rule, expected: fn(&V) -> bool) {
@@ -56,6 +56,7 @@ without! {
     identical_retry: IdenticalRetry => FileMissing;
     compare_nonce: CompareNonce => FileMissing;
     fence_by_boundary: FenceByBoundary => AcceptedLost | ViewDiffers;
+    confirm_loss: ConfirmLoss => FileMissing;
     boundary_at_head: BoundaryAtHead => ViewStale | ViewDiffers;
     publish_before_delete: PublishBeforeDelete => ViewStale | AcceptedLost | ViewDiffers;
     close_before_delete: CloseBeforeDelete => FileMissing;

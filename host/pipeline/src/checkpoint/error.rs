@@ -33,27 +33,6 @@ pub enum LogError {
     /// A session could not be opened: a bug.
     #[error("cannot open a session: {0}")]
     Session(Rejection),
-    /// The store does not keep the promise that the log is built on: choose another one.
-    #[error(
-        "{store} cannot hold a checkpoint log: of {racers} racing creates of one object {winners} succeeded, \
-         and exactly one must (does the store support conditional puts?)"
-    )]
-    Unsuitable {
-        /// The store.
-        store: String,
-        /// Number of racing creates.
-        racers: usize,
-        /// Creates that succeeded.
-        winners: usize,
-    },
-    /// The store says that an object was created, and gives back another one.
-    #[error("{store} cannot hold a checkpoint log: `{path}` does not hold what its creator wrote")]
-    Overwritten {
-        /// The store.
-        store: String,
-        /// The object.
-        path: String,
-    },
 }
 
 /// An entry was not appended.

@@ -8,7 +8,6 @@
 //! fsync.
 
 mod error;
-mod probe;
 mod random;
 mod retry;
 mod store;
@@ -23,7 +22,6 @@ use object_store::path::Path;
 
 pub use error::{AppendError, LogError};
 pub use millstream_log::{LogState, Rejection, Remedy};
-pub use probe::probe;
 pub use retry::RetryPolicy;
 use store::LogStore;
 

@@ -200,30 +200,10 @@ impl Lake {
     /// Proves that the lake can be written, and that of several writers that create one name exactly
     /// one is told it did. Leaves nothing behind.
     pub async fn probe(&self) -> Result<(), LakeError> {
-        let path = Path::from(format!("_probe/{:016x}", RandomState::new().hash_one(RACERS)));
-        let racers = (0..RACERS).map(|racer| {
-            let content = format!("racer {racer}").into_bytes();
-            self.store.put_opts(&path, content.into(), PutMode::Create.into())
-        });
-        let mut winners = 0;
-        let mut failure = None;
-        for outcome in join_all(racers).await {
-            match outcome {
-                Ok(_) => winners += 1,
-                Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
-                }
-                Err(source) => failure = Some(source),
-            }
-        }
-        if let Err(error) = self.store.delete(&path).await
-            && winners > 0
-        {
-            tracing::warn!(%path, %error, "what the lake was probed with cannot be deleted");
-        }
-        match failure {
-            Some(source) => Err(self.error(source)),
-            None if winners == 1 => Ok(()),
-            None => Err(LakeError::NotExclusive { lake: self.url.clone(), winners }),
+        match race(&self.store).await {
+            Ok(1) => Ok(()),
+            Ok(winners) => Err(LakeError::NotExclusive { lake: self.url.clone(), winners }),
+            Err(source) => Err(self.error(source)),
         }
     }
 
@@ -238,6 +218,31 @@ impl Lake {
             source => LakeError::Store { lake, source },
         }
     }
+}
+
+/// Lets several writers create one name in `store`, and says how many of them were told they did: one,
+/// if a checkpoint log can be kept there. Deletes what it wrote.
+pub async fn race(store: &Arc<dyn ObjectStore>) -> object_store::Result<usize> {
+    let path = Path::from(format!("_probe/{:016x}", RandomState::new().hash_one(RACERS)));
+    let racers = (0..RACERS).map(|racer| {
+        let content = format!("racer {racer}").into_bytes();
+        store.put_opts(&path, content.into(), PutMode::Create.into())
+    });
+    let mut winners = 0;
+    let mut failure = None;
+    for outcome in join_all(racers).await {
+        match outcome {
+            Ok(_) => winners += 1,
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {}
+            Err(source) => failure = Some(source),
+        }
+    }
+    if let Err(error) = store.delete(&path).await
+        && winners > 0
+    {
+        tracing::warn!(%path, %error, "what the lake was probed with cannot be deleted");
+    }
+    failure.map_or(Ok(winners), Err)
 }
 
 /// The store that holds the bucket of `parsed`, and the environment variables that set it up.

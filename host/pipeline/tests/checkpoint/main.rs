@@ -1,0 +1,296 @@
+//! The checkpoint log over real object stores, and over one that lies about its answers.
+
+mod faulty;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use faulty::{Fault, FaultyStore};
+use millstream_model::entry::{Body, ConsumedRange, Control, Data, DataFile, Sequence};
+use millstream_model::{OffsetRange, SystemClock, TopicPartition};
+use millstream_pipeline::checkpoint::{AppendError, CheckpointLog, LogError, Rejection, RetryPolicy};
+use millstream_pipeline::lake;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+
+const PATIENCE: RetryPolicy = RetryPolicy {
+    attempts: 5,
+    first_delay: Duration::from_micros(10),
+    delay_max: Duration::from_micros(50),
+    request_timeout: Duration::from_secs(20),
+};
+
+fn prefix() -> Path {
+    Path::from("_millstream/log")
+}
+
+fn partition() -> TopicPartition {
+    TopicPartition::new("t", 0)
+}
+
+async fn open(store: &Arc<dyn ObjectStore>) -> CheckpointLog {
+    CheckpointLog::open_with(store.clone(), prefix(), Arc::new(SystemClock), PATIENCE).await.unwrap()
+}
+
+/// A log with an open session and a bound source.
+async fn begin(store: &Arc<dyn ObjectStore>, worker: &str) -> CheckpointLog {
+    let mut log = open(store).await;
+    log.open_session(worker).await.unwrap();
+    if log.state().source().is_none() {
+        let bound = Control::SourceBound { source: "c".into(), topics: BTreeMap::new() };
+        log.append(Body::Control(bound)).await.unwrap();
+    }
+    log
+}
+
+/// The next `count` offsets of the partition, without files.
+fn next(log: &CheckpointLog, count: i64) -> Body {
+    let start = log.state().position(&partition()).offset;
+    let range = OffsetRange::new(start, start + count);
+    let ranges = vec![ConsumedRange { partition: partition(), range, cursor: None, skipped: None }];
+    Body::Data(Data { source: "c".into(), ranges, ..Data::default() })
+}
+
+fn offset(log: &CheckpointLog) -> i64 {
+    log.state().position(&partition()).offset
+}
+
+fn in_memory() -> Arc<dyn ObjectStore> {
+    Arc::new(InMemory::new())
+}
+
+/// What a worker writes, a later one reads, whatever the store is.
+async fn check_store(store: Arc<dyn ObjectStore>) {
+    assert_eq!(lake::race(&store).await.unwrap(), 1);
+    let mut log = begin(&store, "w").await;
+    for expected in 3..10 {
+        assert_eq!(log.append(next(&log, 5)).await.unwrap(), expected);
+    }
+    let mut other = open(&store).await;
+    assert_eq!(other.state(), log.state());
+    assert_eq!(offset(&other), 35);
+
+    let entries = other.entries(Some(8)).await.unwrap();
+    assert_eq!(entries.iter().map(|(entry, _)| entry.sequence).collect::<Vec<_>>(), [8, 9]);
+    assert!(entries.iter().all(|(_, bytes)| *bytes > 100));
+
+    assert_eq!(log.truncate(2).await.unwrap(), Some(9));
+    let left = log.entries(None).await.unwrap().into_iter().map(|(entry, _)| entry.sequence);
+    assert_eq!(left.collect::<Vec<_>>(), [7, 8, 9, 10]);
+    log.append(next(&log, 5)).await.unwrap();
+    other.refresh().await.unwrap();
+    assert_eq!(other.state(), log.state());
+    assert_eq!(open(&store).await.state(), log.state());
+}
+
+#[tokio::test]
+async fn works_in_memory() {
+    check_store(in_memory()).await;
+}
+
+#[tokio::test]
+async fn works_in_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    check_store(Arc::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap())).await;
+}
+
+/// Appends one entry through a store that does `faults` to it: it stands, and it stands once.
+async fn check_faults(faults: &[Fault]) {
+    let faulty = Arc::new(FaultyStore::new([]));
+    let store: Arc<dyn ObjectStore> = faulty.clone();
+    let mut log = begin(&store, "w").await;
+    faulty.add_faults(faults.iter().copied());
+    assert_eq!(log.append(next(&log, 5)).await.unwrap(), 3, "{faults:?}");
+    assert_eq!(log.append(next(&log, 5)).await.unwrap(), 4, "{faults:?}");
+    let reader = open(&store).await;
+    assert_eq!(reader.state(), log.state(), "{faults:?}");
+    assert_eq!((offset(&reader), reader.state().sequence()), (10, 4), "{faults:?}");
+}
+
+#[tokio::test]
+async fn an_entry_stands_once_whatever_the_store_answers() {
+    use Fault::*;
+    let faults = [LostReply, Refused, FalseConflict, Late, RepeatedInside];
+    for first in faults {
+        check_faults(&[first]).await;
+        for second in faults {
+            check_faults(&[first, second]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn reads_are_repeated() {
+    let faulty = Arc::new(FaultyStore::new([]));
+    let store: Arc<dyn ObjectStore> = faulty.clone();
+    begin(&store, "w").await;
+    faulty.failing_reads.store(PATIENCE.attempts as usize - 1, Ordering::SeqCst);
+    assert_eq!(open(&store).await.state().sequence(), 2);
+}
+
+#[tokio::test]
+async fn patience_ends_with_the_path_and_the_cause() {
+    let store: Arc<dyn ObjectStore> = Arc::new(FaultyStore::new([Fault::Refused; 100]));
+    let mut log = open(&store).await;
+    let error = log.open_session("w").await.unwrap_err().to_string();
+    assert!(error.contains("cannot create `_millstream/log/entries/00000000000000000001.json`"), "{error}");
+    assert!(error.contains("in FaultyStore (tried 5 times)"), "{error}");
+    assert!(error.contains("503 slow down"), "{error}");
+}
+
+/// The store went away with the entry landed. The same body again tells that it stands; another one
+/// is refused, since it cannot know.
+#[tokio::test]
+async fn an_append_that_was_given_up_is_settled_by_the_next() {
+    for same in [true, false] {
+        let faulty = Arc::new(FaultyStore::new([]));
+        let store: Arc<dyn ObjectStore> = faulty.clone();
+        let mut log = begin(&store, "w").await;
+        faulty.add_faults([Fault::LostReply]);
+        faulty.failing_reads.store(PATIENCE.attempts as usize, Ordering::SeqCst);
+        let body = next(&log, 5);
+        let error = log.append(body.clone()).await.unwrap_err();
+        assert!(matches!(error, AppendError::Log(LogError::Store { .. })), "{error}");
+        if same {
+            assert_eq!(log.append(body).await.unwrap(), 3);
+        } else {
+            let error = log.append(next(&log, 7)).await.unwrap_err();
+            assert!(matches!(error, AppendError::Fenced), "{error}");
+        }
+        assert_eq!((offset(&log), offset(&open(&store).await)), (5, 5));
+    }
+}
+
+/// An append whose future is dropped in the middle is not forgotten.
+#[tokio::test]
+async fn a_cancelled_append_is_settled_by_the_next_call() {
+    let faulty = Arc::new(FaultyStore::new([]));
+    let store: Arc<dyn ObjectStore> = faulty.clone();
+    let mut log = begin(&store, "w").await;
+    faulty.add_faults([Fault::Hang]);
+    let body = next(&log, 5);
+    {
+        let append = log.append(body.clone());
+        futures::pin_mut!(append);
+        assert!(futures::poll!(append.as_mut()).is_pending());
+    }
+    assert_eq!(offset(&log), 0);
+    assert_eq!(log.append(body).await.unwrap(), 3);
+    assert_eq!((offset(&log), offset(&open(&store).await)), (5, 5));
+}
+
+/// Two writers race for every slot: each offset is accepted from one of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_writers_race() {
+    let faulty = Arc::new(FaultyStore::new([]));
+    let store: Arc<dyn ObjectStore> = faulty.clone();
+    let (a, b) = (begin(&store, "a").await, begin(&store, "b").await);
+    let faults = [Fault::LostReply, Fault::None, Fault::Late, Fault::FalseConflict, Fault::None];
+    faulty.add_faults(faults.into_iter().cycle().take(100));
+    let write = |mut log: CheckpointLog| async move {
+        let mut accepted = Vec::new();
+        while offset(&log) < 150 {
+            let body = next(&log, 3);
+            match log.append(body).await {
+                Ok(sequence) => accepted.push(sequence),
+                Err(AppendError::Rejected(Rejection::NotContiguous { .. })) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        accepted
+    };
+    let (first, second) = tokio::join!(tokio::spawn(write(a)), tokio::spawn(write(b)));
+    let mut accepted: Vec<Sequence> = [first.unwrap(), second.unwrap()].concat();
+    accepted.sort_unstable();
+    let reader = open(&store).await;
+    let data: Vec<Sequence> = reader
+        .entries(None)
+        .await
+        .unwrap()
+        .into_iter()
+        .filter(|(entry, _)| matches!(entry.body, Body::Data(_)))
+        .map(|(entry, _)| entry.sequence)
+        .collect();
+    assert_eq!(accepted, data, "what writers were told is what the log holds");
+    assert_eq!(offset(&reader), 150);
+}
+
+/// A writer that slept while the log was truncated past it does not get its entry in.
+#[tokio::test]
+async fn a_writer_that_slept_through_a_truncation_is_fenced() {
+    let store = in_memory();
+    let mut sleeper = begin(&store, "a").await;
+    let mut other = begin(&store, "b").await;
+    for _ in 0..4 {
+        other.append(next(&other, 5)).await.unwrap();
+    }
+    other.truncate(0).await.unwrap();
+    let error = sleeper.append(next(&sleeper, 5)).await.unwrap_err();
+    assert!(matches!(error, AppendError::Fenced), "{error}");
+    assert_eq!(sleeper.state(), other.state());
+    sleeper.append(next(&sleeper, 5)).await.unwrap();
+    other.refresh().await.unwrap();
+    assert_eq!(offset(&other), 25);
+}
+
+#[tokio::test]
+async fn leftovers_of_earlier_runs_are_cleaned() {
+    let store = in_memory();
+    let mut first = begin(&store, "w").await;
+    let session = first.session().unwrap().clone();
+    let path = |number: u32| format!("raw/t/day=2026-01-01/{session}-{number}.parquet");
+    for number in 0..3 {
+        store.put(&Path::from(path(number)), PutPayload::from_static(b"rows")).await.unwrap();
+    }
+    store.put(&Path::from("raw/t/foreign.parquet"), PutPayload::from_static(b"x")).await.unwrap();
+    let Body::Data(mut data) = next(&first, 5) else { unreachable!() };
+    data.files.push(DataFile {
+        table: "raw.t".into(),
+        path: path(0),
+        session: session.clone(),
+        origin: Some(partition()),
+        partition_values: BTreeMap::new(),
+        rows: 5,
+        bytes: 4,
+    });
+    first.append(Body::Data(data)).await.unwrap();
+
+    let mut second = begin(&store, "w").await;
+    let cleaned = second.clean_closed_sessions(&[Path::from("raw")]).await.unwrap();
+    assert_eq!(cleaned.closed, [session.clone()]);
+    assert_eq!(cleaned.deleted, [path(1), path(2)]);
+    assert!(store.head(&Path::from(path(0))).await.is_ok(), "a live file stays");
+    assert!(store.head(&Path::from(path(1))).await.is_err());
+    assert!(store.head(&Path::from("raw/t/foreign.parquet")).await.is_ok(), "a foreign file stays");
+
+    let error = first.append(next(&first, 5)).await.unwrap_err();
+    assert!(matches!(error, AppendError::Rejected(Rejection::WriterNotOpen { .. })), "{error}");
+}
+
+#[tokio::test]
+async fn damage_stops_the_reader_and_names_the_entry() {
+    let check = async |bytes: &'static str, expected: &str| {
+        let store = in_memory();
+        begin(&store, "w").await;
+        let path = prefix().join("entries").join("00000000000000000003.json");
+        store.put(&path, PutPayload::from_static(bytes.as_bytes())).await.unwrap();
+        let opened = CheckpointLog::open_with(store, prefix(), Arc::new(SystemClock), PATIENCE).await;
+        let error = opened.unwrap_err().to_string();
+        assert!(error.contains("entry 3 of the checkpoint log cannot be used: "), "{error}");
+        assert!(error.contains(expected), "{error}");
+    };
+    check(r#"{"format":2}"#, "written by a newer millstream, format 2; this one reads up to 1").await;
+    check("garbage", "not a checkpoint record of format 1").await;
+    let other = r#"{"format":1,"sequence":3,"previous":null,"session":"s","nonce":1,"written_at_us":0,"body":{"control":{"retention":{"boundary":1}}}}"#;
+    check(other, "it continues another history of the log than the entry before it").await;
+}
+
+#[tokio::test]
+async fn a_store_without_conditional_puts_lets_every_racer_win() {
+    let store: Arc<dyn ObjectStore> = Arc::new(FaultyStore::overwriting());
+    assert!(lake::race(&store).await.unwrap() > 1);
+}
