@@ -28,8 +28,8 @@ pub const PLUGIN_FOLDER: &str = "_millstream/plugins";
 pub fn plan(config: &Config, engine: &Engine) -> Result<Vec<Arc<StreamPlan>>, RunError> {
     let mut loaded = Loaded::new(engine);
     let streams = config.streams.iter().map(|stream| {
-        let from_folder = |step: &StepConfig| loaded.from_folder(config, step);
-        let plugins = stream.steps.iter().map(from_folder).collect::<Result<Vec<_>, _>>()?;
+        let folder_plugin = |step: &StepConfig| loaded.folder_plugin(config, step);
+        let plugins = stream.steps.iter().map(folder_plugin).collect::<Result<Vec<_>, _>>()?;
         Ok(Arc::new(StreamPlan::new(stream, &plugins)?))
     });
     streams.collect()
@@ -87,7 +87,7 @@ async fn plan_with_log(
     for stream in &config.streams {
         let mut plugins = Vec::new();
         for step in &stream.steps {
-            let dropped_in = loaded.from_folder(config, step)?;
+            let dropped_in = loaded.folder_plugin(config, step)?;
             let is_step = |used: &&PluginUse| used.stream == stream.name && used.step == step.name;
             let desired = log.state().plugins().iter().find(is_step);
             let plugin = match desired.map(|used| used.plugin) {
@@ -101,7 +101,7 @@ async fn plan_with_log(
                         log = digest.short(),
                         "the plugin folder holds a version that was replaced; running the one in the log"
                     );
-                    loaded.from_lake(lake, &step.plugin, digest).await?
+                    loaded.lake_plugin(lake, &step.plugin, digest).await?
                 }
                 _ => {
                     keep_in_lake(
@@ -153,7 +153,7 @@ impl<'a> Loaded<'a> {
         Self { engine, by_name: BTreeMap::new(), by_digest: BTreeMap::new() }
     }
 
-    fn from_folder(&mut self, config: &Config, step: &StepConfig) -> Result<Plugin, RunError> {
+    fn folder_plugin(&mut self, config: &Config, step: &StepConfig) -> Result<Plugin, RunError> {
         if let Some(plugin) = self.by_name.get(&step.plugin) {
             return Ok(plugin.clone());
         }
@@ -164,7 +164,7 @@ impl<'a> Loaded<'a> {
         Ok(plugin)
     }
 
-    async fn from_lake(&mut self, lake: &Lake, name: &str, digest: Digest) -> Result<Plugin, RunError> {
+    async fn lake_plugin(&mut self, lake: &Lake, name: &str, digest: Digest) -> Result<Plugin, RunError> {
         if let Some(plugin) = self.by_digest.get(&digest) {
             return Ok(plugin.clone());
         }

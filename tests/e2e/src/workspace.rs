@@ -29,7 +29,7 @@ impl Workspace {
         this.install("cleanse-vehicle");
         this.write(
             "millstream.toml",
-            &format!(
+            format!(
                 "[lake]\nurl = \"lake\"\n\n{source}\n\n[checkpoint]\ninterval = \"200ms\"\n\n[worker]\nthreads = 2\n\n{}",
                 vehicle_stream()
             ),

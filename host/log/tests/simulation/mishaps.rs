@@ -88,10 +88,10 @@ impl World {
         let worker = self.workers.swap_remove(w);
         self.log(format!("{} is killed", worker.label()));
         self.happened.count("kill");
-        if let Some(Action::Create { sequence, bytes }) = worker.asked {
-            if self.rng.random_bool(0.7) {
-                self.delay(Kind::Entry, sequence, bytes);
-            }
+        if let Some(Action::Create { sequence, bytes }) = worker.asked
+            && self.rng.random_bool(0.7)
+        {
+            self.delay(Kind::Entry, sequence, bytes);
         }
         if !self.workers.iter().any(|other| other.name == worker.name && other.paused_until <= self.now) {
             self.spawn(worker.name);

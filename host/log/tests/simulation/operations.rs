@@ -219,11 +219,11 @@ impl World {
         };
         if remedy == Remedy::Reopen {
             worker.session = None;
-            if let Doing::Appending(plan) = doing {
-                if self.rng.random_bool(0.5) {
-                    written.clear();
-                    worker.carried = Some(plan);
-                }
+            if let Doing::Appending(plan) = doing
+                && self.rng.random_bool(0.5)
+            {
+                written.clear();
+                worker.carried = Some(plan);
             }
         }
         written.iter().for_each(|path| drop(self.store.files.remove(path)));

@@ -128,10 +128,10 @@ impl Worker {
             _ => held_in(state, store, p),
         };
         self.held.insert(p, held);
-        if rng.random_bool(0.85) {
-            if let Some(watermark) = state.watermarks().get(&partition(p)) {
-                self.watermarks.insert(p, *watermark);
-            }
+        if rng.random_bool(0.85)
+            && let Some(watermark) = state.watermarks().get(&partition(p))
+        {
+            self.watermarks.insert(p, *watermark);
         }
         self.assigned.insert(p);
     }

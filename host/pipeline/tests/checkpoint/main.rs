@@ -261,7 +261,7 @@ async fn leftovers_of_earlier_runs_are_cleaned() {
 
     let mut second = begin(&store, "w").await;
     let cleaned = second.clean_closed_sessions(&[Path::from("raw")]).await.unwrap();
-    assert_eq!(cleaned.closed, [session.clone()]);
+    assert_eq!(cleaned.closed, std::slice::from_ref(&session));
     assert_eq!(cleaned.deleted, [path(1), path(2)]);
     assert!(store.head(&Path::from(path(0))).await.is_ok(), "a live file stays");
     assert!(store.head(&Path::from(path(1))).await.is_err());
