@@ -97,9 +97,7 @@ impl Guest for Misbehave {
                 own.reads = vec![field("a", DataType::Float64, true), field("b", DataType::Float64, true)];
                 own.writes = vec![field("sum", DataType::Float64, true)];
             }
-            "not-utf8" | "falling-offsets" => {
-                own.writes = vec![field("text", DataType::Utf8, false)]
-            }
+            "not-utf8" | "falling-offsets" => own.writes = vec![field("text", DataType::Utf8, false)],
             "null" => own.writes = vec![field("new", DataType::Int64, false)],
             "explode" | "no-gather" => {
                 plan.outputs = vec![Output { name: "s".to_owned(), fields: vec![number()] }]
