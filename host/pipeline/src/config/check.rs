@@ -63,6 +63,9 @@ fn source(document: &Document, source: typed::Source) -> Result<SourceSettings, 
             if let Some(interval) = files.poll_interval {
                 settings.poll_interval = interval.0;
             }
+            if let Some(size) = files.line_bytes_max {
+                settings.line_bytes_max = positive(document, &["source", "files", "line_bytes_max"], size.0)?;
+            }
             Ok(SourceSettings::Files(settings))
         }
     }
@@ -88,6 +91,9 @@ fn kafka(document: &Document, kafka: typed::Kafka) -> Result<KafkaSettings, Conf
     };
     let mut settings = KafkaSettings::new(kafka.brokers, kafka.group);
     settings.start = start;
+    if let Some(timeout) = kafka.timeout {
+        settings.timeout = timeout.0;
+    }
     settings.properties = properties;
     Ok(settings)
 }

@@ -92,13 +92,13 @@ fn errors_name_file_line_and_key() {
     check(
         "dir = \".\"",
         "dir = \"absent\"",
-        "millstream.toml:6:7: `source.files.dir`: absent is not a folder",
+        "millstream.toml:6:1: `source.files.dir`: absent is not a folder",
     );
     check("[lake]", "[lake", "millstream.toml:2:6: ");
     check(
         "[streams.vehicle.schema]",
         "[[streams.vehicle.steps]]\nplugin = \"gone\"\n[streams.vehicle.schema]",
-        "millstream.toml:13:10: `streams.vehicle.steps.0.plugin`: no plugin `gone`: plugins/gone.wasm does not exist",
+        "millstream.toml:13:1: `streams.vehicle.steps.0.plugin`: no plugin `gone`: plugins/gone.wasm does not exist",
     );
     check(
         "[streams.vehicle]",

@@ -46,6 +46,7 @@ pub struct Kafka {
     pub group: String,
     #[serde(default)]
     pub start: Start,
+    pub timeout: Option<Span>,
     #[serde(default)]
     pub properties: BTreeMap<String, Property>,
 }
@@ -72,6 +73,7 @@ pub enum Start {
 pub struct Files {
     pub dir: PathBuf,
     pub poll_interval: Option<Span>,
+    pub line_bytes_max: Option<ByteSize>,
 }
 
 #[derive(Default, Deserialize)]
