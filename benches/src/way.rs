@@ -29,6 +29,7 @@ pub fn plan(steps: &[(&str, serde_json::Value)]) -> anyhow::Result<Arc<StreamPla
             config: config.clone(),
             outputs: Default::default(),
             limits: Limits::default(),
+            place: String::new(),
         });
     }
     let stream = StreamConfig {

@@ -1,5 +1,6 @@
 //! Exit codes, the same over releases.
 
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use millstream_pipeline::RunError;
@@ -9,10 +10,29 @@ const FAILURE: u8 = 1;
 const CONFIGURATION: u8 = 2;
 const ANOTHER_SOURCE: u8 = 3;
 
-/// Prints the error to standard error and gives the process's exit code.
+/// Prints the error to standard error and gives the process's exit code. A reader of our output that
+/// has seen enough (`| head`) is no error.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    let io = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    if io.into_iter().any(|error| error.kind() == ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    // Standard error may be closed, too, and then nobody is listening.
+    let _ = writeln!(std::io::stderr(), "error: {}", text(error));
     ExitCode::from(code(error))
+}
+
+/// The error and its causes; many errors say in their own text what caused them, and say it once.
+fn text(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 fn code(error: &anyhow::Error) -> u8 {
@@ -22,5 +42,20 @@ fn code(error: &anyhow::Error) -> u8 {
         Some(RunError::AnotherSource { .. }) => ANOTHER_SOURCE,
         _ if configuration => CONFIGURATION,
         _ => FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::text;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = std::io::Error::other("disk full");
+        let error =
+            Err::<(), _>(error).context("cannot write x: disk full").context("cannot go on").unwrap_err();
+        assert_eq!(text(&error), "cannot go on: cannot write x: disk full");
     }
 }

@@ -3,6 +3,7 @@
 
 mod args;
 mod exit;
+mod out;
 mod progress;
 mod show;
 mod summary;

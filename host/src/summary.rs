@@ -41,7 +41,7 @@ impl Summary {
             "records_per_second": self.rate(),
             "lag": self.lag,
             "checkpoint": self.checkpoint,
-            "streams": self.streams(),
+            "streams": self.streams().into_iter().map(|(stream, c)| (stream, counters(&c))).collect::<BTreeMap<_, _>>(),
         })
     }
 
@@ -55,6 +55,12 @@ impl Summary {
         let before = |stream: &str| self.before.as_ref().and_then(|b| b.get(stream)).unwrap_or(&nothing);
         self.now.iter().map(|(stream, now)| (stream.as_str(), difference(now, before(stream)))).collect()
     }
+}
+
+/// All counters, those that are zero too, so that a script can add them up.
+fn counters(counters: &Counters) -> serde_json::Value {
+    let Counters { r#in, out, dropped, dead, rows } = counters;
+    json!({ "in": r#in, "out": out, "dropped": dropped, "dead": dead, "rows": rows })
 }
 
 fn difference(now: &Counters, before: &Counters) -> Counters {
@@ -86,7 +92,7 @@ impl fmt::Display for Summary {
             let dead = counters.dead.values().sum::<u64>();
             writeln!(
                 f,
-                "stream {stream}: in {} = curated {} + dropped {} + dead {}",
+                "stream {stream}: in {} = out {} + dropped {} + dead {}",
                 count(counters.r#in),
                 count(counters.out),
                 count(dropped),

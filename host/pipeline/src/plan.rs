@@ -61,8 +61,10 @@ pub enum PlanError {
         source: SchemaError,
     },
     /// A plugin does not fit its place.
-    #[error("stream `{stream}`, step `{step}`: {source}")]
+    #[error("{place}: stream `{stream}`, step `{step}`: {source}")]
     Step {
+        /// `file:line:column` of the step in the configuration.
+        place: String,
         /// The stream.
         stream: String,
         /// The step.
@@ -162,7 +164,12 @@ fn planned_step(
     let event_time = stream.schema.event_time.as_ref().map(|event_time| event_time.column.as_str());
     let input = InputSpec { name: stream.name.clone(), schema };
     let step = plugin.configure(&config.config, &input, config.limits.clone()).map_err(|source| {
-        PlanError::Step { stream: stream.name.clone(), step: config.name.clone(), source: Box::new(source) }
+        PlanError::Step {
+            place: config.place.clone(),
+            stream: stream.name.clone(),
+            step: config.name.clone(),
+            source: Box::new(source),
+        }
     })?;
     let names: Vec<_> = step.outputs().iter().map(|output| output.name.clone()).collect();
     if let Some(output) = config.outputs.keys().find(|output| !names.contains(output)) {

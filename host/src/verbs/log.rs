@@ -1,23 +1,19 @@
 //! `millstream log show`: the entries of the checkpoint log, for people and scripts.
 
-use std::sync::Arc;
-
-use millstream_model::SystemClock;
 use millstream_model::entry::{Body, Control, Data, Entry};
-use millstream_pipeline::start;
 
-use crate::args;
 use crate::summary::count;
+use crate::{args, out};
 
 /// Shows entries.
 pub async fn log(verb: args::Log) -> anyhow::Result<()> {
     let args::Log::Show { from, lake } = verb;
-    let log = start::open_log(&super::open_lake(&lake)?, Arc::new(SystemClock)).await?;
+    let (_, log) = super::open_log(&lake).await?;
     for (entry, _) in log.entries(from).await? {
         if lake.json {
-            println!("{}", serde_json::to_string(&entry)?);
+            out::line(serde_json::to_string(&entry)?)?;
         } else {
-            println!("{:>8}  {}  {}", entry.sequence, entry.session.0, describe(&entry));
+            out::line(format_args!("{:>8}  {}  {}", entry.sequence, entry.session.0, describe(&entry)))?;
         }
     }
     Ok(())

@@ -5,8 +5,14 @@ pub mod run;
 pub mod tables;
 pub mod validate;
 
+use std::sync::Arc;
+
+use anyhow::bail;
+use millstream_model::SystemClock;
+use millstream_pipeline::checkpoint::CheckpointLog;
 use millstream_pipeline::config::Config;
 use millstream_pipeline::lake::Lake;
+use millstream_pipeline::start;
 
 use crate::args::{ConfigFile, LakeOrConfig};
 
@@ -15,11 +21,16 @@ fn read_config(file: &ConfigFile) -> anyhow::Result<Config> {
     Ok(Config::read(&file.config, std::env::vars())?)
 }
 
-/// The lake that the command line or the configuration names.
-fn open_lake(args: &LakeOrConfig) -> anyhow::Result<Lake> {
+/// The lake that the command line or the configuration names, and its log.
+async fn open_log(args: &LakeOrConfig) -> anyhow::Result<(Lake, CheckpointLog)> {
     let url = match &args.lake {
         Some(url) => url.clone(),
-        None => read_config(&args.config)?.lake_url,
+        None => Config::lake_url(&args.config.config, std::env::vars())?,
     };
-    Ok(Lake::open_existing(&url)?)
+    let lake = Lake::open_existing(&url)?;
+    let log = start::open_log(&lake, Arc::new(SystemClock)).await?;
+    if log.state().sequence() == 0 {
+        bail!("there is no checkpoint log in {}: nothing was ever committed there", lake.url());
+    }
+    Ok((lake, log))
 }

@@ -8,9 +8,9 @@ use millstream_model::SystemClock;
 use millstream_pipeline::run::{self, Progress, Until};
 use millstream_pipeline::start;
 
-use crate::args;
 use crate::progress::ProgressLine;
 use crate::summary::Summary;
+use crate::{args, out};
 
 /// Runs; prints a summary to standard output at the end.
 pub async fn run(args: args::Run) -> anyhow::Result<()> {
@@ -32,12 +32,7 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
         }
     };
     run::run(&config, &engine, Arc::new(SystemClock), until, stopped()?, observe).await?;
-    if args.json {
-        println!("{}", summary.json());
-    } else {
-        print!("{summary}");
-    }
-    Ok(())
+    if args.json { out::line(summary.json()) } else { out::text(summary) }
 }
 
 /// Resolves at the first SIGINT or SIGTERM. A second one ends the process at once: nothing is lost by

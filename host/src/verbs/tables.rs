@@ -1,15 +1,12 @@
 //! `millstream tables`: lists tables and their live files, and shows rows. Everything is read through
 //! the log, so files that no entry names are not seen.
 
-use std::sync::Arc;
-
-use millstream_model::SystemClock;
-use millstream_pipeline::{sink, start};
+use millstream_pipeline::sink;
 use serde_json::json;
 
 use crate::args::{LakeOrConfig, Tables};
 use crate::summary::count;
-use crate::{show, tables};
+use crate::{out, show, tables};
 
 /// Runs one of the table verbs.
 pub async fn tables(verb: Tables) -> anyhow::Result<()> {
@@ -21,49 +18,41 @@ pub async fn tables(verb: Tables) -> anyhow::Result<()> {
 }
 
 async fn list(args: &LakeOrConfig) -> anyhow::Result<()> {
-    let log = start::open_log(&super::open_lake(args)?, Arc::new(SystemClock)).await?;
+    let (_, log) = super::open_log(args).await?;
     for (table, files) in log.state().files() {
         let (files, rows, bytes) = tables::totals(files);
         if args.json {
-            println!("{}", json!({ "table": table, "files": files, "rows": rows, "bytes": bytes }));
+            out::line(json!({ "table": table, "files": files, "rows": rows, "bytes": bytes }))?;
         } else {
-            println!(
-                "{table:<24} {:>12} rows {:>8} files {:>14} bytes",
-                count(rows),
-                count(files as u64),
-                count(bytes)
-            );
+            let (rows, files, bytes) = (count(rows), count(files as u64), count(bytes));
+            out::line(format_args!("{table:<24} {rows:>12} rows {files:>8} files {bytes:>14} bytes"))?;
         }
     }
     Ok(())
 }
 
 async fn files(table: &str, args: &LakeOrConfig) -> anyhow::Result<()> {
-    let lake = super::open_lake(args)?;
-    let log = start::open_log(&lake, Arc::new(SystemClock)).await?;
+    let (lake, log) = super::open_log(args).await?;
     for file in tables::files(log.state(), table)?.values() {
         let path = lake.display_path(&file.path);
         if args.json {
             let json = json!({ "path": path, "rows": file.rows, "bytes": file.bytes, "partition": file.partition_values });
-            println!("{json}");
+            out::line(json)?;
         } else {
-            println!("{path}");
+            out::line(path)?;
         }
     }
     Ok(())
 }
 
 async fn show(table: &str, limit: usize, args: &LakeOrConfig) -> anyhow::Result<()> {
-    let lake = super::open_lake(args)?;
-    let log = start::open_log(&lake, Arc::new(SystemClock)).await?;
+    let (lake, log) = super::open_log(args).await?;
     let files: Vec<_> = tables::files(log.state(), table)?.values().cloned().collect();
     let rows = sink::read::first_rows(&lake.store(), &files, limit).await?;
     if args.json {
         let mut writer = arrow::json::LineDelimitedWriter::new(std::io::stdout());
         writer.write_batches(&rows.iter().collect::<Vec<_>>())?;
-        writer.finish()?;
-    } else {
-        print!("{}", show::rows(&rows)?);
+        return Ok(writer.finish()?);
     }
-    Ok(())
+    out::text(show::rows(&rows)?)
 }

@@ -2,10 +2,11 @@
 
 use millstream_engine::{Engine, EngineSettings};
 use millstream_pipeline::plan::StreamPlan;
+use millstream_pipeline::sink::TableSpec;
 use millstream_pipeline::start;
 use serde_json::json;
 
-use crate::args;
+use crate::{args, out};
 
 /// Checks, and prints what would run.
 pub fn validate(args: &args::Validate) -> anyhow::Result<()> {
@@ -13,38 +14,43 @@ pub fn validate(args: &args::Validate) -> anyhow::Result<()> {
     let engine =
         Engine::new(EngineSettings { cache_dir: config.cache_dir.clone(), ..EngineSettings::default() })?;
     let plans = start::plan(&config, &engine)?;
+    if args.json {
+        return plans.iter().try_for_each(|plan| out::line(json(plan)));
+    }
     for plan in &plans {
-        if args.json {
-            println!("{}", json(plan));
-        } else {
-            print_plan(plan);
-        }
+        out::text(describe(plan))?;
     }
-    if !args.json {
-        println!("{} is valid", args.config.config.display());
+    if let Some(plan) = plans.first() {
+        out::text(describe_table(&plan.dead_letters))?;
     }
-    Ok(())
+    out::line(format_args!("{} is valid", args.config.config.display()))
 }
 
-fn print_plan(plan: &StreamPlan) {
-    println!("stream {} from topic {}", plan.name, plan.topic);
+fn describe(plan: &StreamPlan) -> String {
+    let mut text = format!("stream {} from topic {}\n", plan.name, plan.topic);
     for step in &plan.steps {
         let plugin = step.step.plugin();
-        println!(
-            "  step {}: {} {} ({})",
+        let about = plugin.about();
+        text += &format!(
+            "  step {}: {} {} ({})\n",
             step.name,
-            plugin.about().name,
-            plugin.about().version,
+            about.name,
+            about.version,
             plugin.digest().short()
         );
     }
-    for (name, table) in plan.tables() {
-        println!("  table {name}, by day of {}", table.event_time);
-        for field in table.schema.fields() {
-            let null = if field.is_nullable() { "" } else { " not null" };
-            println!("    {}: {}{null}", field.name(), field.data_type());
-        }
+    // The dead letters are one table for all streams, and stand at the end.
+    let own = plan.tables().into_iter().filter(|(name, _)| *name != plan.dead_letters.name);
+    own.fold(text, |text, (_, table)| text + &describe_table(table))
+}
+
+fn describe_table(table: &TableSpec) -> String {
+    let mut text = format!("  table {}, by day of {}\n", table.name, table.event_time);
+    for field in table.schema.fields() {
+        let null = if field.is_nullable() { "" } else { " not null" };
+        text += &format!("    {}: {}{null}\n", field.name(), field.data_type());
     }
+    text
 }
 
 fn json(plan: &StreamPlan) -> serde_json::Value {

@@ -13,12 +13,18 @@ use millstream_model::schema::{ColumnSpec, ColumnType, EventTime, StreamSchema, 
 use super::document::Document;
 use super::error::ConfigError;
 use super::{CheckpointPolicy, Config, StepConfig, StreamConfig, WorkerSettings, path, typed};
-use crate::sink::SinkSettings;
+use crate::lake::Lake;
+use crate::sink::{DAY, SinkSettings};
 use crate::source::{FilesSettings, KafkaSettings, SourceSettings, Start};
+
+/// Shortest deadline of a call: the engine looks at the clock every 10 ms.
+const DEADLINE_MIN: Duration = Duration::from_millis(10);
+/// Smallest memory of a plugin: a Rust guest begins with 1 MiB of stack.
+const MEMORY_MIN: usize = 1 << 20;
 
 /// Checks the document.
 pub fn check(document: &Document) -> Result<Config, ConfigError> {
-    let file: typed::File = document.deserialize()?;
+    let file: typed::File = document.deserialize().map_err(hint_at_quotes)?;
     let plugins_dir = resolve(document, file.plugins.dir.unwrap_or_else(|| PathBuf::from("plugins")));
     let streams = streams(document, file.streams, &plugins_dir)?;
     Ok(Config {
@@ -33,6 +39,29 @@ pub fn check(document: &Document) -> Result<Config, ConfigError> {
     })
 }
 
+/// The URL of the lake, whatever else the file says.
+pub fn lake_only(document: &Document) -> Result<String, ConfigError> {
+    let file: typed::LakeOnly = document.deserialize()?;
+    lake_url(document, file.lake.url)
+}
+
+/// `location.lat = "float64"` is TOML for a table `location`, which is not what its writer meant.
+fn hint_at_quotes(error: ConfigError) -> ConfigError {
+    match error {
+        ConfigError::Invalid { place, key, message }
+            if key.starts_with("streams.")
+                && key.contains(".schema.")
+                && message.starts_with("unknown field") =>
+        {
+            let message = format!(
+                "{message}; a column whose name has a dot is written in quotes: \"location.lat\" = …"
+            );
+            ConfigError::Invalid { place, key, message }
+        }
+        error => error,
+    }
+}
+
 fn resolve(document: &Document, path: PathBuf) -> PathBuf {
     document.folder().join(path)
 }
@@ -43,32 +72,46 @@ fn lake_url(document: &Document, url: String) -> Result<String, ConfigError> {
             document.error(&["lake", "url"], "empty; expected a folder or a URL such as s3://bucket/lake")
         );
     }
+    if let Err(error) = Lake::check(&url) {
+        return Err(document.error(&["lake", "url"], error.to_string()));
+    }
     let is_path = !url.contains("://");
     Ok(if is_path { resolve(document, PathBuf::from(url)).to_string_lossy().into_owned() } else { url })
 }
 
 fn source(document: &Document, source: typed::Source) -> Result<SourceSettings, ConfigError> {
     match source {
-        typed::Source::Kafka(kafka) => Ok(SourceSettings::Kafka(self::kafka(document, kafka)?)),
-        typed::Source::Files(files) => {
-            let dir = resolve(document, files.dir);
-            if !dir.is_dir() {
-                let message = format!(
-                    "{} is not a folder; messages are read from DIR/<topic>/<partition>.jsonl",
-                    dir.display()
-                );
-                return Err(document.error(&["source", "files", "dir"], message));
-            }
-            let mut settings = FilesSettings::new(dir);
-            if let Some(interval) = files.poll_interval {
-                settings.poll_interval = interval.0;
-            }
-            if let Some(size) = files.line_bytes_max {
-                settings.line_bytes_max = positive(document, &["source", "files", "line_bytes_max"], size.0)?;
-            }
-            Ok(SourceSettings::Files(settings))
+        typed::Source { kafka: Some(kafka), files: None } => {
+            Ok(SourceSettings::Kafka(self::kafka(document, kafka)?))
+        }
+        typed::Source { kafka: None, files: Some(files) } => {
+            Ok(SourceSettings::Files(self::files(document, files)?))
+        }
+        typed::Source { kafka: Some(_), files: Some(_) } => Err(document
+            .error(&["source"], "two sources; a lake has one: choose [source.kafka] or [source.files]")),
+        typed::Source { kafka: None, files: None } => {
+            Err(document.error(&["source"], "no source; add [source.kafka] or [source.files]"))
         }
     }
+}
+
+fn files(document: &Document, files: typed::Files) -> Result<FilesSettings, ConfigError> {
+    let dir = resolve(document, files.dir);
+    if !dir.is_dir() {
+        let message = format!(
+            "{} is not a folder; messages are read from DIR/<topic>/<partition>.jsonl",
+            dir.display()
+        );
+        return Err(document.error(&["source", "files", "dir"], message));
+    }
+    let mut settings = FilesSettings::new(dir);
+    if let Some(interval) = files.poll_interval {
+        settings.poll_interval = interval.0;
+    }
+    if let Some(size) = files.line_bytes_max {
+        settings.line_bytes_max = positive(document, &["source", "files", "line_bytes_max"], size.0)?;
+    }
+    Ok(settings)
 }
 
 fn kafka(document: &Document, kafka: typed::Kafka) -> Result<KafkaSettings, ConfigError> {
@@ -172,6 +215,11 @@ fn streams(
             let message = "a stream's name is part of its tables' names: letters, digits, `_` and `-` only";
             return Err(document.error(&["streams", &name], message));
         }
+        if !is_topic(&stream.topic) {
+            let message =
+                "not a topic's name: 1 to 249 letters, digits, `.`, `_` and `-`, and not `.` or `..`";
+            return Err(document.error(&["streams", &name, "topic"], message));
+        }
         if let Some(other) = topics.insert(stream.topic.clone(), name.clone()) {
             let message = format!("topic `{}` is that of stream `{other}` already", stream.topic);
             return Err(document.error(&["streams", &name, "topic"], message));
@@ -185,6 +233,12 @@ fn streams(
 
 fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
+/// Kafka's own rule.
+fn is_topic(name: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    (1..=249).contains(&name.len()) && name.chars().all(legal) && name != "." && name != ".."
 }
 
 fn schema(document: &Document, stream: &str, typed: &typed::Stream) -> Result<StreamSchema, ConfigError> {
@@ -216,6 +270,12 @@ fn column(
     };
     if columns::is_system(name) {
         return Err(error("", "names that begin with an underscore are kept for millstream".to_owned()));
+    }
+    if name == DAY {
+        return Err(error(
+            "",
+            format!("tables are partitioned by `{DAY}`; name the column otherwise and add path = \"{DAY}\""),
+        ));
     }
     if typed.r#type != typed::ColumnType::Timestamp && (typed.zone.is_some() || typed.epoch.is_some()) {
         let key = if typed.zone.is_some() { "zone" } else { "epoch" };
@@ -276,7 +336,13 @@ fn one_column_per_path(document: &Document, stream: &str, columns: &[ColumnSpec]
     for column in columns {
         for path in &column.paths {
             if let Some(other) = owners.insert(path, &column.name) {
-                let message = format!("one of its paths is that of column `{other}` already");
+                let path = path::render(path);
+                let message = match other == &column.name {
+                    true => format!("`{path}` stands twice among its name, path and aliases"),
+                    false => format!(
+                        "`{path}` is read into column `{other}` already; a field goes into one column"
+                    ),
+                };
                 return Err(document.error(&["streams", stream, "schema", &column.name], message));
             }
         }
@@ -352,7 +418,8 @@ fn steps(
             config: serde_json::to_value(config)
                 .map_err(|error| document.error(&at("config"), error.to_string()))?,
             outputs: step.outputs,
-            limits: limits(&beside.limits),
+            limits: limits(document, &at("plugin"), &beside.limits)?,
+            place: document.place_of(&at("plugin")),
         });
     }
     Ok(steps)
@@ -363,7 +430,7 @@ fn plugin_file(path: &Path) -> Result<typed::PluginFile, ConfigError> {
     if path.is_file() { Document::read(path, [])?.deserialize() } else { Ok(typed::PluginFile::default()) }
 }
 
-fn limits(typed: &typed::Limits) -> Limits {
+fn limits(document: &Document, step: &[&str], typed: &typed::Limits) -> Result<Limits, ConfigError> {
     let mut limits = Limits::default();
     if let Some(deadline) = typed.deadline {
         limits.deadline = deadline.0;
@@ -374,5 +441,11 @@ fn limits(typed: &typed::Limits) -> Limits {
     if let Some(output) = typed.output {
         limits.output_bytes = output.0;
     }
-    limits
+    if limits.deadline < DEADLINE_MIN {
+        return Err(document.error(step, "limits.deadline beside the plugin is shorter than 10ms"));
+    }
+    if limits.memory_bytes < MEMORY_MIN {
+        return Err(document.error(step, "limits.memory beside the plugin is smaller than 1MiB"));
+    }
+    Ok(limits)
 }

@@ -33,8 +33,9 @@ impl Document {
         path: &Path,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
+        let bytes = std::fs::read(path)
             .map_err(|source| ConfigError::Unreadable { file: path.to_owned(), source })?;
+        let text = String::from_utf8(bytes).map_err(|error| not_utf8(path, error.as_bytes()))?;
         let mut overrides: Vec<_> = environment.into_iter().filter_map(Override::parse).collect();
         overrides.sort_by(|a, b| a.variable.cmp(&b.variable));
         let document = Self { path: path.to_owned(), text, overrides };
@@ -57,10 +58,7 @@ impl Document {
         let key = keys.iter().map(|key| quote(key)).collect::<Vec<_>>().join(".");
         let place = match self.overrides.iter().find(|o| o.keys == keys) {
             Some(change) => format!("environment variable {}", change.variable),
-            None => {
-                let offset = self.table().ok().and_then(|root| find(root.get_ref(), keys));
-                self.place(offset.unwrap_or(0))
-            }
+            None => self.place_of(keys),
         };
         ConfigError::Invalid { place, key, message: message.into() }
     }
@@ -90,11 +88,30 @@ impl Document {
         ConfigError::Invalid { place, key: key.unwrap_or_default(), message: one_line(message) }
     }
 
+    /// `file:line:column` of the value of `keys`, or of its nearest parent.
+    pub fn place_of(&self, keys: &[&str]) -> String {
+        let offset = self.table().ok().and_then(|root| find(root.get_ref(), keys));
+        self.place(offset.unwrap_or(0))
+    }
+
     fn place(&self, offset: usize) -> String {
-        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
-        format!("{}:{line}:{column}", self.path.display())
+        place(&self.path, &self.text.as_bytes()[..offset.min(self.text.len())])
+    }
+}
+
+/// `file:line:column` behind `before`.
+fn place(path: &Path, before: &[u8]) -> String {
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+    format!("{}:{line}:{column}", path.display())
+}
+
+fn not_utf8(path: &Path, bytes: &[u8]) -> ConfigError {
+    let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+    ConfigError::Invalid {
+        place: place(path, &bytes[..valid]),
+        key: String::new(),
+        message: "not UTF-8; save the file as UTF-8".to_owned(),
     }
 }
 
@@ -110,7 +127,7 @@ impl Override {
         let (last, parents) = self.keys.split_last().expect("an override has two keys at least");
         for key in parents {
             let entry = table
-                .entry(Spanned::new(0..0, key.as_str().into()))
+                .entry(Spanned::new(0..0, existing(table, key).into()))
                 .or_insert_with(|| Spanned::new(0..0, DeValue::Table(DeTable::new())));
             let DeValue::Table(inner) = entry.get_mut() else {
                 return Err(ConfigError::Invalid {
@@ -123,9 +140,15 @@ impl Override {
         }
         let value = DeValue::parse(&self.value)
             .map_or_else(|_| DeValue::String(self.value.as_str().into()), |value| value.into_inner());
-        table.insert(Spanned::new(0..0, last.as_str().into()), Spanned::new(0..0, value));
+        table.insert(Spanned::new(0..0, existing(table, last).into()), Spanned::new(0..0, value));
         Ok(())
     }
+}
+
+/// The key of `table` that is `key` but for its case, which a variable's name does not keep.
+fn existing(table: &DeTable<'_>, key: &str) -> String {
+    let same = table.keys().map(|known| known.get_ref()).find(|known| known.eq_ignore_ascii_case(key));
+    same.map_or_else(|| key.to_owned(), |known| known.to_string())
 }
 
 /// Where the value of `keys` stands, or that of its longest prefix.

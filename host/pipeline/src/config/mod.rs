@@ -97,6 +97,8 @@ pub struct StepConfig {
     pub outputs: BTreeMap<String, String>,
     /// Limits from the file beside the plugin.
     pub limits: Limits,
+    /// `file:line:column` of the step, for errors that are found later.
+    pub place: String,
 }
 
 /// Reads a duration as the configuration writes it: `500ms`, `10s`, `5m`.
@@ -112,5 +114,13 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         check::check(&document::Document::read(path, environment)?)
+    }
+
+    /// The lake that the file at `path` names, whatever else is in it: all that a look at a lake needs.
+    pub fn lake_url(
+        path: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<String, ConfigError> {
+        check::lake_only(&document::Document::read(path, environment)?)
     }
 }

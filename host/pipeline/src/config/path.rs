@@ -19,6 +19,19 @@ pub fn parse(text: &str) -> Result<FieldPath, String> {
     Ok(path)
 }
 
+/// The path as it is written.
+pub fn render(path: &FieldPath) -> String {
+    let mut text = String::new();
+    for segment in path {
+        match segment {
+            PathSegment::Key(key) if text.is_empty() => text.push_str(key),
+            PathSegment::Key(key) => text.push_str(&format!(".{key}")),
+            PathSegment::Index(index) => text.push_str(&format!("[{index}]")),
+        }
+    }
+    text
+}
+
 fn parse_indices(mut text: &str) -> Option<Vec<PathSegment>> {
     let mut indices = Vec::new();
     while !text.is_empty() {
@@ -33,24 +46,17 @@ fn parse_indices(mut text: &str) -> Option<Vec<PathSegment>> {
 mod tests {
     use super::*;
 
-    fn render(path: &FieldPath) -> String {
-        path.iter()
-            .map(|segment| match segment {
-                PathSegment::Key(key) => format!("/{key}"),
-                PathSegment::Index(index) => format!("#{index}"),
-            })
-            .collect()
-    }
-
     #[test]
     fn paths() {
-        let check = |text: &str, expect: Option<&str>| {
-            assert_eq!(parse(text).ok().as_ref().map(render).as_deref(), expect, "{text}");
+        let check = |text: &str, segments: Option<usize>| {
+            let path = parse(text).ok();
+            assert_eq!(path.as_ref().map(Vec::len), segments, "{text}");
+            assert!(path.is_none_or(|path| render(&path) == text), "{text}");
         };
-        check("model", Some("/model"));
-        check("location.lat", Some("/location/lat"));
-        check("location[0]", Some("/location#0"));
-        check("a[1][2].b", Some("/a#1#2/b"));
+        check("model", Some(1));
+        check("location.lat", Some(2));
+        check("location[0]", Some(2));
+        check("a[1][2].b", Some(4));
         check("", None);
         check("a..b", None);
         check("[0]", None);

@@ -110,7 +110,12 @@ fn errors_name_file_line_and_key() {
         "[source.kafka]\nbrokers = \"x:1\"\n[source.kafka.properties]\n\"group.id\" = \"g\"",
         "`source.kafka.properties.\"group.id\"`: set by millstream; use source.kafka.group",
     );
-    check("[source.files]\ndir = \".\"", "[source]", "`source`");
+    check(
+        "[source.files]\ndir = \".\"",
+        "[source]",
+        "`source`: no source; add [source.kafka] or [source.files]",
+    );
+    check("[source.files]\ndir = \".\"", "", "`source`: no source; add [source.kafka] or [source.files]");
     check("[lake]\nurl = \"lake\"", "", "missing field `lake`");
 }
 
@@ -120,6 +125,11 @@ fn the_environment_wins_over_the_file() {
         read(GOOD, &[("MILLSTREAM_LAKE__URL", "s3://bucket/lake"), ("MILLSTREAM_WORKER__THREADS", "7")]);
     let config = config.unwrap();
     assert_eq!((config.lake_url.as_str(), config.worker.threads), ("s3://bucket/lake", 7));
+    let config = read(GOOD, &[("MILLSTREAM_STREAMS__VEHICLE__EVENT_TIME__ZONE", "UTC")]).unwrap();
+    assert_eq!(config.streams[0].schema.event_time.as_ref().unwrap().zone.as_deref(), Some("UTC"));
+    let text = GOOD.replace("device =", "deviceId =");
+    let config = read(&text, &[("MILLSTREAM_STREAMS__VEHICLE__SCHEMA__DEVICEID", "int64")]).unwrap();
+    assert_eq!(config.streams[0].schema.columns.len(), 4, "the case of a key is not in a variable's name");
     let error = read(GOOD, &[("MILLSTREAM_WORKER__THREADS", "many")]).unwrap_err();
     assert!(error.contains("MILLSTREAM_WORKER__THREADS"), "{error}");
     let error = read(GOOD, &[("MILLSTREAM_WORKER__THREADS", "0")]).unwrap_err();

@@ -13,6 +13,7 @@ use super::units::{ByteSize, Span};
 #[serde(deny_unknown_fields)]
 pub struct File {
     pub lake: Lake,
+    #[serde(default)]
     pub source: Source,
     #[serde(default)]
     pub checkpoint: Checkpoint,
@@ -23,6 +24,12 @@ pub struct File {
     pub streams: Ordered<Stream>,
 }
 
+/// The part of the file that a look at a lake needs.
+#[derive(Deserialize)]
+pub struct LakeOnly {
+    pub lake: Lake,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lake {
@@ -31,11 +38,12 @@ pub struct Lake {
     pub open_files: Option<usize>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Source {
-    Kafka(Kafka),
-    Files(Files),
+/// Exactly one of them; an enum's own errors would not say so in words of the file.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    pub kafka: Option<Kafka>,
+    pub files: Option<Files>,
 }
 
 #[derive(Deserialize)]

@@ -22,6 +22,9 @@ use url::Url;
 
 pub use self::durable::DurableLocal;
 
+/// Schemes of remote stores.
+const SCHEMES: [&str; 8] = ["s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss"];
+
 /// Creates that race in [`Lake::probe`].
 const RACERS: usize = 4;
 
@@ -153,6 +156,17 @@ impl Lake {
         let root = Path::from_url_path(parsed.path()).map_err(|error| invalid(&error.to_string()))?;
         let store = Arc::new(PrefixStore::new(store, root));
         Ok(Self { url: url.trim_end_matches('/').to_owned(), folder: None, variables, store })
+    }
+
+    /// Checks that `url` is one that [`Lake::open`] understands, without touching anything.
+    pub fn check(url: &str) -> Result<(), LakeError> {
+        let invalid = |reason: String| LakeError::Url { url: url.to_owned(), reason };
+        let Some((scheme, _)) = url.split_once("://") else { return Ok(()) };
+        Url::parse(url).map_err(|error| invalid(error.to_string()))?;
+        if scheme == "file" || SCHEMES.contains(&scheme) {
+            return Ok(());
+        }
+        Err(invalid(format!("the scheme `{scheme}` is not known")))
     }
 
     /// As [`Lake::open`], for looking only: a folder that does not exist is an error, and is not made.
