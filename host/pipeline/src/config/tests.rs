@@ -86,7 +86,7 @@ fn errors_name_file_line_and_key() {
     check(
         "\"device_id\"",
         "\"id\"",
-        "`streams.vehicle.schema.device`: one of its paths is that of column `id` already",
+        "`streams.vehicle.schema.device`: `id` is read into column `id` already",
     );
     check("id = {", "_id = {", "`streams.vehicle.schema._id`: names that begin with an underscore");
     check(
@@ -115,6 +115,24 @@ fn errors_name_file_line_and_key() {
         "[source]",
         "`source`: no source; add [source.kafka] or [source.files]",
     );
+    check(
+        "\"device_id\"",
+        "\"device\"",
+        "`streams.vehicle.schema.device`: `device` stands twice among its name, path and aliases",
+    );
+    check("\"location.lat\" =", "location.lat =", "a column whose name has a dot is written in quotes");
+    check(
+        "timestamp = \"string\"",
+        "timestamp = \"string\"\nday = \"int32\"",
+        "`streams.vehicle.schema.day`: tables are partitioned by `day`",
+    );
+    check("vehicle_data", "../vehicle_data", "`streams.vehicle.topic`: not a topic's name");
+    check(
+        "\"lake\"",
+        "\"ftp://lake\"",
+        "millstream.toml:3:1: `lake.url`: `ftp://lake` is not a lake: the scheme",
+    );
+    check("[lake]", "[source.kafka]\nbrokers = \"x:1\"\n[lake]", "two sources; a lake has one");
     check("[source.files]\ndir = \".\"", "", "`source`: no source; add [source.kafka] or [source.files]");
     check("[lake]\nurl = \"lake\"", "", "missing field `lake`");
 }
