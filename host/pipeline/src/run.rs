@@ -17,7 +17,7 @@ use crate::error::RunError;
 use crate::lake::Lake;
 use crate::plan::StreamPlan;
 use crate::sink::FileNames;
-use crate::source::{self, Remedy, Source, SourceEvent};
+use crate::source::{self, Remedy, Source, SourceError, SourceEvent};
 use crate::start;
 use crate::task::{TaskError, TaskReport, TaskStart};
 use crate::telemetry::{TaskGauge, Telemetry};
@@ -28,6 +28,10 @@ use crate::worker::{Command, Event, Quota, WorkerThread};
 const EVENTS_MAX: usize = 64;
 /// Shortest time between two looks at the clock.
 const TICK: Duration = Duration::from_millis(20);
+/// Time between two attempts to open a partition that the source does not give now.
+const OPEN_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a partition may stay unopened before the run gives up.
+const OPEN_PATIENCE: Duration = Duration::from_secs(60);
 
 /// When a run ends by itself: as soon as all that is set here holds. With nothing set, it does not.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,7 +80,10 @@ pub async fn run(
             let coordinator = Coordinator::new(config, &lake, source.clone(), started)?;
             coordinator.run(inbox, until, stop, observe).await
         }
-        Err(error) => Err(error),
+        Err(error) => {
+            drop(inbox);
+            Err(error)
+        }
     };
     // Leaving the group waits for the broker, which is nothing for an async thread. The receiver of
     // its last events is gone by now, so nobody has to acknowledge them.
@@ -104,7 +111,11 @@ struct Coordinator<'a> {
     events: mpsc::Receiver<Event>,
     telemetry: Arc<Telemetry>,
     assigned: BTreeMap<TopicPartition, Arc<TaskGauge>>,
-    /// False until the source has said for the first time which partitions are ours.
+    /// Partitions that are ours and could not be opened, since when.
+    unopened: BTreeMap<TopicPartition, Instant>,
+    /// When they are tried again.
+    open_again: Instant,
+    /// False until the source has said which partitions are ours, and in the middle of a rebalance.
     assignment_known: bool,
     last_checkpoint: Instant,
 }
@@ -140,6 +151,8 @@ impl<'a> Coordinator<'a> {
             events,
             telemetry,
             assigned: BTreeMap::new(),
+            unopened: BTreeMap::new(),
+            open_again: Instant::now(),
             assignment_known: false,
             last_checkpoint: Instant::now(),
         })
@@ -163,11 +176,7 @@ impl<'a> Coordinator<'a> {
                 () = &mut stop => break,
                 Some(event) = source_events.recv() => self.on_source(event).await?,
                 Some(event) = self.events.recv() => self.on_worker(event).await?,
-                _ = ticks.tick() => {
-                    if self.last_checkpoint.elapsed() >= self.config.checkpoint.interval {
-                        self.checkpoint(Command::Barrier).await?;
-                    }
-                }
+                _ = ticks.tick() => self.on_tick().await?,
             }
             if observed.elapsed() >= Duration::from_secs(1) {
                 observed = Instant::now();
@@ -178,8 +187,36 @@ impl<'a> Coordinator<'a> {
             }
         }
         self.checkpoint(Command::Drain).await?;
+        self.unheard_failure()?;
         observe(self.progress(start, true));
         Ok(())
+    }
+
+    async fn on_tick(&mut self) -> Result<(), RunError> {
+        if self.last_checkpoint.elapsed() >= self.config.checkpoint.interval {
+            self.checkpoint(Command::Barrier).await?;
+        }
+        if !self.unopened.is_empty() && Instant::now() >= self.open_again {
+            self.open(self.unopened.keys().cloned().collect()).await?;
+        }
+        Ok(())
+    }
+
+    /// The error of a task that failed while it was asked to finish: what it did is not committed.
+    fn unheard_failure(&mut self) -> Result<(), RunError> {
+        while let Ok(event) = self.events.try_recv() {
+            if let Event::Failed(task, error @ (TaskError::Sink(_) | TaskError::DeadLetters(_))) = event
+                && self.is_current(&task)
+            {
+                return Err(RunError::Task { partition: task.partition.clone(), error });
+            }
+        }
+        Ok(())
+    }
+
+    /// True if `task` is the one that reads its partition now, not an earlier one.
+    fn is_current(&self, task: &Arc<TaskGauge>) -> bool {
+        self.assigned.get(&task.partition).is_some_and(|current| Arc::ptr_eq(current, task))
     }
 
     fn progress(&self, start: Instant, last: bool) -> Progress<'_> {
@@ -204,7 +241,7 @@ impl<'a> Coordinator<'a> {
                 if !lost {
                     self.checkpoint(Command::Barrier).await?;
                 }
-                self.close(&partitions);
+                self.forget(&partitions);
                 done.done();
                 Ok(())
             }
@@ -213,19 +250,25 @@ impl<'a> Coordinator<'a> {
     }
 
     async fn on_worker(&mut self, event: Event) -> Result<(), RunError> {
-        match event {
-            Event::Pressure => self.checkpoint(Command::Barrier).await,
-            Event::Failed(partition, TaskError::Source(error)) if error.remedy() == Remedy::Reopen => {
+        let (task, error) = match event {
+            Event::Pressure => return self.checkpoint(Command::Barrier).await,
+            // What an earlier task of a partition says does not concern the one that reads it now.
+            Event::Failed(task, _) if !self.is_current(&task) => return Ok(()),
+            Event::Failed(task, error) => (task, error),
+        };
+        let partition = task.partition.clone();
+        match error {
+            TaskError::Source(error) if error.remedy() == Remedy::Reopen => {
                 tracing::warn!(%partition, %error, "reading again from the last checkpoint");
                 self.close(std::slice::from_ref(&partition));
                 self.open(vec![partition]).await
             }
-            Event::Failed(partition, TaskError::Source(error)) if error.remedy() == Remedy::Forget => {
+            TaskError::Source(error) if error.remedy() == Remedy::Forget => {
                 tracing::info!(%partition, %error, "the partition is not ours any more");
-                self.close(std::slice::from_ref(&partition));
+                self.forget(&[partition]);
                 Ok(())
             }
-            Event::Failed(partition, error) => {
+            error => {
                 // What the other tasks did is good: it is committed before the process gives up.
                 self.close(std::slice::from_ref(&partition));
                 self.checkpoint(Command::Drain).await?;
@@ -234,13 +277,29 @@ impl<'a> Coordinator<'a> {
         }
     }
 
-    /// Opens partitions where the log says, and hands them to their threads.
+    /// Opens partitions where the log says, and hands them to their threads. Those that the source does
+    /// not give now are tried again later.
     async fn open(&mut self, partitions: Vec<TopicPartition>) -> Result<(), RunError> {
         self.log.refresh().await?;
         let mut starts: BTreeMap<usize, Vec<TaskStart>> = BTreeMap::new();
+        let mut answers = true;
         for partition in partitions {
+            if !answers {
+                // Each would cost the source's time-out.
+                self.unopened.entry(partition).or_insert_with(Instant::now);
+                continue;
+            }
             let Some(plan) = self.plans.get(&partition.topic).cloned() else { continue };
-            let (reader, position) = self.open_reader(&partition).await?;
+            let (reader, position) = match self.open_reader(&partition).await {
+                Ok(opened) => opened,
+                Err(RunError::Source(error)) => {
+                    answers = error.remedy() != Remedy::Retry;
+                    self.not_opened(partition, error)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            self.unopened.remove(&partition);
             let gauge = Arc::new(TaskGauge::new(partition.clone(), position.offset));
             self.assigned.insert(partition.clone(), gauge.clone());
             // Co-numbered partitions of several topics meet on one thread.
@@ -260,6 +319,27 @@ impl<'a> Coordinator<'a> {
             self.send(thread, Command::Open(starts))?;
         }
         Ok(())
+    }
+
+    /// Notes a partition to be opened later, if that may help.
+    fn not_opened(&mut self, partition: TopicPartition, error: SourceError) -> Result<(), RunError> {
+        match error.remedy() {
+            Remedy::Retry | Remedy::Reopen => {
+                let since = *self.unopened.entry(partition.clone()).or_insert_with(Instant::now);
+                if since.elapsed() >= OPEN_PATIENCE {
+                    return Err(RunError::Source(error));
+                }
+                tracing::warn!(%partition, %error, "the partition cannot be opened; trying again");
+                self.open_again = Instant::now() + OPEN_INTERVAL;
+                Ok(())
+            }
+            Remedy::Forget => {
+                tracing::info!(%partition, %error, "the partition is not ours any more");
+                self.unopened.remove(&partition);
+                Ok(())
+            }
+            Remedy::FixConfiguration | Remedy::FixData => Err(RunError::Source(error)),
+        }
     }
 
     /// A reader at the partition's position in the log. What the source no longer has is written to
@@ -288,14 +368,25 @@ impl<'a> Coordinator<'a> {
                 Data { source: self.source.identity().to_owned(), ranges: vec![range], ..Data::default() };
             match self.log.append(Body::Data(data)).await {
                 // Whoever wrote in between has moved the position: look again.
-                Ok(_) | Err(AppendError::Rejected(_) | AppendError::Fenced) => self.log.refresh().await?,
+                Err(AppendError::Rejected(rejection)) if begins_again(&rejection) => {
+                    self.log.refresh().await?
+                }
+                Ok(_) | Err(AppendError::Fenced) => self.log.refresh().await?,
                 Err(error) => return Err(RunError::Refused(error)),
             }
         }
     }
 
+    /// Closes partitions that are not ours any more.
+    fn forget(&mut self, partitions: &[TopicPartition]) {
+        self.close(partitions);
+        // Whoever lost all its partitions is in the middle of a rebalance, not at the end of its work.
+        self.assignment_known &= !(self.assigned.is_empty() && self.unopened.is_empty());
+    }
+
     fn close(&mut self, partitions: &[TopicPartition]) {
         self.assigned.retain(|partition, _| !partitions.contains(partition));
+        self.unopened.retain(|partition, _| !partitions.contains(partition));
         for thread in &self.threads {
             thread.send(Command::Close(Some(partitions.to_vec())));
         }
@@ -397,7 +488,7 @@ impl<'a> Coordinator<'a> {
     async fn is_caught_up(&mut self) -> Result<bool, RunError> {
         let at_end =
             |gauges: &BTreeMap<_, Arc<TaskGauge>>| gauges.values().all(|gauge| gauge.lag() == Some(0));
-        if !self.assignment_known || !at_end(&self.assigned) {
+        if !self.assignment_known || !self.unopened.is_empty() || !at_end(&self.assigned) {
             return Ok(false);
         }
         self.checkpoint(Command::Barrier).await?;

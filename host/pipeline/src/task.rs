@@ -55,6 +55,8 @@ pub struct Task {
     range: OffsetRange,
     cursor: Option<u64>,
     warned: Option<Instant>,
+    /// Why nothing more can be read, until what was read before is reported.
+    held: Option<SourceError>,
 }
 
 /// What a task did since the last checkpoint.
@@ -103,6 +105,7 @@ impl Task {
             range: OffsetRange::new(offset, offset),
             cursor: start.position.cursor,
             warned: None,
+            held: None,
             start,
         }
     }
@@ -110,6 +113,11 @@ impl Task {
     /// The partition.
     pub fn partition(&self) -> &TopicPartition {
         &self.start.partition
+    }
+
+    /// What the task was opened with; tells it from an earlier task of its partition.
+    pub fn gauge(&self) -> &Arc<TaskGauge> {
+        &self.start.gauge
     }
 
     /// The stream's plan.
@@ -125,6 +133,9 @@ impl Task {
         uploads: &Uploads,
         telemetry: &Telemetry,
     ) -> Result<usize, TaskError> {
+        if let Some(error) = self.held.take() {
+            return self.pause(error);
+        }
         let mut batch = MessageBatch::new(self.start.partition.clone(), self.range.end);
         if let Err(error) = self.start.reader.fill(&mut batch, limits, Duration::ZERO) {
             // What was read before the error is good, and the error comes again.
@@ -142,10 +153,18 @@ impl Task {
         Ok(batch.len())
     }
 
-    /// Goes on after an error that passes by itself; says so, but not at every attempt.
+    /// Goes on after an error that passes by itself; says so, but not at every attempt. Any other one
+    /// comes out once what was read before it is reported: the source may not have that any more.
     fn pause(&mut self, error: SourceError) -> Result<usize, TaskError> {
-        if error.remedy() != Remedy::Retry {
-            return Err(error.into());
+        match error.remedy() {
+            Remedy::Retry => {}
+            Remedy::Forget => return Err(error.into()),
+            _ if self.range.is_empty() => return Err(error.into()),
+            _ => {
+                self.start.gauge.set(self.range.end, None);
+                self.held = Some(error);
+                return Ok(0);
+            }
         }
         if self.warned.is_none_or(|at| at.elapsed() > WARNING_INTERVAL) {
             self.warned = Some(Instant::now());

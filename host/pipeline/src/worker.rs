@@ -15,7 +15,7 @@ use crate::config::WorkerSettings;
 use crate::source::FillLimits;
 use crate::stage::Stage;
 use crate::task::{Task, TaskError, TaskReport, TaskStart};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{TaskGauge, Telemetry};
 use crate::uploads::Uploads;
 
 /// Commands that may wait for a thread. The coordinator sends a handful at most between two barriers,
@@ -41,8 +41,8 @@ pub enum Command {
 pub enum Event {
     /// Enough has been read for a checkpoint.
     Pressure,
-    /// A task cannot go on and has been given up.
-    Failed(TopicPartition, TaskError),
+    /// The task with this gauge cannot go on and has been given up.
+    Failed(Arc<TaskGauge>, TaskError),
 }
 
 /// When a thread asks for a checkpoint, and when it stops reading until there was one.
@@ -181,6 +181,8 @@ impl Worker {
         });
         self.rows = 0;
         self.asked = false;
+        // Before the reports, so that who has these can know which tasks failed meanwhile.
+        self.tell();
         // Nobody waits for the reports when the coordinator is gone, and then nothing is committed.
         let _ = reply.send(reports);
     }
@@ -220,7 +222,7 @@ impl Worker {
             match work(task, stage, uploads, telemetry) {
                 Ok(()) => true,
                 Err(error) => {
-                    unsent.push_back(Event::Failed(task.partition().clone(), error));
+                    unsent.push_back(Event::Failed(task.gauge().clone(), error));
                     false
                 }
             }

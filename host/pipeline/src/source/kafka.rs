@@ -3,7 +3,8 @@
 //! written as a hint and never read.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use millstream_model::entry::Position;
@@ -17,13 +18,16 @@ use tokio::sync::mpsc;
 
 use super::kafka_group::{self, Member, MemberContext};
 use super::kafka_log::FetcherContext;
-use super::kafka_partitions::{Partitions, failed};
+use super::kafka_partitions::{Partitions, failed, lock};
 use super::kafka_properties;
 use super::kafka_reader::KafkaReader;
 use super::{KafkaSettings, Opened, Skipped, Source, SourceError, SourceEvent, Start};
 
 /// Longest wait for the acknowledgement of a revocation; the group waits for all its members so long.
 const REVOCATION_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Longest wait for the group to let its member go. One that ends without leaving keeps its partitions
+/// from everybody, its own next run included, until its session times out.
+const LEAVE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long a client that got no answer may take to say why.
 const REPORT_WAIT: Duration = Duration::from_millis(50);
 /// librdkafka's default of `max.poll.interval.ms`.
@@ -37,6 +41,8 @@ pub(super) struct KafkaSource {
     /// Owned by the thread that serves it; gone when the source has stopped.
     member: Weak<Member>,
     stopped: Arc<AtomicBool>,
+    /// Disconnected once that thread has left the group.
+    left: Mutex<Receiver<()>>,
 }
 
 impl KafkaSource {
@@ -62,14 +68,25 @@ impl KafkaSource {
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         member.subscribe(&topics).map_err(|error| failed("subscribe".to_owned(), &error))?;
         let weak = Arc::downgrade(&member);
+        let (leaving, left) = sync_channel(0);
         std::thread::Builder::new()
             .name("source-kafka".to_owned())
-            .spawn(move || kafka_group::run(member))
+            .spawn(move || {
+                kafka_group::run(member);
+                drop(leaving);
+            })
             .map_err(|error| SourceError::Kafka {
-            action: "start a thread".to_owned(),
-            reason: error.to_string(),
-        })?;
-        Ok(Self { identity, start: settings.start, partitions, member: weak, stopped })
+                action: "start a thread".to_owned(),
+                reason: error.to_string(),
+            })?;
+        Ok(Self {
+            identity,
+            start: settings.start,
+            partitions,
+            member: weak,
+            stopped,
+            left: Mutex::new(left),
+        })
     }
 
     /// Where to read on, and what is skipped by that, given the partition's ends.
@@ -122,6 +139,12 @@ impl Source for KafkaSource {
 
     fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
+        if lock(&self.left).recv_timeout(LEAVE_WAIT_MAX) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!(
+                "the consumer group does not let this worker go: its partitions are free again only when its \
+                 session times out"
+            );
+        }
     }
 }
 

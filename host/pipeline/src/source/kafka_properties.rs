@@ -33,7 +33,7 @@ const KEPT: [(&str, &str); 11] = [
     ("enable.auto.commit", "positions come from the checkpoint log; remove it"),
     ("auto.commit.enable", "positions come from the checkpoint log; remove it"),
     ("enable.auto.offset.store", "positions come from the checkpoint log; remove it"),
-    ("enable.partition.eof", "the end of a partition is no event here; remove it"),
+    ("enable.partition.eof", "the fetching client needs it; remove it"),
     ("allow.auto.create.topics", "topics are never created by reading them; create the topic"),
     ("log.queue", "logs go to millstream's own; remove it"),
     ("check.crcs", "messages are always checked; remove it"),
@@ -49,6 +49,7 @@ pub(super) fn fetcher(settings: &KafkaSettings) -> Result<ClientConfig, SourceEr
     for key in MEMBERSHIP {
         config.remove(key);
     }
+    config.set("enable.partition.eof", "true");
     Ok(config)
 }
 

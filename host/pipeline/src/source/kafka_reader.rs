@@ -2,7 +2,8 @@
 //! reader that is not polled costs at most the prefetch limit.
 //!
 //! Positions without a message (compaction, transaction markers, aborted transactions) are passed
-//! when the next message comes; at the very end of a partition they stay in front of the position.
+//! when the next message comes; at the very end of a partition they stay in front of the position, and
+//! librdkafka's event for the end says that nothing else is there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,10 @@ pub(super) struct KafkaReader {
     gate: Gate,
     partition: TopicPartition,
     next: Offset,
+    /// A message came, and with it news of where the partition ends.
+    begun: bool,
+    /// All that was there has been read, and no message came since.
+    at_end: bool,
     /// The partition does not have `next`; librdkafka has stopped fetching it.
     out_of_range: bool,
 }
@@ -36,7 +41,7 @@ impl KafkaReader {
         partition: TopicPartition,
         next: Offset,
     ) -> Self {
-        Self { queue, partitions, gate, partition, next, out_of_range: false }
+        Self { queue, partitions, gate, partition, next, begun: false, at_end: false, out_of_range: false }
     }
 
     fn take(
@@ -57,6 +62,7 @@ impl KafkaReader {
                 Some(Ok(message)) => {
                     push(batch, &message);
                     self.next = message.offset() + 1;
+                    (self.begun, self.at_end) = (true, false);
                 }
                 Some(Err(error)) => self.on_error(&error)?,
             }
@@ -68,6 +74,10 @@ impl KafkaReader {
     /// The client mends most errors itself, by trying again.
     fn on_error(&mut self, error: &KafkaError) -> Result<(), SourceError> {
         match error {
+            KafkaError::PartitionEOF(_) => {
+                self.at_end = true;
+                Ok(())
+            }
             KafkaError::MessageConsumptionFatal(_) => Err(failed(format!("read {}", self.partition), error)),
             _ if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
                 self.out_of_range = true;
@@ -114,7 +124,11 @@ impl PartitionReader for KafkaReader {
     }
 
     fn end_offset(&self) -> Option<Offset> {
-        self.partitions.cached_end(&self.partition)
+        match self.at_end {
+            true => Some(self.next),
+            // What was heard before the partition was opened (again) says only that there is more.
+            false => self.partitions.cached_end(&self.partition).filter(|end| self.begun || *end > self.next),
+        }
     }
 }
 

@@ -46,8 +46,9 @@ pub trait Source: Send + Sync {
     /// back from it; the call does not wait for the outcome.
     fn commit(&self, positions: &[(TopicPartition, Offset)]) -> Result<(), SourceError>;
 
-    /// Ends the source's threads and its membership in a group. The event channel closes soon after;
-    /// readers give nothing more.
+    /// Ends the source's threads and its membership in a group, and waits for that a few seconds at
+    /// most. Readers give nothing more. Nobody needs to listen for events any more, but a receiver that
+    /// is kept without being read can use up the wait.
     fn stop(&self);
 }
 
@@ -86,7 +87,8 @@ pub trait PartitionReader: Send {
     fn position(&self) -> Position;
 
     /// Where the partition ends as last heard; `None` if that is not known (yet). The difference to
-    /// [`position`](Self::position) is the lag. Costs no request.
+    /// [`position`](Self::position) is the lag: it is 0 only if the reader came to the end, also where
+    /// the last positions hold no message. Costs no request.
     fn end_offset(&self) -> Option<Offset>;
 }
 
