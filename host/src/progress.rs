@@ -27,12 +27,11 @@ impl ProgressLine {
         let seconds = (progress.elapsed - self.at).as_secs_f64();
         let rate = if seconds > 0.0 { (messages - self.messages) as f64 / seconds } else { 0.0 };
         (self.messages, self.at) = (messages, progress.elapsed);
-        let lag = progress.tasks.iter().map(|task| task.lag()).sum::<Option<u64>>();
         let line = format!(
             "{:>4}s  {:>9} records/s  lag {:>7}  {}",
             progress.elapsed.as_secs(),
             count(rate as u64),
-            lag.map_or("?".to_owned(), count),
+            progress.lag.map_or("?".to_owned(), count),
             rows(progress),
         );
         let end = if progress.last || !self.terminal { "\n" } else { "" };

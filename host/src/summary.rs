@@ -30,7 +30,7 @@ impl Summary {
         self.before.get_or_insert_with(|| self.now.clone());
         self.elapsed = progress.elapsed;
         self.messages = progress.telemetry.messages.load(Ordering::Relaxed);
-        self.lag = progress.tasks.iter().map(|task| task.lag()).sum();
+        self.lag = progress.lag;
         self.checkpoint = progress.log.sequence();
     }
 

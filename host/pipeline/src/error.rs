@@ -8,6 +8,7 @@ use crate::config::ConfigError;
 use crate::lake::LakeError;
 use crate::plan::PlanError;
 use crate::sink::UploadError;
+use crate::sink::read::ReadError;
 use crate::source::SourceError;
 use crate::task::TaskError;
 
@@ -17,6 +18,24 @@ pub enum RunError {
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A table's column has another type than the table's rows have already.
+    #[error(
+        "table {table}: column `{column}` is now {now}, and the table's files have it as {before}; restore its type, \
+         or give the column, the stream or the lake another name"
+    )]
+    ColumnType {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// Type that the configuration makes it.
+        now: String,
+        /// Type in the files.
+        before: String,
+    },
+    /// The rows of a table cannot be looked at.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// A stream does not hold together.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -44,7 +63,7 @@ pub enum RunError {
     },
     /// The lake's log is of another source.
     #[error(
-        "the lake {lake} holds the offsets of source {bound}, and this is source {found}: offsets of two \
+        "the lake {lake} holds the offsets of source {bound}, and {place} is source {found}: offsets of two \
          sources must not be mixed; use another lake.url, or connect to the source it belongs to"
     )]
     AnotherSource {
@@ -52,7 +71,9 @@ pub enum RunError {
         lake: String,
         /// Identity of the source it belongs to.
         bound: String,
-        /// Identity of the source at hand.
+        /// The source at hand, as the configuration names it.
+        place: String,
+        /// Its identity.
         found: String,
     },
     /// The source failed for good.
@@ -72,6 +93,15 @@ pub enum RunError {
     /// The log cannot be read or written.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// Another process of this worker's name has taken over.
+    #[error(
+        "another millstream run of the name `{worker}` has taken this lake over, so this one stops; stop one of \
+         them for good, or give each a worker.name of its own"
+    )]
+    TakenOver {
+        /// The name.
+        worker: String,
+    },
     /// The log did not take an entry, and trying again does not help.
     #[error("{0}; start again to continue from the log")]
     Refused(AppendError),
@@ -86,6 +116,6 @@ pub enum RunError {
 impl RunError {
     /// True if nothing but a change of the configuration or of a plugin helps.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Plan(_) | Self::Plugin { .. })
+        matches!(self, Self::Config(_) | Self::Plan(_) | Self::Plugin { .. } | Self::ColumnType { .. })
     }
 }

@@ -49,8 +49,9 @@ pub struct Progress<'a> {
     pub elapsed: Duration,
     /// Live figures.
     pub telemetry: &'a Telemetry,
-    /// Where each task stands.
-    pub tasks: Vec<Arc<TaskGauge>>,
+    /// Messages between the tasks and the ends of their partitions; none as long as it is not known
+    /// which partitions are ours, or where one of them ends.
+    pub lag: Option<u64>,
     /// What is committed.
     pub log: &'a LogState,
     /// True at the last call.
@@ -223,10 +224,16 @@ impl<'a> Coordinator<'a> {
         Progress {
             elapsed: start.elapsed(),
             telemetry: &self.telemetry,
-            tasks: self.assigned.values().cloned().collect(),
+            lag: self.lag(),
             log: self.log.state(),
             last,
         }
+    }
+
+    fn lag(&self) -> Option<u64> {
+        let known = self.assignment_known && self.unopened.is_empty();
+        let lags = || self.assigned.values().map(|gauge| gauge.lag());
+        known.then(|| lags().sum::<Option<u64>>()).flatten()
     }
 
     async fn on_source(&mut self, event: SourceEvent) -> Result<(), RunError> {
@@ -435,6 +442,9 @@ impl<'a> Coordinator<'a> {
                 tracing::warn!("this worker fell behind the log's retention; beginning again at the log");
                 self.begin_again().await
             }
+            Err(AppendError::Rejected(Rejection::WriterNotOpen { .. })) => {
+                Err(RunError::TakenOver { worker: self.config.worker.name.clone() })
+            }
             Err(error) => Err(RunError::Refused(error)),
         }
     }
@@ -486,13 +496,11 @@ impl<'a> Coordinator<'a> {
 
     /// True once everything that the partitions hold has been read; commits it first.
     async fn is_caught_up(&mut self) -> Result<bool, RunError> {
-        let at_end =
-            |gauges: &BTreeMap<_, Arc<TaskGauge>>| gauges.values().all(|gauge| gauge.lag() == Some(0));
-        if !self.assignment_known || !self.unopened.is_empty() || !at_end(&self.assigned) {
+        if self.lag() != Some(0) {
             return Ok(false);
         }
         self.checkpoint(Command::Barrier).await?;
-        Ok(at_end(&self.assigned))
+        Ok(self.lag() == Some(0))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::error::RunError;
 use crate::lake::Lake;
 use crate::plan::StreamPlan;
 use crate::run::Started;
+use crate::sink::read;
 
 /// Folder of the checkpoint log in a lake.
 pub const LOG_FOLDER: &str = "_millstream/log";
@@ -53,12 +54,14 @@ pub async fn start(
     if let Some(bound) = log.state().source().filter(|bound| bound.source != identity) {
         let bound = bound.source.clone();
         return Err(RunError::AnotherSource {
+            place: config.source.to_string(),
             lake: lake.url().to_owned(),
             bound,
             found: identity.to_owned(),
         });
     }
     let plans = plan_with_log(config, engine, lake, &log).await?;
+    same_columns(lake, &log, &plans).await?;
     let session = log.open_session(&config.worker.name).await?;
     clean(&mut log, &plans).await?;
     if log.state().source().is_none() {
@@ -118,6 +121,31 @@ async fn plan_with_log(
         plans.push(Arc::new(StreamPlan::new(stream, &plugins)?));
     }
     Ok(plans)
+}
+
+/// Refuses a column whose type is not that of the rows a table has already: no reader could open such a
+/// table. Columns may be added and left out.
+async fn same_columns(lake: &Lake, log: &CheckpointLog, plans: &[Arc<StreamPlan>]) -> Result<(), RunError> {
+    for plan in plans {
+        for (name, table) in plan.tables() {
+            let files = log.state().files().get(name).into_iter().flat_map(BTreeMap::values);
+            // Any file will do; the last one by name is of the latest session.
+            let Some(file) = files.max_by_key(|file| &file.session) else { continue };
+            let before = read::schema(&lake.store(), file).await?;
+            for field in table.schema.fields() {
+                let known = before.field_with_name(field.name()).ok();
+                if let Some(known) = known.filter(|known| known.data_type() != field.data_type()) {
+                    return Err(RunError::ColumnType {
+                        table: name.to_owned(),
+                        column: field.name().clone(),
+                        now: field.data_type().to_string(),
+                        before: known.data_type().to_string(),
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Closes what earlier runs of this worker left open, and deletes the files they wrote that no entry

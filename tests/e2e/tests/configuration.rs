@@ -1,7 +1,7 @@
 //! Mistakes in a configuration, and in the world around it, as a user meets them: an exit code and a
 //! text that says where and what to do.
 
-use millstream_tests::Workspace;
+use millstream_tests::{Workspace, seeds};
 
 /// Changes the good configuration and expects `run` to end with `code` and these words.
 #[track_caller]
@@ -100,6 +100,31 @@ fn a_lake_is_looked_at_where_there_is_none() {
     assert_eq!(output.code, Some(1));
     assert!(output.stderr.contains("absent"), "{}", output.stderr);
     assert!(!workspace.path("absent").exists(), "looking made a folder");
+}
+
+#[test]
+fn a_column_that_changes_its_type_under_an_old_table() {
+    let workspace = Workspace::files();
+    workspace.write("messages/vehicle_data/0.jsonl", seeds("canonical", "vehicle_data"));
+    workspace.catch_up();
+    workspace.configure("year = \"int32\"", "year = \"string\"");
+    expect(&workspace, 2, &["table curated.vehicle", "column `year` is now Utf8", "Int32"]);
+    workspace.configure("year = \"string\"", "");
+    workspace.catch_up();
+}
+
+#[test]
+fn a_missing_log_entry_is_named_and_nothing_is_written() {
+    let workspace = Workspace::files();
+    workspace.write("messages/vehicle_data/0.jsonl", seeds("canonical", "vehicle_data"));
+    workspace.catch_up();
+    let entries = workspace.path("lake/_millstream/log/entries");
+    std::fs::remove_file(entries.join("00000000000000000002.json")).unwrap();
+    let before = std::fs::read_dir(&entries).unwrap().count();
+    expect(&workspace, 1, &["entry 2 of the checkpoint log is missing", "entries/00000000000000000002.json"]);
+    assert_eq!(std::fs::read_dir(&entries).unwrap().count(), before);
+    let output = workspace.millstream(&["tables", "list"]).run();
+    assert_eq!(output.code, Some(1), "{}", output.stdout);
 }
 
 #[test]

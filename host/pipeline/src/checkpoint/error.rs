@@ -22,6 +22,19 @@ pub enum LogError {
     /// The log itself is damaged, forked or of a newer version; a person must look at it.
     #[error(transparent)]
     Halted(#[from] Halt),
+    /// An entry is gone though later ones are there.
+    #[error(
+        "entry {missing} of the checkpoint log is missing though entry {found} is there: put {path} back from a backup; \
+         nothing was written"
+    )]
+    Missing {
+        /// Where the missing entry should be.
+        path: String,
+        /// The missing entry.
+        missing: Sequence,
+        /// A later one.
+        found: Sequence,
+    },
     /// An entry that is shown cannot be read.
     #[error("entry {sequence} of the checkpoint log cannot be read: {source}")]
     Entry {

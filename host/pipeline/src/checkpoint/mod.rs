@@ -77,7 +77,24 @@ impl CheckpointLog {
             session: None,
         };
         log.refresh().await?;
+        log.check_complete().await?;
         Ok(log)
+    }
+
+    /// Entries behind the head mean that one is missing, and must not be written again: a reader would
+    /// see another history.
+    async fn check_complete(&mut self) -> Result<(), LogError> {
+        let behind = self.store.sequences(self.state().sequence() + 1).await?;
+        if behind.is_empty() {
+            return Ok(());
+        }
+        // Or somebody has written in between.
+        self.refresh().await?;
+        let missing = self.state().sequence() + 1;
+        match behind.into_iter().find(|sequence| *sequence > missing) {
+            Some(found) => Err(LogError::Missing { path: self.store.entry_path(missing), missing, found }),
+            None => Ok(()),
+        }
     }
 
     /// The log as far as it was read.

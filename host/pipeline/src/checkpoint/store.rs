@@ -69,6 +69,11 @@ impl LogStore {
         self.read(&file(&self.entries, sequence)).await
     }
 
+    /// Where the entry numbered `sequence` is or should be, below the lake's root.
+    pub(super) fn entry_path(&self, sequence: Sequence) -> String {
+        file(&self.entries, sequence).to_string()
+    }
+
     /// Sequences of the entries that are there, from `from` on, rising.
     pub(super) async fn sequences(&self, from: Sequence) -> Result<Vec<Sequence>, LogError> {
         let listed = self.list(&self.entries).await?.into_iter().map(|(sequence, _)| sequence);

@@ -60,6 +60,15 @@ pub struct Opened {
     pub skipped: Option<Skipped>,
 }
 
+impl std::fmt::Display for SourceSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Kafka(kafka) => write!(f, "the cluster at {}", kafka.brokers),
+            Self::Files(files) => write!(f, "the folder {}", files.dir.display()),
+        }
+    }
+}
+
 /// Positions that are left out, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
