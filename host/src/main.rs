@@ -8,6 +8,7 @@ mod summary;
 mod tables;
 mod verbs;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -40,7 +41,9 @@ fn main() -> ExitCode {
 fn start_logging(format: args::LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MILLSTREAM_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     match format {
         args::LogFormat::Text => builder.with_target(false).init(),
         args::LogFormat::Json => builder.json().init(),
