@@ -43,7 +43,9 @@ fn main() -> ExitCode {
 fn start_logging(format: args::LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MILLSTREAM_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     match format {
         args::LogFormat::Text => {
             builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).init();

@@ -24,7 +24,7 @@ pub struct StepOutput {
     pub emitted: Vec<(usize, RecordBatch)>,
     /// Metrics of the calls that succeeded.
     pub metrics: Metrics,
-    /// Why the step's circuit opened, if it did so in this call.
+    /// Why the step's circuit opened, if this call opened it; told once for all instances of the step.
     pub circuit: Option<Arc<str>>,
 }
 

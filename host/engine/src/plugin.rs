@@ -261,13 +261,10 @@ impl Step {
         &self.shared.plan
     }
 
-    /// Opens the circuit. The first reason stays.
-    pub(crate) fn open_circuit(&self, reason: &str) -> &Arc<str> {
-        self.shared.circuit.get_or_init(|| {
-            tracing::error!(plugin = self.plugin().name(), stream = %self.checked_plan().input_name, reason,
-                "the circuit of a step opened: its rows go to the dead letters until it is replaced");
-            Arc::from(reason)
-        })
+    /// Opens the circuit; the reason, unless it was open before and has another one.
+    pub(crate) fn open_circuit(&self, reason: &str) -> Option<Arc<str>> {
+        let reason: Arc<str> = Arc::from(reason);
+        self.shared.circuit.set(Arc::clone(&reason)).is_ok().then_some(reason)
     }
 
     /// Starts and configures an instance; the error is why the step cannot go on.

@@ -143,7 +143,7 @@ impl<'a> Recovery<'a> {
                 }
                 Some(Verdict::Blame(cause, reason)) => self.reject(range, cause, &reason),
                 Some(Verdict::Open(reason)) => {
-                    self.opened = Some(Arc::clone(self.instance.step.open_circuit(&reason)));
+                    self.opened = self.instance.step.open_circuit(&reason);
                     pending.push(range);
                 }
                 None => {}

@@ -1,7 +1,7 @@
 //! What a stream's steps and tables are, worked out once at start: plugins are loaded and configured
 //! against the schema before any data flows. A [`StreamPlan`] is immutable and shared by all tasks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -87,6 +87,21 @@ pub enum PlanError {
         /// The output.
         output: String,
     },
+    /// An output's table has other rows already.
+    #[error(
+        "stream `{stream}`, step `{step}`: output `{output}` cannot go to table `{table}`, which holds other rows; \
+         name another one"
+    )]
+    TableTaken {
+        /// The stream.
+        stream: String,
+        /// The step.
+        step: String,
+        /// The output.
+        output: String,
+        /// The table.
+        table: String,
+    },
     /// A table is named for an output that the plugin does not have.
     #[error("stream `{stream}`, step `{step}`: plugin `{plugin}` has no output `{output}`; it has: {known}")]
     UnknownOutput {
@@ -153,6 +168,30 @@ impl StreamPlan {
         let own = [&self.raw, &self.dead_letters].into_iter().chain(&self.curated);
         own.chain(outputs).map(|table| (table.name.as_str(), table)).collect()
     }
+}
+
+/// Checks that no output goes to a table of other rows: one that millstream fills itself, or that another
+/// output fills with other columns.
+pub fn check_tables<'a>(plans: &'a [Arc<StreamPlan>]) -> Result<(), PlanError> {
+    let own = plans.iter().flat_map(|plan| [&plan.raw, &plan.dead_letters].into_iter().chain(&plan.curated));
+    let own: BTreeSet<_> = own.map(|table| &table.name).collect();
+    let mut shared: BTreeMap<&String, &Arc<TableSpec>> = BTreeMap::new();
+    for plan in plans {
+        let outputs = |step: &'a PlannedStep| {
+            step.outputs.iter().zip(step.step.outputs()).map(move |(table, output)| (step, table, output))
+        };
+        for (step, table, output) in plan.steps.iter().flat_map(outputs) {
+            if own.contains(&table.name) || *shared.entry(&table.name).or_insert(table) != table {
+                return Err(PlanError::TableTaken {
+                    stream: plan.name.to_string(),
+                    step: step.name.to_string(),
+                    output: output.name.clone(),
+                    table: table.name.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn planned_step(

@@ -2,6 +2,7 @@
 //! of tables and as dead letters; nothing here knows where they came from or go. One `Stage` belongs
 //! to one CPU thread and serves all its tasks of the stream, since instances hold no state.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch};
@@ -57,7 +58,15 @@ impl Stage {
             if rows.num_rows() == 0 {
                 break;
             }
-            let output = instance.process(&rows);
+            // What the plugin logs is logged within this span.
+            let span = tracing::error_span!("step", stream = &*self.plan.name, step = &*step.name);
+            let output = span.in_scope(|| instance.process(&rows));
+            if let Some(reason) = &output.circuit {
+                let plugin = step.step.plugin().digest().short();
+                span.in_scope(|| {
+                    tracing::error!(plugin, %reason, "the circuit of a step opened: its rows go to the dead letters until it is replaced");
+                });
+            }
             staged.dropped.extend(output.dropped.iter().map(|offset| (*offset, index)));
             staged.rejected.extend(output.rejected.into_iter().map(|row| reject(step, row)));
             for (output, rows) in output.emitted {
@@ -78,8 +87,8 @@ fn reject(step: &PlannedStep, row: RejectedRow) -> Rejected {
     Rejected { step: step.name.clone(), plugin: step.step.plugin().digest(), row }
 }
 
-/// The columns of `schema` out of `rows`; `_ordinal` numbers the rows of one offset, from 0. Rows of one
-/// offset stand next to each other: a step puts what it emits right behind its parent.
+/// The columns of `schema` out of `rows`; `_ordinal` numbers the rows of one offset, from 0. In the stream
+/// these stand next to each other, in another output they may lie anywhere.
 pub fn project(rows: &RecordBatch, schema: &SchemaRef) -> RecordBatch {
     let column = |name: &str| -> ArrayRef {
         if name == columns::ORDINAL {
@@ -95,13 +104,26 @@ pub fn project(rows: &RecordBatch, schema: &SchemaRef) -> RecordBatch {
 fn ordinals(rows: &RecordBatch) -> Int32Array {
     let offsets = rows.column_by_name(columns::OFFSET).expect("a batch carries its offsets");
     let offsets = offsets.as_primitive::<Int64Type>().values();
+    Int32Array::from(numbered(offsets))
+}
+
+fn numbered(offsets: &[Offset]) -> Vec<i32> {
     let mut ordinals = vec![0; offsets.len()];
-    for row in 1..offsets.len() {
-        if offsets[row] == offsets[row - 1] {
-            ordinals[row] = ordinals[row - 1] + 1;
+    if offsets.is_sorted() {
+        for row in 1..offsets.len() {
+            if offsets[row] == offsets[row - 1] {
+                ordinals[row] = ordinals[row - 1] + 1;
+            }
         }
+        return ordinals;
     }
-    Int32Array::from(ordinals)
+    let mut next: HashMap<Offset, i32> = HashMap::new();
+    for (ordinal, offset) in ordinals.iter_mut().zip(offsets) {
+        let next = next.entry(*offset).or_default();
+        *ordinal = *next;
+        *next += 1;
+    }
+    ordinals
 }
 
 /// Offsets of a batch's rows.
@@ -109,4 +131,17 @@ pub fn offsets(rows: &RecordBatch) -> &[Offset] {
     let column = rows.column_by_name(columns::OFFSET).expect("a batch carries its offsets");
     debug_assert_eq!(column.null_count(), 0);
     column.as_primitive::<Int64Type>().values()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbered;
+
+    /// A plugin may emit rows for another output in any order; two rows once had the same number.
+    #[test]
+    fn rows_of_one_offset_are_numbered_wherever_they_lie() {
+        assert_eq!(numbered(&[]), [] as [i32; 0]);
+        assert_eq!(numbered(&[3, 3, 4, 7, 7, 7]), [0, 1, 0, 0, 1, 2]);
+        assert_eq!(numbered(&[3, 4, 3, 4, 3]), [0, 0, 1, 1, 2]);
+    }
 }

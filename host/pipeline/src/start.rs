@@ -15,7 +15,7 @@ use crate::checkpoint::CheckpointLog;
 use crate::config::{Config, StepConfig};
 use crate::error::RunError;
 use crate::lake::Lake;
-use crate::plan::StreamPlan;
+use crate::plan::{StreamPlan, check_tables};
 use crate::run::Started;
 use crate::sink::read;
 
@@ -28,12 +28,14 @@ pub const PLUGIN_FOLDER: &str = "_millstream/plugins";
 /// be checked without a broker and a lake.
 pub fn plan(config: &Config, engine: &Engine) -> Result<Vec<Arc<StreamPlan>>, RunError> {
     let mut loaded = Loaded::new(engine);
-    let streams = config.streams.iter().map(|stream| {
+    let plans = config.streams.iter().map(|stream| {
         let folder_plugin = |step: &StepConfig| loaded.folder_plugin(config, step);
         let plugins = stream.steps.iter().map(folder_plugin).collect::<Result<Vec<_>, _>>()?;
         Ok(Arc::new(StreamPlan::new(stream, &plugins)?))
     });
-    streams.collect()
+    let plans = plans.collect::<Result<Vec<_>, RunError>>()?;
+    check_tables(&plans)?;
+    Ok(plans)
 }
 
 /// Opens the log at `lake` for reading and writing.
@@ -120,6 +122,7 @@ async fn plan_with_log(
         }
         plans.push(Arc::new(StreamPlan::new(stream, &plugins)?));
     }
+    check_tables(&plans)?;
     Ok(plans)
 }
 
@@ -200,12 +203,23 @@ impl<'a> Loaded<'a> {
         let bytes = async { lake.store().get(&path).await?.bytes().await };
         let bytes = bytes
             .await
+            .and_then(|bytes| check_digest(digest, bytes))
             .map_err(|source| RunError::PluginBytes { path: lake.display_path(path.as_ref()), source })?;
         let failed = |source| RunError::Plugin { place: lake.display_path(path.as_ref()), source };
         let plugin = self.engine.load_bytes(name, &bytes).map_err(failed)?;
         self.by_digest.insert(digest, plugin.clone());
         Ok(plugin)
     }
+}
+
+/// A file may have been replaced since it was loaded, or damaged since it was stored.
+fn check_digest<B: AsRef<[u8]>>(digest: Digest, bytes: B) -> object_store::Result<B> {
+    let found = Digest::of(bytes.as_ref());
+    if found == digest {
+        return Ok(bytes);
+    }
+    let source = format!("its bytes are those of {}, not of {}", found.short(), digest.short()).into();
+    Err(object_store::Error::Generic { store: "plugins", source })
 }
 
 fn plugin_path(digest: Digest) -> Path {
@@ -219,6 +233,7 @@ async fn keep_in_lake(lake: &Lake, plugin: &Plugin, file: &std::path::Path) -> R
     let failed = |source| RunError::PluginBytes { path: lake.display_path(path.as_ref()), source };
     let bytes = std::fs::read(file)
         .map_err(|source| object_store::Error::Generic { store: "plugin folder", source: Box::new(source) })
+        .and_then(|bytes| check_digest(plugin.digest(), bytes))
         .map_err(failed)?;
     let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
     match lake.store().put_opts(&path, bytes.into(), options).await {

@@ -36,6 +36,13 @@ fn follows_growth_and_waits_for_an_unfinished_line() {
     assert_eq!(rows, json!([[0, 0], [0, 1], [0, 2], [1, 0]]));
 }
 
+/// Without any file, catching up once never ended.
+#[test]
+fn has_caught_up_where_nothing_is() {
+    let workspace = Workspace::files();
+    workspace.catch_up();
+}
+
 #[test]
 fn a_file_that_was_cut_is_an_error() {
     let workspace = Workspace::files();

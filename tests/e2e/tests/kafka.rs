@@ -15,9 +15,13 @@ fn messages_of_a_foreign_client_arrive() {
     let count = messages.lines().count();
 
     let workspace = Workspace::kafka(&kafka.brokers);
+    // Longer than any test waits: a member that ends without leaving would keep its partitions so long.
+    workspace.configure("brokers =", "properties = { \"session.timeout.ms\" = 600000 }\nbrokers =");
     let summary = workspace.catch_up();
     let vehicle = &summary["streams"]["vehicle"];
     assert_eq!(vehicle["in"], json!(count));
+    // A run once ended without leaving the group, and the next one waited for its session's end.
+    assert_eq!(workspace.catch_up()["streams"]["vehicle"]["in"], json!(0));
     assert_eq!(vehicle["dead"]["missing `model`; found `mode`"], json!(100));
 
     let raw = duckdb(

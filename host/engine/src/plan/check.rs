@@ -36,7 +36,6 @@ pub(crate) fn check(plan: &guest::Plan, input: &InputSpec) -> Result<StepPlan, P
     };
     Ok(StepPlan {
         declared,
-        input_name: input.name.clone(),
         input: Arc::clone(&input.schema),
         output,
         offset_column,

@@ -38,8 +38,6 @@ pub struct Output {
 #[derive(Debug)]
 pub(crate) struct StepPlan {
     pub(crate) declared: Plan,
-    /// Name of the stream.
-    pub(crate) input_name: String,
     pub(crate) input: SchemaRef,
     pub(crate) output: SchemaRef,
     /// Position of `_offset` in the input.

@@ -90,13 +90,16 @@ struct Scanning {
 
 impl Scanning {
     fn run(mut self) {
+        // The first look is told even if nothing was found, so that it is known that nothing is there.
+        let mut told = false;
         while !self.stopped.load(Ordering::Acquire) {
             let event = match self.scan.find_new() {
-                Ok(added) if added.is_empty() => None,
+                Ok(added) if added.is_empty() && told => None,
                 Ok(added) => Some(SourceEvent::Assigned(added)),
                 Err((path, error)) => Some(SourceEvent::Failed(SourceError::Folder { path, error })),
             };
             let failed = matches!(event, Some(SourceEvent::Failed(_)));
+            told = true;
             let unheard = event.is_some_and(|event| self.events.blocking_send(event).is_err());
             if failed || unheard {
                 return;

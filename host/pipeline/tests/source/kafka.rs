@@ -105,6 +105,31 @@ fn an_aborted_transaction_leaves_a_gap() {
     assert_eq!(batch.range(), OffsetRange::new(0, 5));
 }
 
+/// The end of a transactional topic is a marker, which no position passes: catching up never ended.
+#[test]
+fn the_end_is_seen_behind_a_transaction() {
+    let broker = Broker::shared();
+    broker.create_topic("ended", 1);
+    let mut config = broker.config();
+    let producer: BaseProducer = config.set("transactional.id", "ended").create().unwrap();
+    producer.init_transactions(PATIENCE).unwrap();
+    producer.begin_transaction().unwrap();
+    producer.send(BaseRecord::<(), _>::to("ended").payload("last")).unwrap();
+    producer.commit_transaction(PATIENCE).unwrap();
+    let partition = TopicPartition::new("ended", 0);
+    let mut connected = connect(kafka(&broker), &["ended"]);
+    connected.assigned(std::slice::from_ref(&partition));
+    for position in [None, at(1)] {
+        let mut reader = connected.open(&partition, position).reader;
+        let deadline = Instant::now() + PATIENCE;
+        while reader.end_offset() != Some(1) || reader.position().offset != 1 {
+            let mut batch = MessageBatch::new(partition.clone(), reader.position().offset);
+            reader.fill(&mut batch, AMPLE, WAIT).unwrap();
+            assert!(Instant::now() < deadline, "{:?}", reader.end_offset());
+        }
+    }
+}
+
 #[test]
 fn what_retention_deleted_is_skipped_and_said() {
     let broker = Broker::shared();

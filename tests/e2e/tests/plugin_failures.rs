@@ -1,0 +1,63 @@
+//! Plugins that load and then fail, or want what they may not have.
+
+use millstream_tests::{Workspace, duckdb};
+use serde_json::json;
+
+/// Three numbers, and the guest `misbehave` as the step `guest` with the configuration `step`.
+fn workspace(step: &str) -> Workspace {
+    let workspace = Workspace::files();
+    workspace.install("misbehave");
+    workspace.write(
+        "millstream.toml",
+        format!(
+            "[lake]\nurl = \"lake\"\n[source.files]\ndir = \"messages\"\npoll_interval = \"20ms\"\n\
+             [worker]\nthreads = 2\n[streams.numbers]\ntopic = \"numbers\"\n[streams.numbers.schema]\n\
+             n = {{ type = \"int64\", required = true }}\na = \"float64\"\n\
+             [[streams.numbers.steps]]\nname = \"guest\"\nplugin = \"misbehave\"\n{step}\n"
+        ),
+    );
+    workspace.write("messages/numbers/0.jsonl", "{\"n\":1}\n{\"n\":-1}\n{\"n\":2}\n");
+    workspace
+}
+
+#[test]
+fn an_open_circuit_is_said_once_and_costs_the_rows_of_its_step_alone() {
+    let workspace = workspace("config = { mode = \"fatal\" }");
+    workspace.write("messages/numbers/1.jsonl", "{\"n\":-1}\n");
+    let output = workspace.millstream(&["run", "--until-caught-up"]).run();
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    let said: Vec<_> = output.stderr.lines().filter(|line| line.contains("circuit")).collect();
+    let [said] = said[..] else { panic!("{}", output.stderr) };
+    for part in ["ERROR", "stream=\"numbers\"", "step=\"guest\"", "plugin=", "no licence"] {
+        assert!(said.contains(part), "`{part}` is not in: {said}");
+    }
+    let causes = duckdb(&workspace.files_of("dead_letters"), "select cause, count(*) from t group by all");
+    assert_eq!(causes, json!([["circuit_open", 4]]));
+    let raw = duckdb(&workspace.files_of("raw.numbers"), "select count(*) from t");
+    assert_eq!(raw, json!([[4]]));
+}
+
+#[test]
+fn what_a_plugin_logs_names_its_stream_and_step() {
+    let workspace = workspace("config = { mode = \"chatty\" }");
+    let output = workspace.millstream(&["run", "--until-caught-up"]).run();
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    let line = output.stderr.lines().find(|line| line.contains("chatter")).expect("the plugin logs");
+    for part in ["WARN", "stream=\"numbers\"", "step=\"guest\"", "plugin=\"misbehave\""] {
+        assert!(line.contains(part), "`{part}` is not in: {line}");
+    }
+}
+
+/// This once ended the run at the first row that the plugin emitted.
+#[test]
+fn an_output_cannot_go_to_a_table_of_other_rows() {
+    for table in ["raw.numbers", "curated.numbers", "dead_letters"] {
+        let workspace =
+            workspace(&format!("config = {{ mode = \"alerts\" }}\noutputs = {{ alerts = \"{table}\" }}"));
+        let output = workspace.millstream(&["run", "--until-caught-up"]).run();
+        assert_eq!(output.code, Some(2), "{}", output.stderr);
+        let words = ["stream `numbers`", "step `guest`", "output `alerts`", table];
+        words.iter().for_each(|word| assert!(output.stderr.contains(word), "{word}: {}", output.stderr));
+        assert!(!workspace.path("lake").exists(), "the lake was touched");
+    }
+}
