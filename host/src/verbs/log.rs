@@ -12,7 +12,7 @@ use crate::summary::count;
 /// Shows entries.
 pub async fn log(verb: args::Log) -> anyhow::Result<()> {
     let args::Log::Show { from, lake } = verb;
-    let log = start::open_log(&super::open_lake(&lake)?, Arc::new(SystemClock)).await?;
+    let log = start::open_log(&super::open_lake(&lake).await?, Arc::new(SystemClock)).await?;
     for (entry, _) in log.entries(from).await? {
         if lake.json {
             println!("{}", serde_json::to_string(&entry)?);

@@ -15,11 +15,13 @@ fn read_config(file: &ConfigFile) -> anyhow::Result<Config> {
     Ok(Config::read(&file.config, std::env::vars())?)
 }
 
-/// The lake that the command line or the configuration names.
-fn open_lake(args: &LakeOrConfig) -> anyhow::Result<Lake> {
+/// The lake that the command line or the configuration names, for looking at it.
+async fn open_lake(args: &LakeOrConfig) -> anyhow::Result<Lake> {
     let url = match &args.lake {
         Some(url) => url.clone(),
         None => read_config(&args.config)?.lake_url,
     };
-    Ok(Lake::open_existing(&url)?)
+    let lake = Lake::open_existing(&url)?;
+    lake.look().await?;
+    Ok(lake)
 }

@@ -22,7 +22,7 @@ pub async fn tables(verb: Tables) -> anyhow::Result<()> {
 }
 
 async fn list(args: &LakeOrConfig) -> anyhow::Result<()> {
-    let log = start::open_log(&super::open_lake(args)?, Arc::new(SystemClock)).await?;
+    let log = start::open_log(&super::open_lake(args).await?, Arc::new(SystemClock)).await?;
     for (table, files) in log.state().files() {
         let (files, rows, bytes) = tables::totals(files);
         if args.json {
@@ -40,7 +40,7 @@ async fn list(args: &LakeOrConfig) -> anyhow::Result<()> {
 }
 
 async fn files(table: &str, args: &LakeOrConfig) -> anyhow::Result<()> {
-    let lake = super::open_lake(args)?;
+    let lake = super::open_lake(args).await?;
     let log = start::open_log(&lake, Arc::new(SystemClock)).await?;
     for file in tables::files(log.state(), table)?.values() {
         let path = lake.display_path(&file.path);
@@ -55,7 +55,7 @@ async fn files(table: &str, args: &LakeOrConfig) -> anyhow::Result<()> {
 }
 
 async fn show(table: &str, limit: usize, args: &LakeOrConfig) -> anyhow::Result<()> {
-    let lake = super::open_lake(args)?;
+    let lake = super::open_lake(args).await?;
     let log = start::open_log(&lake, Arc::new(SystemClock)).await?;
     let files: Vec<_> = tables::files(log.state(), table)?.values().cloned().collect();
     let rows = sink::read::first_rows(&lake.store(), &files, limit).await?;
