@@ -21,11 +21,14 @@ fn two_names(workspace: &Workspace, query: impl Fn(&[String], &str) -> Value) {
         feed.append();
         feed.wait_until_committed();
     }
+    let mut said = String::new();
     for run in runs {
         run.signal("TERM");
         let output = run.finish();
         assert_eq!(output.code, Some(0), "{}", output.stderr);
+        said.push_str(&output.stderr);
     }
+    assert!(said.contains("another worker was faster"), "they never met: {said}");
     feed.check(query);
 }
 
