@@ -28,6 +28,7 @@ async fn open_log(args: &LakeOrConfig) -> anyhow::Result<(Lake, CheckpointLog)> 
         None => Config::lake_url(&args.config.config, std::env::vars())?,
     };
     let lake = Lake::open_existing(&url)?;
+    lake.look().await?;
     let log = start::open_log(&lake, Arc::new(SystemClock)).await?;
     if log.state().sequence() == 0 {
         bail!("there is no checkpoint log in {}: nothing was ever committed there", lake.url());

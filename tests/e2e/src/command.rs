@@ -31,10 +31,11 @@ pub struct Running {
 const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Command {
-    /// `millstream ARGS…`, with an environment that holds no setting of ours.
+    /// `millstream ARGS…`, with an environment that holds no setting of ours and no credentials.
     pub fn millstream<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
         let mut command = std::process::Command::new(binary("millstream"));
-        for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("MILLSTREAM_")) {
+        let ours = |name: &str| name.starts_with("MILLSTREAM_") || name.starts_with("AWS_");
+        for (variable, _) in std::env::vars().filter(|(name, _)| ours(name)) {
             command.env_remove(variable);
         }
         command.args(args).stdin(Stdio::null());

@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use crate::S3;
+
 /// Runs `script` with pyarrow at hand; the file names come as `FILES`, and it prints one JSON value.
 #[track_caller]
 pub fn pyarrow(files: &[String], script: &str) -> Value {
@@ -21,6 +23,23 @@ pub fn duckdb(files: &[String], query: &str) -> Value {
          connection = duckdb.connect()\n\
          connection.execute(\"SET TimeZone='UTC'\")\n\
          t = connection.read_parquet(FILES, union_by_name=True)\n\
+         print(json.dumps(connection.sql({query:?}).fetchall(), default=str))"
+    );
+    python(files, &script)
+}
+
+/// As [`duckdb`], over `s3://` URLs that pyarrow reads from `server`.
+#[track_caller]
+pub fn duckdb_over_s3(server: &S3, files: &[String], query: &str) -> Value {
+    let (endpoint, (access_key, secret_key)) = (&server.endpoint, S3::KEYS);
+    let script = format!(
+        "import duckdb, pyarrow.dataset as ds, pyarrow.fs as fs\n\
+         store = fs.S3FileSystem(endpoint_override={endpoint:?}, region='us-east-1',\n\
+           access_key={access_key:?}, secret_key={secret_key:?})\n\
+         assert all(file.startswith('s3://') for file in FILES), FILES\n\
+         keys = [file.removeprefix('s3://') for file in FILES]\n\
+         t = ds.dataset(keys, filesystem=store, format='parquet').to_table()\n\
+         connection = duckdb.connect()\n\
          print(json.dumps(connection.sql({query:?}).fetchall(), default=str))"
     );
     python(files, &script)

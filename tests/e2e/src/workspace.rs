@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::Command;
+use crate::{Command, S3};
 
 /// The vehicle stream as the example declares it, from its `[streams.vehicle]` on.
 fn vehicle_stream() -> String {
@@ -17,13 +17,15 @@ fn vehicle_stream() -> String {
 /// A folder that is removed at the end of the test.
 pub struct Workspace {
     folder: tempfile::TempDir,
+    environment: Vec<(String, String)>,
 }
 
 impl Workspace {
     /// A folder with the vehicle example's stream over `source` (a `[source.…]` section) and the
     /// plugin it uses.
     pub fn vehicle(source: &str) -> Self {
-        let this = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let this = Self { folder, environment: Vec::new() };
         std::fs::create_dir(this.path("plugins")).expect("a new folder");
         std::fs::create_dir(this.path("messages")).expect("a new folder");
         this.install("cleanse-vehicle");
@@ -40,6 +42,15 @@ impl Workspace {
     /// As [`Workspace::vehicle`], over the files in `messages/`.
     pub fn files() -> Self {
         Self::vehicle("[source.files]\ndir = \"messages\"\npoll_interval = \"20ms\"")
+    }
+
+    /// As [`Workspace::files`], with the lake at `s3://lake/city` of `server`.
+    pub fn files_to_s3(server: &S3) -> Self {
+        let mut this = Self::files();
+        this.configure("url = \"lake\"", "url = \"s3://lake/city\"");
+        let environment = server.environment().into_iter();
+        this.environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        this
     }
 
     /// As [`Workspace::vehicle`], over the broker at `brokers`.
@@ -59,6 +70,15 @@ impl Workspace {
         std::fs::write(path, content).expect("a file");
     }
 
+    /// Adds to a file, which a run may be reading: it never looks shorter than it was.
+    pub fn append(&self, name: &str, content: &str) {
+        use std::io::Write as _;
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a file has a folder")).expect("a folder");
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+        file.expect("a file").write_all(content.as_bytes()).expect("a file");
+    }
+
     /// Changes the configuration.
     #[track_caller]
     pub fn configure(&self, from: &str, to: &str) {
@@ -73,9 +93,10 @@ impl Workspace {
         std::fs::copy(millstream_guests::wasm(plugin), to).expect("the plugin was built");
     }
 
-    /// `millstream ARGS…` in the folder.
+    /// `millstream ARGS…` in the folder, with the environment that reaches the lake.
     pub fn millstream(&self, args: &[&str]) -> Command {
-        Command::millstream(args).in_folder(self.folder.path())
+        let command = Command::millstream(args).in_folder(self.folder.path());
+        self.environment.iter().fold(command, |command, (name, value)| command.env(name, value))
     }
 
     /// Runs until everything has been read; gives the summary.

@@ -3,6 +3,7 @@
 //! What lies in the lake is for others to know.
 
 mod durable;
+mod error;
 #[cfg(test)]
 mod tests;
 
@@ -21,108 +22,13 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 use url::Url;
 
 pub use self::durable::DurableLocal;
+pub use self::error::LakeError;
 
 /// Schemes of remote stores.
 const SCHEMES: [&str; 8] = ["s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss"];
 
 /// Creates that race in [`Lake::probe`].
 const RACERS: usize = 4;
-
-/// A lake that cannot be used, and what to do about it.
-#[derive(Debug, thiserror::Error)]
-pub enum LakeError {
-    /// The text names no place that a lake can be.
-    #[error(
-        "`{url}` is not a lake: {reason}; give a folder, or a URL that begins with file://, s3://, gs://, az:// or abfs://"
-    )]
-    Url {
-        /// The text.
-        url: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A file is where the folder, or one of its parents, should be.
-    #[error(
-        "the lake's folder `{path}` cannot be made because a file is in its place: remove it or name another folder"
-    )]
-    NotAFolder {
-        /// The folder.
-        path: String,
-    },
-    /// There is no lake to look at.
-    #[error("there is no lake at `{path}`: no such folder")]
-    Missing {
-        /// The folder.
-        path: String,
-    },
-    /// This user may not write there.
-    #[error(
-        "the lake `{lake}` is not writable: permission denied ({reason}); grant write access or name another lake"
-    )]
-    PermissionDenied {
-        /// The lake, as it was named.
-        lake: String,
-        /// What the system says.
-        reason: String,
-    },
-    /// The folder cannot be made or reached.
-    #[error("the lake's folder `{path}` cannot be used: {source}")]
-    Folder {
-        /// The folder.
-        path: String,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The cloud's settings are incomplete or wrong.
-    #[error(
-        "the lake `{lake}` cannot be reached with the settings in the environment: {reason}; check the {variables} variables"
-    )]
-    Settings {
-        /// The lake, as it was named.
-        lake: String,
-        /// What the client says.
-        reason: String,
-        /// The variables that are read, as `AWS_*`.
-        variables: &'static str,
-    },
-    /// The store does not know who asks.
-    #[error("the lake `{lake}` refuses the credentials ({reason}); check the {variables} variables")]
-    Unauthenticated {
-        /// The lake, as it was named.
-        lake: String,
-        /// What the store says.
-        reason: String,
-        /// The variables that are read, as `AWS_*`.
-        variables: &'static str,
-    },
-    /// There is no such bucket or container.
-    #[error("the lake `{lake}` has no bucket or container ({reason}); create it first")]
-    NoBucket {
-        /// The lake, as it was named.
-        lake: String,
-        /// What the store says.
-        reason: String,
-    },
-    /// The store let several writers, or none, create one name.
-    #[error(
-        "the lake `{lake}` let {winners} of {RACERS} writers create one name, which would lose data; \
-         use a store with conditional puts"
-    )]
-    NotExclusive {
-        /// The lake, as it was named.
-        lake: String,
-        /// Writers that were told they created it.
-        winners: usize,
-    },
-    /// Any other failure of the store.
-    #[error("the lake `{lake}` cannot be written: {source}")]
-    Store {
-        /// The lake, as it was named.
-        lake: String,
-        /// What the store says.
-        source: object_store::Error,
-    },
-}
 
 /// An opened lake. Clones share the connection.
 #[derive(Clone, Debug)]
@@ -217,27 +123,44 @@ impl Lake {
         match race(&self.store).await {
             Ok(1) => Ok(()),
             Ok(winners) => Err(LakeError::NotExclusive { lake: self.url.clone(), winners }),
-            Err(source) => Err(self.error(source)),
+            Err(source) => Err(self.error(&source)),
         }
     }
 
-    fn error(&self, source: object_store::Error) -> LakeError {
-        let (lake, reason, variables) = (self.url.clone(), source.to_string(), self.variables);
-        match source {
-            object_store::Error::PermissionDenied { .. } => LakeError::PermissionDenied { lake, reason },
-            object_store::Error::Unauthenticated { .. } => {
-                LakeError::Unauthenticated { lake, reason, variables }
+    /// Finds out whether the lake can be read at all, with one request: listing a bucket that is not
+    /// there, or with wrong keys, looks like a failure that may pass.
+    pub async fn look(&self) -> Result<(), LakeError> {
+        if self.folder.is_some() {
+            return Ok(());
+        }
+        match self.store.get(&nowhere()).await {
+            Ok(_) => Ok(()),
+            Err(object_store::Error::NotFound { source, .. }) if !names_no_bucket(&source.to_string()) => {
+                Ok(())
             }
-            object_store::Error::NotFound { .. } => LakeError::NoBucket { lake, reason },
-            source => LakeError::Store { lake, source },
+            Err(source) => Err(self.error(&source)),
         }
     }
+
+    fn error(&self, source: &object_store::Error) -> LakeError {
+        LakeError::of_store(&self.url, self.variables, source)
+    }
+}
+
+/// A path that nobody has used.
+fn nowhere() -> Path {
+    Path::from(format!("_probe/{:016x}", RandomState::new().hash_one(RACERS)))
+}
+
+/// True if the object was not found because its bucket (S3, Google) or container (Azure) was not.
+fn names_no_bucket(answer: &str) -> bool {
+    answer.contains("NoSuchBucket") || answer.contains("ContainerNotFound")
 }
 
 /// Lets several writers create one name in `store`, and says how many of them were told they did: one,
 /// if a checkpoint log can be kept there. Deletes what it wrote.
 pub async fn race(store: &Arc<dyn ObjectStore>) -> object_store::Result<usize> {
-    let path = Path::from(format!("_probe/{:016x}", RandomState::new().hash_one(RACERS)));
+    let path = nowhere();
     let racers = (0..RACERS).map(|racer| {
         let content = format!("racer {racer}").into_bytes();
         store.put_opts(&path, content.into(), PutMode::Create.into())
