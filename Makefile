@@ -27,7 +27,7 @@ test: setup
 	@scripts/test
 
 bench: setup
-	cargo bench --locked -p millstream-benches
+	cargo bench --locked --workspace --bench spine
 
 lint: setup
 	cargo fmt --all --check

@@ -1,7 +1,7 @@
 //! `make bench`: decode → plugin → curated Parquet from memory on one core, against the same job with
 //! the transform as native Rust, in the same run; and what 0, 1, 3 and 10 steps cost. Variants run in
 //! interleaved rounds, so that a machine that speeds up or slows down does so for all of them; figures
-//! are medians of the thread's CPU time.
+//! are medians of the thread's CPU time. Words behind `--` choose variants whose names have them all.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -13,34 +13,49 @@ use millstream_pipeline::decode::Decoder;
 use millstream_pipeline::stage::Stage;
 use serde_json::json;
 
+/// Different batches held in memory, and batches in a round: each is passed several times.
+const POOL: usize = 8;
 const BATCHES: usize = 40;
 const ROUNDS: usize = 9;
 
 fn main() -> anyhow::Result<()> {
-    let batches = messages::batches(BATCHES);
+    let pool = messages::batches(POOL);
+    let batches: Vec<&MessageBatch> = pool.iter().cycle().take(BATCHES).collect();
     let rows = BATCHES * messages::BATCH_ROWS;
-    let bytes = batches.iter().map(MessageBatch::bytes).sum::<usize>();
+    let bytes = pool.iter().map(MessageBatch::bytes).sum::<usize>();
     println!(
-        "{rows} messages, {} bytes each; medians of {ROUNDS} rounds, CPU time of one thread",
-        bytes / rows
+        "{rows} messages of {} bytes a round; medians of {ROUNDS} rounds, CPU time of one thread",
+        bytes / (POOL * messages::BATCH_ROWS)
     );
-    let idle = peak_memory_bytes();
+    memory(&batches, bytes)?;
     whole_way(&batches, rows)?;
-    let peak = peak_memory_bytes();
+    steps(&batches[..POOL], rows * POOL / BATCHES)?;
+    Ok(())
+}
+
+/// Passes the messages through the whole way once, before anything else has taken memory.
+fn memory(batches: &[&MessageBatch], message_bytes: usize) -> anyhow::Result<()> {
+    let cleanse = way::plan(&[("cleanse-vehicle", json!({ "zone": "Europe/London" }))])?;
+    let loaded = peak_memory_bytes();
+    let parquet = way::with_plugins(&cleanse, batches)?;
     println!(
-        "peak memory {} MB, of which {} MB are the messages themselves and what was there before",
-        peak >> 20,
-        idle >> 20
+        "peak memory of the whole way with cleanse-vehicle: {} MB, all of the process; {} MB of it the messages, \
+         {} MB what was taken before the first batch",
+        peak_memory_bytes() / 1_000_000,
+        message_bytes / 1_000_000,
+        loaded / 1_000_000,
     );
-    steps(&batches, rows)?;
+    println!("Parquet: {:.1} bytes/row", parquet as f64 / (batches.len() * messages::BATCH_ROWS) as f64);
     Ok(())
 }
 
 /// One variant: its name and what it does in a round.
 type Variant<'a> = (String, Box<dyn FnMut() -> anyhow::Result<()> + 'a>);
 
-/// Medians of each variant in ns per row (CPU), and the wall time of its fastest round.
+/// Medians of the chosen variants in ns per row: CPU time and wall time.
 fn measure(mut variants: Vec<Variant<'_>>, rows: usize) -> anyhow::Result<Vec<(String, f64, f64)>> {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    variants.retain(|(name, _)| words.iter().all(|word| name.contains(word)));
     let mut cpu = vec![Vec::new(); variants.len()];
     let mut wall = vec![Vec::new(); variants.len()];
     for round in 0..=ROUNDS {
@@ -70,7 +85,7 @@ fn print(title: &str, results: &[(String, f64, f64)]) {
     }
 }
 
-fn whole_way(batches: &[MessageBatch], rows: usize) -> anyhow::Result<()> {
+fn whole_way(batches: &[&MessageBatch], rows: usize) -> anyhow::Result<()> {
     let config = json!({ "zone": "Europe/London" });
     let cleanse = way::plan(&[("cleanse-vehicle", config.clone())])?;
     let adjust = way::plan(&[("adjust", json!({}))])?;
@@ -124,7 +139,7 @@ fn whole_way(batches: &[MessageBatch], rows: usize) -> anyhow::Result<()> {
 }
 
 /// Steps alone, over rows decoded before.
-fn steps(batches: &[MessageBatch], rows: usize) -> anyhow::Result<()> {
+fn steps(batches: &[&MessageBatch], rows: usize) -> anyhow::Result<()> {
     let mut decoder = Decoder::new(messages::schema())?;
     let decoded: Vec<_> = batches.iter().map(|batch| decoder.decode(batch).rows).collect();
     let decoded = &decoded;
@@ -157,13 +172,9 @@ fn steps(batches: &[MessageBatch], rows: usize) -> anyhow::Result<()> {
     }
     let results = measure(variants, rows)?;
     print("steps that read two columns and write one", &results);
-    let over =
-        |plugin: usize| (results[plugin].1 - results[plugin + 1].1) / [0.0, 1.0, 3.0, 10.0][plugin / 2];
-    println!(
-        "  a step costs {:.1} / {:.1} / {:.1} ns/row over native (1 / 3 / 10 steps)",
-        over(2),
-        over(4),
-        over(6)
-    );
+    for (count, pair) in [0, 1, 3, 10].into_iter().zip(results.chunks_exact(2)).skip(1) {
+        let over = (pair[0].1 - pair[1].1) / f64::from(count);
+        println!("  of {count}, a step costs {over:.1} ns/row over native");
+    }
     Ok(())
 }

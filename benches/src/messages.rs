@@ -1,5 +1,5 @@
-//! Vehicle messages in memory: about 250 bytes each, like those on the topics, every one with values
-//! of its own.
+//! Vehicle messages in memory, spelt as the recorded ones are (blanks behind `,` and `:`, floats of 16
+//! digits; a little under 300 bytes each), every one with values of its own.
 
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ fn message(number: i64, next: &mut impl FnMut() -> u64) -> String {
         a & 0xffff,
         b & 0xfff,
         b >> 48,
-        a ^ b & 0xffff_ffff_ffff,
+        (a ^ b) & 0xffff_ffff_ffff,
         b % 1000,
         a % 1_000_000,
         51.0 + unit(next()),

@@ -53,7 +53,7 @@ pub fn writer(plan: &StreamPlan) -> TableWriter {
 }
 
 /// Decodes, passes the plan's plugins, writes. Returns the bytes of Parquet.
-pub fn with_plugins(plan: &Arc<StreamPlan>, batches: &[MessageBatch]) -> anyhow::Result<usize> {
+pub fn with_plugins(plan: &Arc<StreamPlan>, batches: &[&MessageBatch]) -> anyhow::Result<usize> {
     let mut stage = Stage::new(plan.clone());
     run(plan, batches, |rows| stage.run(rows).curated)
 }
@@ -61,7 +61,7 @@ pub fn with_plugins(plan: &Arc<StreamPlan>, batches: &[MessageBatch]) -> anyhow:
 /// Decodes, passes `transform`, writes. Returns the bytes of Parquet.
 pub fn with_native(
     plan: &Arc<StreamPlan>,
-    batches: &[MessageBatch],
+    batches: &[&MessageBatch],
     mut transform: impl FnMut(RecordBatch) -> RecordBatch,
 ) -> anyhow::Result<usize> {
     let table = plan.curated.clone().context("a stream with steps has a curated table")?;
@@ -70,7 +70,7 @@ pub fn with_native(
 
 fn run(
     plan: &Arc<StreamPlan>,
-    batches: &[MessageBatch],
+    batches: &[&MessageBatch],
     mut stage: impl FnMut(RecordBatch) -> Option<RecordBatch>,
 ) -> anyhow::Result<usize> {
     let mut decoder = Decoder::new(plan.schema.clone())?;

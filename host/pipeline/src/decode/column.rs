@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Date32Builder, Float32Builder, Float64Builder, Int32Builder, Int64Builder,
-    ListBuilder, StringBuilder, TimestampMicrosecondBuilder,
+    Array as _, ArrayRef, ArrowPrimitiveType, BooleanBuilder, Date32Builder, Float32Builder, Float64Builder,
+    Int32Builder, Int64Builder, ListBuilder, PrimitiveBuilder, StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::TimeUnit;
 use millstream_model::schema::{ColumnSpec, ColumnType};
@@ -120,25 +120,38 @@ impl ColumnBuilder {
         }
     }
 
-    /// The column; the builder is empty again.
+    /// The column; the builder is empty again, with room for as much.
     pub fn finish(&mut self) -> ArrayRef {
         match &mut self.builder {
             Builder::Boolean(builder) => Arc::new(builder.finish()),
-            Builder::Int32(builder) => Arc::new(builder.finish()),
-            Builder::Int64(builder) => Arc::new(builder.finish()),
-            Builder::Float32(builder) => Arc::new(builder.finish()),
-            Builder::Float64(builder) => Arc::new(builder.finish()),
-            Builder::Utf8(builder) => Arc::new(builder.finish()),
+            Builder::Int32(builder) => finish_values(builder),
+            Builder::Int64(builder) => finish_values(builder),
+            Builder::Float32(builder) => finish_values(builder),
+            Builder::Float64(builder) => finish_values(builder),
+            Builder::Utf8(builder) => finish_texts(builder),
             Builder::Json(builder, text) => {
                 *text = String::new();
-                Arc::new(builder.finish())
+                finish_texts(builder)
             }
-            Builder::Date(builder) => Arc::new(builder.finish()),
-            Builder::Timestamp(builder, _) => Arc::new(builder.finish()),
+            Builder::Date(builder) => finish_values(builder),
+            Builder::Timestamp(builder, _) => finish_values(builder),
             Builder::Float64List(builder) => Arc::new(builder.finish()),
             Builder::Utf8List(builder) => Arc::new(builder.finish()),
         }
     }
+}
+
+/// The next batch is mostly as large: buffers that have its size from the start are not copied as they grow.
+fn finish_values<T: ArrowPrimitiveType>(builder: &mut PrimitiveBuilder<T>) -> ArrayRef {
+    let array = builder.finish();
+    *builder = PrimitiveBuilder::with_capacity(array.len()).with_data_type(array.data_type().clone());
+    Arc::new(array)
+}
+
+fn finish_texts(builder: &mut StringBuilder) -> ArrayRef {
+    let array = builder.finish();
+    *builder = StringBuilder::with_capacity(array.len(), array.values().len());
+    Arc::new(array)
 }
 
 /// Appends `text` unless the column would outgrow the 2 GiB that its offsets can count.

@@ -22,14 +22,10 @@ pub(super) fn reason(message: &[u8], error: &Error) -> String {
     format!("malformed JSON: {category}")
 }
 
-/// True if a text of `message`, which is JSON, escapes half of a surrogate pair: it stands for no
+/// True if a text of `rest`, which is JSON, escapes half of a surrogate pair: it stands for no
 /// character, and simd-json 0.17 reads it as NUL.
-pub(super) fn has_lone_surrogate(message: &[u8]) -> bool {
-    message.contains(&b'\\') && escapes_lone_surrogate(message)
-}
-
 #[cold]
-fn escapes_lone_surrogate(mut rest: &[u8]) -> bool {
+pub(super) fn has_lone_surrogate(mut rest: &[u8]) -> bool {
     while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
         rest = &rest[at..];
         let (is_lone, length) = match escaped_unit(rest) {

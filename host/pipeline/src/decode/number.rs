@@ -102,26 +102,51 @@ const LONG_DIGITS: usize = 9;
 
 /// Finds numbers that simd-json 0.17 reads wrongly, in a message that it accepted: behind 19 digits
 /// it does not look at what follows (`12345678901234567890x`), and an exponent of ten digits wraps
-/// round (`1e4294967297` becomes 10). Both need a run of nine digits, so every ninth byte is
-/// looked at; a lone long number costs nothing more.
+/// round (`1e4294967297` becomes 10). Both need a run of nine digits, so only such runs are looked at.
 pub(super) fn misread(message: &[u8]) -> Option<&'static str> {
-    let suspicious = || {
-        let mut at = LONG_DIGITS - 1;
-        while let Some(byte) = message.get(at) {
-            if byte.is_ascii_digit() {
-                at += message[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-                let before = message[..at].iter().rev().find(|byte| !byte.is_ascii_digit());
-                let ends =
-                    matches!(message.get(at), Some(b',' | b'}' | b']' | b' ' | b'"' | b'\n' | b'\r' | b'\t'));
-                if !ends || matches!(before, Some(b'e' | b'E' | b'+' | b'-')) {
-                    return true;
-                }
+    let (blocks, rest) = message.as_chunks::<64>();
+    let mut last = [0; 64];
+    last[..rest.len()].copy_from_slice(rest);
+    let mut before = 0;
+    for (number, block) in blocks.iter().chain([&last]).enumerate() {
+        let digits = digit_mask(block);
+        // Bit 64 + i is set if byte i of the block and the eight before it are digits.
+        let run = u128::from(digits) << 64 | u128::from(before);
+        let long = run & run << 1;
+        let long = long & long << 2;
+        let long = long & long << 4 & run << 8;
+        let mut ninths = ((long & !(long << 1)) >> 64) as u64;
+        while ninths != 0 {
+            if is_suspicious(message, number * 64 + ninths.trailing_zeros() as usize) {
+                return check_all(message);
             }
-            at += LONG_DIGITS;
+            ninths &= ninths - 1;
         }
-        false
-    };
-    if suspicious() { check_all(message) } else { None }
+        before = digits;
+    }
+    None
+}
+
+/// Bit i is set if byte i of `block` is a digit; eight bytes at a time.
+fn digit_mask(block: &[u8; 64]) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    // Brings the lowest bits of eight bytes together in the highest byte.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let mut mask = 0;
+    for word in block.as_chunks::<8>().0.iter().rev() {
+        let value = u64::from_le_bytes(*word) ^ (EACH * 0x30);
+        let not_digits = (((value & (EACH * 0x7f)) + EACH * 0x76) | value) & (EACH * 0x80);
+        mask = mask << 8 | ((not_digits ^ (EACH * 0x80)) >> 7).wrapping_mul(GATHER) >> 56;
+    }
+    mask
+}
+
+/// True if the run of digits whose ninth is at `ninth` may be an exponent, or does not end as a number does.
+fn is_suspicious(message: &[u8], ninth: usize) -> bool {
+    let before = ninth.checked_sub(LONG_DIGITS).map(|at| message[at]);
+    let behind = message[ninth..].iter().find(|byte| !byte.is_ascii_digit());
+    let ends = matches!(behind, Some(b',' | b'}' | b']' | b' ' | b'"' | b'\n' | b'\r' | b'\t'));
+    !ends || matches!(before, Some(b'e' | b'E' | b'+' | b'-'))
 }
 
 /// Checks every number of a message that is JSON but for its numbers.
@@ -224,7 +249,24 @@ mod tests {
             (r#"{"a":"1e4294967297 \" 12345678901234567890x"}"#, None),
             (r#"{"a":51.51732742679845,"b":1.2345678901234567e-05}"#, None),
         ] {
-            assert_eq!(misread(message.as_bytes()), expect, "{message}");
+            for blanks in 0..130 {
+                let message = format!("{}{message}", " ".repeat(blanks));
+                assert_eq!(misread(message.as_bytes()), expect, "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn marks_digits() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for (number, block) in bytes.as_chunks().0.iter().enumerate() {
+            let expect = if number == 0 { 0x3ff << 0x30 } else { 0 };
+            assert_eq!(digit_mask(block), expect, "{block:?}");
+        }
+        for at in 0..64 {
+            let mut block = [b'x'; 64];
+            block[at] = b'7';
+            assert_eq!(digit_mask(&block), 1 << at);
         }
     }
 }

@@ -58,15 +58,17 @@ pub(super) fn width(node: &Node<'_>) -> usize {
 }
 
 fn check(message: &[u8], tape: &[Node<'_>]) -> Result<(), String> {
-    // simd-json 0.17 lets NUL follow a literal or a number.
-    if message.contains(&0) {
-        return Err("malformed JSON: control character".to_owned());
+    if has_nul_or_escape(message) {
+        // simd-json 0.17 lets NUL follow a literal or a number.
+        if message.contains(&0) {
+            return Err("malformed JSON: control character".to_owned());
+        }
+        if malformed::has_lone_surrogate(message) {
+            return Err("malformed JSON: lone surrogate".to_owned());
+        }
     }
     if let Some(error) = number::misread(message) {
         return Err(format!("malformed JSON: {error}"));
-    }
-    if malformed::has_lone_surrogate(message) {
-        return Err("malformed JSON: lone surrogate".to_owned());
     }
     if is_deep(tape) {
         return Err(format!("nested deeper than {LEVELS_MAX} levels"));
@@ -76,6 +78,11 @@ fn check(message: &[u8], tape: &[Node<'_>]) -> Result<(), String> {
         Some(other) => Err(format!("not a JSON object: found {}", malformed::kind(other))),
         None => Err("empty message".to_owned()),
     }
+}
+
+/// One pass without branches, for hardly a message has either.
+fn has_nul_or_escape(message: &[u8]) -> bool {
+    message.iter().fold(0, |found, byte| found | u8::from(*byte == 0) | u8::from(*byte == b'\\')) != 0
 }
 
 /// True if containers are nested deeper than [`LEVELS_MAX`].
