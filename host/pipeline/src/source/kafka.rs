@@ -3,7 +3,6 @@
 //! written as a hint and never read.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use tokio::sync::mpsc;
 
+use super::event::{Acknowledgement, Awaited};
 use super::kafka_group::{self, Member, MemberContext};
 use super::kafka_log::FetcherContext;
 use super::kafka_partitions::{Partitions, failed, lock};
@@ -41,8 +41,8 @@ pub(super) struct KafkaSource {
     /// Owned by the thread that serves it; gone when the source has stopped.
     member: Weak<Member>,
     stopped: Arc<AtomicBool>,
-    /// Disconnected once that thread has left the group.
-    left: Mutex<Receiver<()>>,
+    /// Acknowledged when the member has left the group.
+    left: Mutex<Awaited>,
 }
 
 impl KafkaSource {
@@ -58,23 +58,21 @@ impl KafkaSource {
         let partitions = Arc::new(Partitions::new(fetcher, settings.timeout));
         let stopped = Arc::new(AtomicBool::new(false));
         let config = kafka_properties::member(settings)?;
+        let (has_left, left) = Acknowledgement::new();
         let context = MemberContext {
             events,
             partitions: partitions.clone(),
             stopped: stopped.clone(),
             revocation_wait: revocation_wait(&config),
+            has_left,
         };
         let member = Arc::new(client(&config, context)?);
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         member.subscribe(&topics).map_err(|error| failed("subscribe".to_owned(), &error))?;
         let weak = Arc::downgrade(&member);
-        let (leaving, left) = sync_channel(0);
         std::thread::Builder::new()
             .name("source-kafka".to_owned())
-            .spawn(move || {
-                kafka_group::run(member);
-                drop(leaving);
-            })
+            .spawn(move || kafka_group::run(member))
             .map_err(|error| SourceError::Kafka {
                 action: "start a thread".to_owned(),
                 reason: error.to_string(),
@@ -139,7 +137,7 @@ impl Source for KafkaSource {
 
     fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
-        if lock(&self.left).recv_timeout(LEAVE_WAIT_MAX) == Err(RecvTimeoutError::Timeout) {
+        if !lock(&self.left).wait(LEAVE_WAIT_MAX) {
             tracing::warn!(
                 "the consumer group does not let this worker go: its partitions are free again only when its \
                  session times out"

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millstream_model::TopicPartition;
 use rdkafka::ClientContext;
@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use super::kafka_log;
 use super::kafka_partitions::{Partitions, failed};
+use super::event::Awaited;
 use super::{Acknowledgement, SourceEvent};
 
 /// How long one poll of the member's queue waits.
@@ -32,6 +33,9 @@ pub(super) struct MemberContext {
     pub(super) stopped: Arc<AtomicBool>,
     /// How long a revocation waits for its acknowledgement.
     pub(super) revocation_wait: Duration,
+    /// Dropped with the client, which has left the group by then.
+    #[expect(dead_code, reason = "its drop is the message")]
+    pub(super) has_left: Acknowledgement,
 }
 
 /// Serves the member until the source stops or fails, then leaves the group.
@@ -58,6 +62,17 @@ impl MemberContext {
         !self.stopped.load(Ordering::Acquire) && self.events.blocking_send(event).is_ok()
     }
 
+    /// Waits for a revocation to be acknowledged, but not once the source stops.
+    fn is_acknowledged(&self, awaited: &Awaited) -> bool {
+        let deadline = Instant::now() + self.revocation_wait;
+        while Instant::now() < deadline {
+            if self.stopped.load(Ordering::Acquire) || awaited.wait(POLL) {
+                return true;
+            }
+        }
+        false
+    }
+
     fn on_assign(&self, member: &Member, list: &mut TopicPartitionList) -> KafkaResult<()> {
         // An explicit offset, so that no committed one is asked for.
         list.set_all_offsets(rdkafka::Offset::End)?;
@@ -81,7 +96,7 @@ impl MemberContext {
         tracing::info!(?partitions, lost, "partitions revoked");
         let (done, awaited) = Acknowledgement::new();
         let revoked = SourceEvent::Revoked { partitions: partitions.clone(), lost, done };
-        if !partitions.is_empty() && self.send(revoked) && !awaited.wait(self.revocation_wait) {
+        if !partitions.is_empty() && self.send(revoked) && !self.is_acknowledged(&awaited) {
             tracing::warn!(?partitions, "revocation not acknowledged in time; going on without");
         }
         self.partitions.revoke(&partitions);

@@ -275,6 +275,22 @@ fn take_over(topic: &str, properties: &[(&str, &str)]) {
 }
 
 #[test]
+fn a_member_that_stops_leaves_its_group() {
+    let broker = Broker::shared();
+    broker.create_topic("left", 2);
+    let mut settings = kafka(&broker);
+    // Far longer than the test waits: only a member that says goodbye frees its partitions.
+    settings.properties.insert("session.timeout.ms".to_owned(), "300000".to_owned());
+    let partitions = [TopicPartition::new("left", 0), TopicPartition::new("left", 1)];
+    let mut first = connect(settings.clone(), &["left"]);
+    first.assigned(&partitions);
+    let _reader = first.open(&partitions[0], None).reader;
+    first.source.stop();
+    let mut second = connect(settings, &["left"]);
+    second.assigned(&partitions);
+}
+
+#[test]
 fn a_restart_of_the_broker_is_survived() {
     let broker = Broker::start();
     broker.create_topic("restart", 1);
