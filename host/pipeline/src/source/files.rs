@@ -90,12 +90,14 @@ struct Scanning {
 
 impl Scanning {
     fn run(mut self) {
+        let mut first = true;
         while !self.stopped.load(Ordering::Acquire) {
             let event = match self.scan.find_new() {
-                Ok(added) if added.is_empty() => None,
+                Ok(added) if added.is_empty() && !first => None,
                 Ok(added) => Some(SourceEvent::Assigned(added)),
                 Err((path, error)) => Some(SourceEvent::Failed(SourceError::Folder { path, error })),
             };
+            first = false;
             let failed = matches!(event, Some(SourceEvent::Failed(_)));
             let unheard = event.is_some_and(|event| self.events.blocking_send(event).is_err());
             if failed || unheard {

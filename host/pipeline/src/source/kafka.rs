@@ -21,6 +21,7 @@ use super::kafka_log::FetcherContext;
 use super::kafka_partitions::{Partitions, failed, lock};
 use super::kafka_properties;
 use super::kafka_reader::KafkaReader;
+use super::kafka_topics::Topics;
 use super::{KafkaSettings, Opened, Skipped, Source, SourceError, SourceEvent, Start};
 
 /// Longest wait for the acknowledgement of a revocation; the group waits for all its members so long.
@@ -67,12 +68,13 @@ impl KafkaSource {
             has_left,
         };
         let member = Arc::new(client(&config, context)?);
-        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-        member.subscribe(&topics).map_err(|error| failed("subscribe".to_owned(), &error))?;
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        member.subscribe(&names).map_err(|error| failed("subscribe".to_owned(), &error))?;
         let weak = Arc::downgrade(&member);
+        let topics = Topics::new(topics.to_vec());
         std::thread::Builder::new()
             .name("source-kafka".to_owned())
-            .spawn(move || kafka_group::run(member))
+            .spawn(move || kafka_group::run(member, topics))
             .map_err(|error| SourceError::Kafka {
                 action: "start a thread".to_owned(),
                 reason: error.to_string(),

@@ -10,14 +10,15 @@ use millstream_model::TopicPartition;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::mpsc;
 
+use super::event::Awaited;
 use super::kafka_log;
 use super::kafka_partitions::{Partitions, failed};
-use super::event::Awaited;
+use super::kafka_topics::Topics;
 use super::{Acknowledgement, SourceEvent};
 
 /// How long one poll of the member's queue waits.
@@ -39,7 +40,7 @@ pub(super) struct MemberContext {
 }
 
 /// Serves the member until the source stops or fails, then leaves the group.
-pub(super) fn run(member: Arc<Member>) {
+pub(super) fn run(member: Arc<Member>, mut topics: Topics) {
     let context = member.context().clone();
     while !context.stopped.load(Ordering::Acquire) {
         match member.poll(POLL) {
@@ -48,7 +49,11 @@ pub(super) fn run(member: Arc<Member>) {
                 context.send(SourceEvent::Failed(failed("take part in the group".to_owned(), &error)));
                 break;
             }
+            Some(Err(error)) if is_unknown_topic(&error) => topics.one_is_missing(),
             Some(Err(error)) => tracing::warn!(%error, "kafka"),
+        }
+        if topics.none_exists(&context.partitions) {
+            context.send(SourceEvent::Assigned(Vec::new()));
         }
         context.partitions.serve();
     }
@@ -84,9 +89,7 @@ impl MemberContext {
         let partitions = partitions_of(list);
         tracing::info!(?partitions, "partitions assigned");
         self.partitions.assign(&partitions);
-        if !partitions.is_empty() {
-            self.send(SourceEvent::Assigned(partitions));
-        }
+        self.send(SourceEvent::Assigned(partitions));
         Ok(())
     }
 
@@ -133,6 +136,10 @@ impl ConsumerContext for MemberContext {
             tracing::debug!(%error, "offsets were not committed; only tools that show lag miss them");
         }
     }
+}
+
+fn is_unknown_topic(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownTopicOrPartition)
 }
 
 fn partitions_of(list: &TopicPartitionList) -> Vec<TopicPartition> {

@@ -13,9 +13,13 @@ use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
 
 use super::SourceError;
 use super::kafka_log::FetcherContext;
+
+/// Longest wait for what is asked beside the work.
+const LOOK_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// The queue of one partition, split from all others.
 pub(super) type Queue = PartitionQueue<FetcherContext>;
@@ -89,6 +93,13 @@ impl Partitions {
         self.fetcher
             .fetch_watermarks(&partition.topic, partition.partition, self.timeout)
             .map_err(|error| failed(format!("ask for the ends of {partition}"), &error))
+    }
+
+    /// Whether a topic exists, asked of any broker.
+    pub(super) fn has_topic(&self, topic: &str) -> Result<bool, KafkaError> {
+        let metadata = self.fetcher.fetch_metadata(Some(topic), self.timeout.min(LOOK_WAIT_MAX))?;
+        let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+        Ok(metadata.topics().iter().all(|topic| topic.error() != Some(unknown)))
     }
 
     /// End of a partition as the last fetch told it.

@@ -15,6 +15,7 @@ mod kafka_log;
 mod kafka_partitions;
 mod kafka_properties;
 mod kafka_reader;
+mod kafka_topics;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

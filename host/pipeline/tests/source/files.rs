@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use millstream_model::entry::Position;
 use millstream_model::{MessageBatch, TopicPartition};
-use millstream_pipeline::source::{self, FilesSettings, SourceSettings};
+use millstream_pipeline::source::{self, FilesSettings, SourceEvent, SourceSettings};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use crate::conformance::{self, AMPLE, Connected, WAIT, World, messages, read};
+use crate::warnings;
 
 struct Folder(TempDir);
 
@@ -176,6 +177,21 @@ fn files_and_topics_that_come_later_are_assigned() {
     folder.create_topic("late");
     folder.append(&TopicPartition::new("late", 0), &["x"]);
     connected.assigned(&[TopicPartition::new("late", 0)]);
+}
+
+#[test]
+fn a_topic_without_files_is_named_once() {
+    warnings::keep();
+    let folder = Folder::new();
+    folder.create_topic("empty");
+    let mut connected = Connected::new(&folder.settings(), &["empty", "absent", "t"]);
+    assert!(matches!(connected.next_event(), Some(SourceEvent::Assigned(none)) if none.is_empty()));
+    folder.write(b"");
+    connected.assigned(&[partition()]);
+    for topic in ["empty", "absent"] {
+        let path = folder.0.path().join(topic).join("0.jsonl");
+        assert_eq!(warnings::with(&["WARN", path.to_str().unwrap()]).len(), 1, "{topic}");
+    }
 }
 
 #[test]
