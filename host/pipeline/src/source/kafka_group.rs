@@ -87,7 +87,7 @@ impl MemberContext {
         }
         member.pause(list)?;
         let partitions = partitions_of(list);
-        tracing::info!(?partitions, "partitions assigned");
+        tracing::debug!(partitions = listed(&partitions), "partitions assigned");
         self.partitions.assign(&partitions);
         self.send(SourceEvent::Assigned(partitions));
         Ok(())
@@ -96,11 +96,12 @@ impl MemberContext {
     fn on_revoke(&self, member: &Member, list: &TopicPartitionList) -> KafkaResult<()> {
         let partitions = partitions_of(list);
         let lost = member.assignment_lost();
-        tracing::info!(?partitions, lost, "partitions revoked");
+        tracing::debug!(partitions = listed(&partitions), lost, "partitions revoked");
         let (done, awaited) = Acknowledgement::new();
         let revoked = SourceEvent::Revoked { partitions: partitions.clone(), lost, done };
         if !partitions.is_empty() && self.send(revoked) && !self.is_acknowledged(&awaited) {
-            tracing::warn!(?partitions, "revocation not acknowledged in time; going on without");
+            let partitions = listed(&partitions);
+            tracing::warn!(partitions, "revocation not acknowledged in time; going on without");
         }
         self.partitions.revoke(&partitions);
         match member.rebalance_protocol() {
@@ -136,6 +137,10 @@ impl ConsumerContext for MemberContext {
             tracing::debug!(%error, "offsets were not committed; only tools that show lag miss them");
         }
     }
+}
+
+fn listed(partitions: &[TopicPartition]) -> String {
+    partitions.iter().map(TopicPartition::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn is_unknown_topic(error: &KafkaError) -> bool {
