@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use super::event::{Acknowledgement, Awaited};
 use super::kafka_group::{self, Member, MemberContext};
 use super::kafka_log::FetcherContext;
+use super::kafka_outage::Outage;
 use super::kafka_partitions::{Partitions, failed, lock};
 use super::kafka_properties;
 use super::kafka_reader::KafkaReader;
@@ -53,7 +54,8 @@ impl KafkaSource {
         topics: &[String],
         events: mpsc::Sender<SourceEvent>,
     ) -> Result<Self, SourceError> {
-        let log = FetcherContext::default();
+        let outage = Outage::new(&settings.brokers);
+        let log = FetcherContext::new(outage.clone());
         let fetcher = client(&kafka_properties::fetcher(settings)?, log.clone())?;
         let identity = format!("kafka:{}", cluster_id(&fetcher, &log, topics, settings)?);
         let partitions = Arc::new(Partitions::new(fetcher, settings.timeout));
@@ -66,6 +68,7 @@ impl KafkaSource {
             stopped: stopped.clone(),
             revocation_wait: revocation_wait(&config),
             has_left,
+            outage,
         };
         let member = Arc::new(client(&config, context)?);
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use super::event::Awaited;
 use super::kafka_log;
+use super::kafka_outage::Outage;
 use super::kafka_partitions::{Partitions, failed};
 use super::kafka_topics::Topics;
 use super::{Acknowledgement, SourceEvent};
@@ -32,6 +33,7 @@ pub(super) struct MemberContext {
     pub(super) events: mpsc::Sender<SourceEvent>,
     pub(super) partitions: Arc<Partitions>,
     pub(super) stopped: Arc<AtomicBool>,
+    pub(super) outage: Outage,
     /// How long a revocation waits for its acknowledgement.
     pub(super) revocation_wait: Duration,
     /// Dropped with the client, which has left the group by then.
@@ -50,12 +52,14 @@ pub(super) fn run(member: Arc<Member>, mut topics: Topics) {
                 break;
             }
             Some(Err(error)) if is_unknown_topic(&error) => topics.one_is_missing(),
+            Some(Err(error)) if kafka_log::is_connection(&error) => tracing::debug!(%error, "kafka"),
             Some(Err(error)) => tracing::warn!(%error, "kafka"),
         }
         if topics.none_exists(&context.partitions) {
             context.send(SourceEvent::Assigned(Vec::new()));
         }
         context.partitions.serve();
+        context.outage.look(|| topics.broker_answers(&context.partitions));
     }
     context.stopped.store(true, Ordering::Release);
     context.partitions.revoke_all();
@@ -113,10 +117,11 @@ impl MemberContext {
 
 impl ClientContext for MemberContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        kafka_log::log(level, facility, message);
+        kafka_log::log(&self.outage, level, facility, message);
     }
 
-    fn error(&self, _error: KafkaError, reason: &str) {
+    fn error(&self, error: KafkaError, reason: &str) {
+        kafka_log::note_outage(&self.outage, &error);
         tracing::debug!("{reason}");
     }
 }

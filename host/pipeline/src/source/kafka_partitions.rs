@@ -16,7 +16,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
 use super::SourceError;
-use super::kafka_log::FetcherContext;
+use super::kafka_log::{FetcherContext, is_connection};
 
 /// Longest wait for what is asked beside the work.
 const LOOK_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -118,8 +118,10 @@ impl Partitions {
     pub(super) fn serve(&self) {
         // Without any wait, a poll would stop at the first line of the client's log.
         while let Some(event) = self.fetcher.poll(Duration::from_millis(1)) {
-            if let Err(error) = event {
-                tracing::warn!(%error, "kafka");
+            match event {
+                Err(error) if is_connection(&error) => tracing::debug!(%error, "kafka"),
+                Err(error) => tracing::warn!(%error, "kafka"),
+                Ok(_) => {}
             }
         }
     }

@@ -30,6 +30,11 @@ impl Topics {
         self.next_look.get_or_insert_with(Instant::now);
     }
 
+    /// Whether any broker answers now.
+    pub(super) fn broker_answers(&self, partitions: &Partitions) -> bool {
+        self.names.first().is_none_or(|topic| partitions.has_topic(topic).is_ok())
+    }
+
     /// Looks for the topics if it is time to, and names those that are missing. True once: when none
     /// of them exists, so that the group will assign nothing.
     pub(super) fn none_exists(&mut self, partitions: &Partitions) -> bool {

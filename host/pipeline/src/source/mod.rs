@@ -12,6 +12,7 @@ mod files;
 mod kafka;
 mod kafka_group;
 mod kafka_log;
+mod kafka_outage;
 mod kafka_partitions;
 mod kafka_properties;
 mod kafka_reader;

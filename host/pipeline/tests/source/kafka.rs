@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::broker::{Broker, UNREACHABLE_AFTER};
 use crate::conformance::{self, AMPLE, Connected, PATIENCE, WAIT, World, messages, read};
+use crate::warnings;
 
 /// Every test has groups of its own.
 fn group() -> String {
@@ -292,6 +293,7 @@ fn a_member_that_stops_leaves_its_group() {
 
 #[test]
 fn a_restart_of_the_broker_is_survived() {
+    warnings::keep();
     let broker = Broker::start();
     broker.create_topic("restart", 1);
     broker.produce("restart", 0, ["before"]);
@@ -306,6 +308,9 @@ fn a_restart_of_the_broker_is_survived() {
     broker.produce("restart", 0, ["after"]);
     let batch = read(&mut *reader, &partition, 1);
     assert_eq!(messages(&batch), [(1, "after".to_owned())]);
+    warnings::wait_for(&["INFO", &broker.brokers, "kafka answers again"]);
+    let warned = warnings::with(&["WARN", &broker.brokers]);
+    assert!(warned.len() == 1 && warned[0].contains("trying on"), "{warned:?}");
     assert_eq!(connect(settings, &["restart"]).source.identity(), identity);
 }
 
