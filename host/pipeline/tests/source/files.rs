@@ -104,6 +104,33 @@ fn an_unfinished_line_is_waited_for() {
 }
 
 #[test]
+fn an_unfinished_line_is_told_once() {
+    warnings::keep();
+    let folder = Folder::new();
+    let path = folder.write(b"a\n{\"half\":");
+    let told = || warnings::with(&["WARN", path.to_str().unwrap(), "has no newline"]);
+    let connected = Connected::new(&folder.settings(), &["t"]);
+    let check = |wait: Duration, expected: usize| {
+        let mut reader = connected.open(&partition(), None).reader;
+        read(&mut *reader, &partition(), 1);
+        let mut rest = MessageBatch::new(partition(), 1);
+        reader.fill(&mut rest, AMPLE, wait).unwrap();
+        reader.fill(&mut rest, AMPLE, WAIT).unwrap();
+        assert!(rest.is_empty());
+        drop(reader);
+        assert_eq!(told().len(), expected);
+        assert!(told()[0].contains("line=1 byte=2 "), "{:?}", told());
+    };
+    check(Duration::ZERO, 1);
+    check(Duration::from_millis(1500), 2);
+    append(&path, b"1}\n");
+    let mut reader = connected.open(&partition(), None).reader;
+    read(&mut *reader, &partition(), 2);
+    drop(reader);
+    assert_eq!(told().len(), 2);
+}
+
+#[test]
 fn a_file_may_only_grow() {
     let check = |change: &dyn Fn(&Path), expected: &str, expected_on_open: Option<&str>| {
         let folder = Folder::new();
