@@ -108,7 +108,7 @@ pub enum SourceError {
     },
     /// A line is longer than lines may be.
     #[error(
-        "{}: line {line} (counted from 0) is longer than {bytes_max} bytes; split it, or raise \
+        "{}: line {line} (offset {line}, counted from 0) is longer than {bytes_max} bytes; split it, or raise \
          source.files.line_bytes_max",
         path.display()
     )]

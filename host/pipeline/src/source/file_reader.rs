@@ -243,12 +243,16 @@ impl PartitionReader for FileReader {
         wait: Duration,
     ) -> Result<(), SourceError> {
         let deadline = Instant::now() + wait;
+        let before = batch.len();
         batch.set_cursor(self.cursor);
         loop {
             if self.stopped.load(Ordering::Acquire) {
                 return Err(SourceError::Stopped);
             }
-            self.take_lines(batch, limits)?;
+            if let Err(error) = self.take_lines(batch, limits) {
+                // What was taken now goes first: the error comes again at the next call.
+                return if batch.len() > before { Ok(()) } else { Err(error) };
+            }
             if limits.reached(batch) {
                 return Ok(());
             }
