@@ -25,6 +25,12 @@ pub(super) struct FilesSource {
     wake: SyncSender<()>,
 }
 
+/// Checks that the folder can be listed.
+pub(super) fn check(settings: &FilesSettings) -> Result<(), SourceError> {
+    let folder = |error| SourceError::Folder { path: settings.dir.clone(), error };
+    fs::read_dir(&settings.dir).map(drop).map_err(folder)
+}
+
 impl FilesSource {
     /// Looks at the folder and starts to scan it.
     pub(super) fn connect(
@@ -32,8 +38,8 @@ impl FilesSource {
         topics: &[String],
         events: mpsc::Sender<SourceEvent>,
     ) -> Result<Self, SourceError> {
+        check(settings)?;
         let folder = |error| SourceError::Folder { path: settings.dir.clone(), error };
-        fs::read_dir(&settings.dir).map_err(folder)?;
         let identity = format!("files:{}", file_identity::identity(&settings.dir).map_err(folder)?);
         let (wake, woken) = sync_channel(1);
         let stopped = Arc::new(AtomicBool::new(false));

@@ -16,6 +16,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use tokio::sync::mpsc;
 
 use super::event::{Acknowledgement, Awaited};
+use super::kafka_check;
 use super::kafka_group::{self, Member, MemberContext};
 use super::kafka_log::FetcherContext;
 use super::kafka_outage::Outage;
@@ -54,6 +55,7 @@ impl KafkaSource {
         topics: &[String],
         events: mpsc::Sender<SourceEvent>,
     ) -> Result<Self, SourceError> {
+        kafka_check::check(settings)?;
         let outage = Outage::new(&settings.brokers);
         let log = FetcherContext::new(outage.clone());
         let fetcher = client(&kafka_properties::fetcher(settings)?, log.clone())?;
@@ -158,10 +160,7 @@ impl Drop for KafkaSource {
 }
 
 fn client<C: ConsumerContext>(config: &ClientConfig, context: C) -> Result<BaseConsumer<C>, SourceError> {
-    BaseConsumer::from_config_and_context(config, context).map_err(|error| match error {
-        KafkaError::ClientConfig(_, problem, key, _) => SourceError::Property { key, problem },
-        error => failed("create a client".to_owned(), &error),
-    })
+    BaseConsumer::from_config_and_context(config, context).map_err(kafka_check::refused)
 }
 
 /// Asks any broker who the cluster is. Asking for the topics is what makes the client connect.

@@ -10,6 +10,7 @@ mod file_reader;
 mod file_scan;
 mod files;
 mod kafka;
+mod kafka_check;
 mod kafka_group;
 mod kafka_log;
 mod kafka_outage;
@@ -174,6 +175,18 @@ impl FilesSettings {
     /// Settings with the defaults: look every 100 ms, lines up to 64 MiB.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), poll_interval: Duration::from_millis(100), line_bytes_max: 64 << 20 }
+    }
+}
+
+/// Checks what can be known of settings without connecting: the brokers' addresses, names and values of
+/// the librdkafka properties, or the folder.
+///
+/// # Errors
+/// What is wrong, with its key.
+pub fn check(settings: &SourceSettings) -> Result<(), SourceError> {
+    match settings {
+        SourceSettings::Kafka(settings) => kafka_check::check(settings),
+        SourceSettings::Files(settings) => files::check(settings),
     }
 }
 
