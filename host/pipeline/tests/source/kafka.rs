@@ -287,6 +287,8 @@ fn a_member_that_stops_leaves_its_group() {
     first.assigned(&partitions);
     let _reader = first.open(&partitions[0], None).reader;
     first.source.stop();
+    // The member's client holds the sender: a process may end now, and its group knows.
+    assert!(first.events.is_closed());
     let mut second = connect(settings, &["left"]);
     second.assigned(&partitions);
 }
