@@ -75,8 +75,9 @@ pub struct Skipped {
 /// Reads one partition, from one thread.
 pub trait PartitionReader: Send {
     /// Adds what there is to `batch`, up to `limits`; if there is nothing, waits for it, at most
-    /// `wait`. Messages that come before an error are given first, without it. The batch's range and cursor are right afterwards, also after an error: messages
-    /// in the batch are good, and the error comes again if its cause stays.
+    /// `wait`. Messages that come before an error are given first, without it. The batch's range and
+    /// cursor are right afterwards, also after an error: messages in the batch are good, and the error
+    /// comes again if its cause stays.
     ///
     /// The batch must end at or before [`position`](Self::position).
     fn fill(
