@@ -15,7 +15,7 @@ use super::error::ConfigError;
 use super::{CheckpointPolicy, Config, StepConfig, StreamConfig, WorkerSettings, path, typed};
 use crate::lake::Lake;
 use crate::sink::{DAY, SinkSettings};
-use crate::source::{FilesSettings, KafkaSettings, SourceSettings, Start};
+use crate::source::{FilesSettings, KafkaSettings, SourceError, SourceSettings, Start};
 
 /// Shortest deadline of a call: the engine looks at the clock every 10 ms.
 const DEADLINE_MIN: Duration = Duration::from_millis(10);
@@ -81,9 +81,7 @@ fn lake_url(document: &Document, url: String) -> Result<String, ConfigError> {
 
 fn source(document: &Document, source: typed::Source) -> Result<SourceSettings, ConfigError> {
     match source {
-        typed::Source { kafka: Some(kafka), files: None } => {
-            Ok(SourceSettings::Kafka(self::kafka(document, kafka)?))
-        }
+        typed::Source { kafka: Some(kafka), files: None } => self::kafka(document, kafka),
         typed::Source { kafka: None, files: Some(files) } => {
             Ok(SourceSettings::Files(self::files(document, files)?))
         }
@@ -114,13 +112,9 @@ fn files(document: &Document, files: typed::Files) -> Result<FilesSettings, Conf
     Ok(settings)
 }
 
-fn kafka(document: &Document, kafka: typed::Kafka) -> Result<KafkaSettings, ConfigError> {
+fn kafka(document: &Document, kafka: typed::Kafka) -> Result<SourceSettings, ConfigError> {
     let mut properties = BTreeMap::new();
     for (key, value) in kafka.properties {
-        if let Some(instead) = reserved(&key) {
-            let keys = ["source", "kafka", "properties", &key];
-            return Err(document.error(&keys, format!("set by millstream; {instead}")));
-        }
         let value = match value {
             typed::Property::Text(text) => text,
             typed::Property::Number(number) => number.to_string(),
@@ -138,19 +132,16 @@ fn kafka(document: &Document, kafka: typed::Kafka) -> Result<KafkaSettings, Conf
         settings.timeout = timeout.0;
     }
     settings.properties = properties;
-    Ok(settings)
-}
-
-/// What to do instead of setting a librdkafka property on which exactly-once rests.
-fn reserved(key: &str) -> Option<&'static str> {
-    match key {
-        "bootstrap.servers" | "metadata.broker.list" => Some("use source.kafka.brokers"),
-        "group.id" => Some("use source.kafka.group"),
-        "auto.offset.reset" => Some("use source.kafka.start"),
-        "enable.auto.commit" | "enable.auto.offset.store" => {
-            Some("leave it out: positions come from the checkpoint log")
+    let settings = SourceSettings::Kafka(settings);
+    match crate::source::check(&settings) {
+        Ok(()) => Ok(settings),
+        Err(SourceError::Property { key, problem }) => {
+            Err(document.error(&["source", "kafka", "properties", &key], problem))
         }
-        _ => None,
+        Err(error @ SourceError::Brokers { .. }) => {
+            Err(document.error(&["source", "kafka", "brokers"], error.to_string()))
+        }
+        Err(error) => Err(document.error(&["source", "kafka"], error.to_string())),
     }
 }
 

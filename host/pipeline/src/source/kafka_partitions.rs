@@ -13,9 +13,13 @@ use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
 
 use super::SourceError;
-use super::kafka_log::FetcherContext;
+use super::kafka_log::{FetcherContext, is_connection};
+
+/// Longest wait for what is asked beside the work.
+const LOOK_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// The queue of one partition, split from all others.
 pub(super) type Queue = PartitionQueue<FetcherContext>;
@@ -91,6 +95,13 @@ impl Partitions {
             .map_err(|error| failed(format!("ask for the ends of {partition}"), &error))
     }
 
+    /// Whether a topic exists, asked of any broker.
+    pub(super) fn has_topic(&self, topic: &str) -> Result<bool, KafkaError> {
+        let metadata = self.fetcher.fetch_metadata(Some(topic), self.timeout.min(LOOK_WAIT_MAX))?;
+        let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+        Ok(metadata.topics().iter().all(|topic| topic.error() != Some(unknown)))
+    }
+
     /// End of a partition as the last fetch told it.
     pub(super) fn cached_end(&self, partition: &TopicPartition) -> Option<Offset> {
         let topic = std::ffi::CString::new(&*partition.topic).ok()?;
@@ -107,8 +118,10 @@ impl Partitions {
     pub(super) fn serve(&self) {
         // Without any wait, a poll would stop at the first line of the client's log.
         while let Some(event) = self.fetcher.poll(Duration::from_millis(1)) {
-            if let Err(error) = event {
-                tracing::warn!(%error, "kafka");
+            match event {
+                Err(error) if is_connection(&error) => tracing::debug!(%error, "kafka"),
+                Err(error) => tracing::warn!(%error, "kafka"),
+                Ok(_) => {}
             }
         }
     }

@@ -10,11 +10,14 @@ mod file_reader;
 mod file_scan;
 mod files;
 mod kafka;
+mod kafka_check;
 mod kafka_group;
 mod kafka_log;
+mod kafka_outage;
 mod kafka_partitions;
 mod kafka_properties;
 mod kafka_reader;
+mod kafka_topics;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -81,8 +84,9 @@ pub struct Skipped {
 /// Reads one partition, from one thread.
 pub trait PartitionReader: Send {
     /// Adds what there is to `batch`, up to `limits`; if there is nothing, waits for it, at most
-    /// `wait`. The batch's range and cursor are right afterwards, also after an error: messages
-    /// in the batch are good, and the error comes again if its cause stays.
+    /// `wait`. Messages that come before an error are given first, without it. The batch's range and
+    /// cursor are right afterwards, also after an error: messages in the batch are good, and the error
+    /// comes again if its cause stays.
     ///
     /// The batch must end at or before [`position`](Self::position).
     fn fill(
@@ -181,6 +185,18 @@ impl FilesSettings {
     /// Settings with the defaults: look every 100 ms, lines up to 64 MiB.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), poll_interval: Duration::from_millis(100), line_bytes_max: 64 << 20 }
+    }
+}
+
+/// Checks what can be known of settings without connecting: the brokers' addresses, names and values of
+/// the librdkafka properties, or the folder.
+///
+/// # Errors
+/// What is wrong, with its key.
+pub fn check(settings: &SourceSettings) -> Result<(), SourceError> {
+    match settings {
+        SourceSettings::Kafka(settings) => kafka_check::check(settings),
+        SourceSettings::Files(settings) => files::check(settings),
     }
 }
 

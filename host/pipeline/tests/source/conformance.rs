@@ -10,6 +10,8 @@ use millstream_pipeline::source::{
 };
 use tokio::sync::mpsc;
 
+use crate::warnings;
+
 /// How long a test waits for what must come; far more than it takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How long one fill waits.
@@ -100,6 +102,7 @@ pub fn check(world: &dyn World) {
     keeps_to_limits(world);
     commit_changes_nothing(world);
     identity_is_stable(world);
+    nothing_to_read_is_said(world);
     stops(world);
 }
 
@@ -171,6 +174,16 @@ fn commit_changes_nothing(world: &dyn World) {
 fn identity_is_stable(world: &dyn World) {
     let identity = || Connected::new(&world.settings(), &["follow"]).source.identity().to_owned();
     assert_eq!(identity(), identity());
+}
+
+fn nothing_to_read_is_said(world: &dyn World) {
+    warnings::keep();
+    let mut connected = Connected::new(&world.settings(), &["nowhere"]);
+    match connected.next_event() {
+        Some(SourceEvent::Assigned(partitions)) => assert_eq!(partitions, []),
+        other => panic!("{other:?} instead of an empty assignment"),
+    }
+    warnings::wait_for(&["WARN", "nowhere", "waiting for"]);
 }
 
 fn stops(world: &dyn World) {

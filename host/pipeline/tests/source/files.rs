@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use millstream_model::entry::Position;
 use millstream_model::{MessageBatch, TopicPartition};
-use millstream_pipeline::source::{self, FilesSettings, SourceSettings};
+use millstream_pipeline::source::{self, FilesSettings, SourceEvent, SourceSettings};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use crate::conformance::{self, AMPLE, Connected, WAIT, World, messages, read};
+use crate::warnings;
 
 struct Folder(TempDir);
 
@@ -103,6 +104,33 @@ fn an_unfinished_line_is_waited_for() {
 }
 
 #[test]
+fn an_unfinished_line_is_told_once() {
+    warnings::keep();
+    let folder = Folder::new();
+    let path = folder.write(b"a\n{\"half\":");
+    let told = || warnings::with(&["WARN", path.to_str().unwrap(), "has no newline"]);
+    let connected = Connected::new(&folder.settings(), &["t"]);
+    let check = |wait: Duration, expected: usize| {
+        let mut reader = connected.open(&partition(), None).reader;
+        read(&mut *reader, &partition(), 1);
+        let mut rest = MessageBatch::new(partition(), 1);
+        reader.fill(&mut rest, AMPLE, wait).unwrap();
+        reader.fill(&mut rest, AMPLE, WAIT).unwrap();
+        assert!(rest.is_empty());
+        drop(reader);
+        assert_eq!(told().len(), expected);
+        assert!(told()[0].contains("line=1 byte=2"), "{:?}", told());
+    };
+    check(Duration::ZERO, 1);
+    check(Duration::from_millis(1500), 2);
+    append(&path, b"1}\n");
+    let mut reader = connected.open(&partition(), None).reader;
+    read(&mut *reader, &partition(), 2);
+    drop(reader);
+    assert_eq!(told().len(), 2);
+}
+
+#[test]
 fn a_file_may_only_grow() {
     let check = |change: &dyn Fn(&Path), expected: &str, expected_on_open: Option<&str>| {
         let folder = Folder::new();
@@ -143,11 +171,14 @@ fn a_line_that_is_too_long_stops_its_partition_only() {
         let connected = Connected::new(&folder.settings(), &["t"]);
         let mut reader = connected.open(&partition(), None).reader;
         let mut batch = MessageBatch::new(partition(), 0);
-        let error = reader.fill(&mut batch, AMPLE, WAIT).unwrap_err().to_string();
-        assert!(error.contains("0.jsonl: line 1 (counted from 0) is longer than 1000 bytes"), "{error}");
+        reader.fill(&mut batch, AMPLE, WAIT).expect("the messages before the long line come first");
         assert_eq!((messages(&batch), batch.cursor()), (vec![(0, "ok".to_owned())], Some(3)));
-        let again = reader.fill(&mut batch, AMPLE, WAIT).unwrap_err().to_string();
-        assert_eq!(error, again);
+        for _ in 0..2 {
+            let error = reader.fill(&mut batch, AMPLE, WAIT).unwrap_err().to_string();
+            let expected = "0.jsonl: line 1 (offset 1, counted from 0) is longer than 1000 bytes";
+            assert!(error.contains(expected), "{error}");
+            assert_eq!(batch.len(), 1);
+        }
     };
     check("\nafter\n");
     check("");
@@ -176,6 +207,21 @@ fn files_and_topics_that_come_later_are_assigned() {
     folder.create_topic("late");
     folder.append(&TopicPartition::new("late", 0), &["x"]);
     connected.assigned(&[TopicPartition::new("late", 0)]);
+}
+
+#[test]
+fn a_topic_without_files_is_named_once() {
+    warnings::keep();
+    let folder = Folder::new();
+    folder.create_topic("empty");
+    let mut connected = Connected::new(&folder.settings(), &["empty", "absent", "t"]);
+    assert!(matches!(connected.next_event(), Some(SourceEvent::Assigned(none)) if none.is_empty()));
+    folder.write(b"");
+    connected.assigned(&[partition()]);
+    for topic in ["empty", "absent"] {
+        let path = folder.0.path().join(topic).join("0.jsonl");
+        assert_eq!(warnings::with(&["WARN", path.to_str().unwrap()]).len(), 1, "{topic}");
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::broker::{Broker, UNREACHABLE_AFTER};
 use crate::conformance::{self, AMPLE, Connected, PATIENCE, WAIT, World, messages, read};
+use crate::warnings;
 
 /// Every test has groups of its own.
 fn group() -> String {
@@ -300,7 +301,26 @@ fn take_over(topic: &str, properties: &[(&str, &str)]) {
 }
 
 #[test]
+fn a_member_that_stops_leaves_its_group() {
+    let broker = Broker::shared();
+    broker.create_topic("left", 2);
+    let mut settings = kafka(&broker);
+    // Far longer than the test waits: only a member that says goodbye frees its partitions.
+    settings.properties.insert("session.timeout.ms".to_owned(), "300000".to_owned());
+    let partitions = [TopicPartition::new("left", 0), TopicPartition::new("left", 1)];
+    let mut first = connect(settings.clone(), &["left"]);
+    first.assigned(&partitions);
+    let _reader = first.open(&partitions[0], None).reader;
+    first.source.stop();
+    // The member's client holds the sender: a process may end now, and its group knows.
+    assert!(first.events.is_closed());
+    let mut second = connect(settings, &["left"]);
+    second.assigned(&partitions);
+}
+
+#[test]
 fn a_restart_of_the_broker_is_survived() {
+    warnings::keep();
     let broker = Broker::start();
     broker.create_topic("restart", 1);
     broker.produce("restart", 0, ["before"]);
@@ -315,6 +335,9 @@ fn a_restart_of_the_broker_is_survived() {
     broker.produce("restart", 0, ["after"]);
     let batch = read(&mut *reader, &partition, 1);
     assert_eq!(messages(&batch), [(1, "after".to_owned())]);
+    warnings::wait_for(&["INFO", &broker.brokers, "kafka answers again"]);
+    let warned = warnings::with(&["WARN", &broker.brokers]);
+    assert!(warned.len() == 1 && warned[0].contains("trying on"), "{warned:?}");
     assert_eq!(connect(settings, &["restart"]).source.identity(), identity);
 }
 

@@ -5,3 +5,4 @@ mod broker;
 mod conformance;
 mod files;
 mod kafka;
+mod warnings;

@@ -1,0 +1,61 @@
+//! Times when no broker can be reached. Each client tries to connect several times a second and says
+//! so each time; the user hears of it now and then, and when it is over.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::kafka_partitions::lock;
+
+/// Shortest time between two warnings.
+const WARNING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Shared by the clients of a source.
+#[derive(Clone)]
+pub(super) struct Outage {
+    brokers: Arc<str>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    warned: Option<Instant>,
+    /// Failures since that warning.
+    suppressed: u64,
+    /// No broker is connected.
+    down: bool,
+}
+
+impl Outage {
+    /// No failure yet.
+    pub(super) fn new(brokers: &str) -> Self {
+        Self { brokers: brokers.into(), state: Arc::default() }
+    }
+
+    /// A connection failed.
+    pub(super) fn connection_failed(&self, reason: &str) {
+        let mut state = lock(&self.state);
+        if state.warned.is_some_and(|at| at.elapsed() < WARNING_INTERVAL) {
+            state.suppressed += 1;
+            return;
+        }
+        tracing::warn!(suppressed = state.suppressed, "kafka: {reason}; trying on");
+        state.warned = Some(Instant::now());
+        state.suppressed = 0;
+    }
+
+    /// A client has lost the last of its brokers.
+    pub(super) fn all_down(&self) {
+        lock(&self.state).down = true;
+    }
+
+    /// If no broker can be reached, finds out by `answers` whether that is over.
+    pub(super) fn look(&self, answers: impl FnOnce() -> bool) {
+        if !lock(&self.state).down || !answers() {
+            return;
+        }
+        let mut state = lock(&self.state);
+        state.down = false;
+        let suppressed = std::mem::take(&mut state.suppressed);
+        tracing::info!(brokers = &*self.brokers, suppressed, "kafka answers again");
+    }
+}
