@@ -1,0 +1,112 @@
+//! Makes what the tasks did since the last checkpoint true: a barrier through all threads, all files
+//! durable, one entry of the log.
+
+use std::time::Instant;
+
+use millstream_log::{Rejection, Remedy};
+use millstream_model::entry::{Body, ConsumedRange, Counters, Data, Sequence};
+use millstream_model::{Offset, TopicPartition};
+use tokio::sync::oneshot;
+
+use super::coordinator::Coordinator;
+use crate::checkpoint::AppendError;
+use crate::error::RunError;
+use crate::task::TaskReport;
+use crate::worker::Command;
+
+impl Coordinator<'_> {
+    /// Makes all that was done since the last checkpoint true with one entry, or finds that another
+    /// worker was faster, throws it away and begins again at the log.
+    pub(super) async fn checkpoint(
+        &mut self,
+        barrier: fn(oneshot::Sender<Vec<TaskReport>>) -> Command,
+    ) -> Result<(), RunError> {
+        self.last_checkpoint = Instant::now();
+        let mut replies = Vec::new();
+        for thread in 0..self.threads.len() {
+            let (reply, reports) = oneshot::channel();
+            self.send(thread, barrier(reply))?;
+            replies.push(reports);
+        }
+        let mut reports = Vec::new();
+        for reply in replies {
+            let ended = |_| RunError::Thread { what: "a worker thread ended at a checkpoint".to_owned() };
+            reports.extend(reply.await.map_err(ended)?);
+        }
+        reports.retain(|report| !report.range.is_empty() && self.assigned.contains_key(&report.partition));
+        if reports.is_empty() {
+            return Ok(());
+        }
+        let data = self.entry(reports).await?;
+        let positions = positions(&data);
+        match self.log.append(Body::Data(data)).await {
+            Ok(sequence) => {
+                self.committed(sequence, &positions);
+                Ok(())
+            }
+            Err(AppendError::Rejected(rejection)) if begins_again(&rejection) => {
+                tracing::warn!(%rejection, "another worker was faster; beginning again at the log");
+                self.begin_again().await
+            }
+            Err(AppendError::Fenced) => {
+                tracing::warn!("this worker fell behind the log's retention; beginning again at the log");
+                self.begin_again().await
+            }
+            Err(AppendError::Rejected(Rejection::WriterNotOpen { .. })) => {
+                Err(RunError::TakenOver { worker: self.config.worker.name.clone() })
+            }
+            Err(error) => Err(RunError::Refused(error)),
+        }
+    }
+
+    async fn entry(&self, reports: Vec<TaskReport>) -> Result<Data, RunError> {
+        let mut data = Data { source: self.source.identity().to_owned(), ..Data::default() };
+        for report in reports {
+            for file in report.files {
+                data.files.push(file.finish().await?);
+            }
+            let plan = &self.plans[&report.partition.topic];
+            data.plugins.extend(plan.plugins());
+            merge(data.counters.entry(report.stream.to_string()).or_default(), report.counters);
+            data.ranges.push(ConsumedRange {
+                partition: report.partition,
+                range: report.range,
+                cursor: report.cursor,
+                skipped: None,
+            });
+        }
+        data.plugins.sort();
+        data.plugins.dedup();
+        Ok(data)
+    }
+
+    fn committed(&self, sequence: Sequence, positions: &[(TopicPartition, Offset)]) {
+        tracing::debug!(sequence, "checkpoint");
+        // Kafka's committed offsets are a hint for tools that show lag; the log is what counts.
+        if let Err(error) = self.source.commit(positions) {
+            tracing::warn!(%error, "the source did not take the committed positions");
+        }
+    }
+}
+
+/// True if what was rejected can be done again from the log's new state. Plugins that another worker
+/// changed are loaded at start only, and a session that another process of this name closed is gone.
+pub(super) fn begins_again(rejection: &Rejection) -> bool {
+    rejection.remedy() == Remedy::Reload && !matches!(rejection, Rejection::PluginNotDesired { .. })
+}
+
+fn positions(data: &Data) -> Vec<(TopicPartition, Offset)> {
+    data.ranges.iter().map(|range| (range.partition.clone(), range.range.end)).collect()
+}
+
+fn merge(into: &mut Counters, from: Counters) {
+    into.r#in += from.r#in;
+    into.out += from.out;
+    for (to, from) in
+        [(&mut into.dropped, from.dropped), (&mut into.dead, from.dead), (&mut into.rows, from.rows)]
+    {
+        for (key, count) in from {
+            *to.entry(key).or_default() += count;
+        }
+    }
+}

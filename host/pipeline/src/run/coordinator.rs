@@ -1,0 +1,234 @@
+//! The coordinator: one loop that hears of assignments, of the CPU threads' troubles, of time and of the
+//! wish to stop, and does one thing after the other.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use millstream_model::TopicPartition;
+use tokio::sync::mpsc;
+
+use super::{EVENTS_MAX, Progress, Started, Until};
+use crate::checkpoint::CheckpointLog;
+use crate::config::Config;
+use crate::error::RunError;
+use crate::lake::Lake;
+use crate::plan::StreamPlan;
+use crate::sink::FileNames;
+use crate::source::{Remedy, Source, SourceEvent};
+use crate::task::TaskError;
+use crate::telemetry::{TaskGauge, Telemetry};
+use crate::uploads::Uploads;
+use crate::worker::{Command, Event, Quota, WorkerThread};
+
+/// Shortest time between two looks at the clock.
+const TICK: Duration = Duration::from_millis(20);
+
+/// What a run knows, and its only hold on the log.
+pub(super) struct Coordinator<'a> {
+    pub(super) config: &'a Config,
+    pub(super) source: Arc<dyn Source>,
+    pub(super) log: CheckpointLog,
+    pub(super) plans: BTreeMap<Arc<str>, Arc<StreamPlan>>,
+    pub(super) names: FileNames,
+    pub(super) threads: Vec<WorkerThread>,
+    events: mpsc::Receiver<Event>,
+    telemetry: Arc<Telemetry>,
+    /// Partitions that are read, with what their tasks say of themselves.
+    pub(super) assigned: BTreeMap<TopicPartition, Arc<TaskGauge>>,
+    /// Partitions that are ours and could not be opened, since when.
+    pub(super) unopened: BTreeMap<TopicPartition, Instant>,
+    /// When they are tried again.
+    pub(super) open_again: Instant,
+    /// False until the source has said which partitions are ours, and in the middle of a rebalance.
+    pub(super) assignment_known: bool,
+    pub(super) last_checkpoint: Instant,
+}
+
+impl<'a> Coordinator<'a> {
+    /// Starts the CPU threads.
+    pub(super) fn new(
+        config: &'a Config,
+        lake: &Lake,
+        source: Arc<dyn Source>,
+        started: Started,
+    ) -> Result<Self, RunError> {
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let telemetry = Arc::new(Telemetry::default());
+        let uploads = Uploads::new(lake.store(), tokio::runtime::Handle::current());
+        let threads = config.worker.threads;
+        let quota = Quota {
+            rows_max: config.checkpoint.rows_max.div_ceil(threads as u64),
+            bytes_max: config.checkpoint.bytes_max.div_ceil(threads),
+        };
+        let start = |index| {
+            let (uploads, telemetry) = (uploads.clone(), telemetry.clone());
+            WorkerThread::start(index, &config.worker, quota, uploads, telemetry, sender.clone())
+                .map_err(|error| RunError::Thread { what: error.to_string() })
+        };
+        let threads = (0..threads).map(start).collect::<Result<_, _>>()?;
+        Ok(Self {
+            config,
+            source,
+            log: started.log,
+            plans: started.plans,
+            names: FileNames::new(started.session),
+            threads,
+            events,
+            telemetry,
+            assigned: BTreeMap::new(),
+            unopened: BTreeMap::new(),
+            open_again: Instant::now(),
+            assignment_known: false,
+            last_checkpoint: Instant::now(),
+        })
+    }
+
+    /// Runs until it is over; what was read is committed by then.
+    pub(super) async fn run(
+        mut self,
+        mut source_events: mpsc::Receiver<SourceEvent>,
+        until: Until,
+        stop: impl Future<Output = ()>,
+        mut observe: impl FnMut(Progress<'_>),
+    ) -> Result<(), RunError> {
+        let start = Instant::now();
+        let mut observed = Instant::now();
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        tokio::pin!(stop);
+        observe(self.progress(start, false));
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                Some(event) = source_events.recv() => self.on_source(event).await?,
+                Some(event) = self.events.recv() => self.on_worker(event).await?,
+                _ = ticks.tick() => self.on_tick().await?,
+            }
+            if observed.elapsed() >= Duration::from_secs(1) {
+                observed = Instant::now();
+                observe(self.progress(start, false));
+            }
+            if self.is_over(until, start).await? {
+                break;
+            }
+        }
+        self.checkpoint(Command::Drain).await?;
+        self.unheard_failure()?;
+        observe(self.progress(start, true));
+        Ok(())
+    }
+
+    async fn on_tick(&mut self) -> Result<(), RunError> {
+        if self.last_checkpoint.elapsed() >= self.config.checkpoint.interval {
+            self.checkpoint(Command::Barrier).await?;
+        }
+        if !self.unopened.is_empty() && Instant::now() >= self.open_again {
+            self.open(self.unopened.keys().cloned().collect()).await?;
+        }
+        Ok(())
+    }
+
+    /// The error of a task that failed while it was asked to finish: what it did is not committed.
+    fn unheard_failure(&mut self) -> Result<(), RunError> {
+        while let Ok(event) = self.events.try_recv() {
+            if let Event::Failed(task, error @ (TaskError::Sink(_) | TaskError::DeadLetters(_))) = event
+                && self.is_current(&task)
+            {
+                return Err(RunError::Task { partition: task.partition.clone(), error });
+            }
+        }
+        Ok(())
+    }
+
+    /// True if `task` is the one that reads its partition now, not an earlier one.
+    fn is_current(&self, task: &Arc<TaskGauge>) -> bool {
+        self.assigned.get(&task.partition).is_some_and(|current| Arc::ptr_eq(current, task))
+    }
+
+    fn progress(&self, start: Instant, last: bool) -> Progress<'_> {
+        Progress {
+            elapsed: start.elapsed(),
+            telemetry: &self.telemetry,
+            lag: self.lag(),
+            log: self.log.state(),
+            last,
+        }
+    }
+
+    fn lag(&self) -> Option<u64> {
+        let known = self.assignment_known && self.unopened.is_empty();
+        let lags = || self.assigned.values().map(|gauge| gauge.lag());
+        known.then(|| lags().sum::<Option<u64>>()).flatten()
+    }
+
+    async fn on_source(&mut self, event: SourceEvent) -> Result<(), RunError> {
+        match event {
+            SourceEvent::Assigned(partitions) => {
+                tracing::info!(partitions = ?names(&partitions), "partitions assigned");
+                self.assignment_known = true;
+                self.open(partitions).await
+            }
+            SourceEvent::Revoked { partitions, lost, done } => {
+                tracing::info!(partitions = ?names(&partitions), lost, "partitions revoked");
+                if !lost {
+                    self.checkpoint(Command::Barrier).await?;
+                }
+                self.forget(&partitions);
+                done.done();
+                Ok(())
+            }
+            SourceEvent::Failed(error) => Err(error.into()),
+        }
+    }
+
+    async fn on_worker(&mut self, event: Event) -> Result<(), RunError> {
+        let (task, error) = match event {
+            Event::Pressure => return self.checkpoint(Command::Barrier).await,
+            // What an earlier task of a partition says does not concern the one that reads it now.
+            Event::Failed(task, _) if !self.is_current(&task) => return Ok(()),
+            Event::Failed(task, error) => (task, error),
+        };
+        let partition = task.partition.clone();
+        match error {
+            TaskError::Source(error) if error.remedy() == Remedy::Reopen => {
+                tracing::warn!(%partition, %error, "reading again from the last checkpoint");
+                self.close(std::slice::from_ref(&partition));
+                self.open(vec![partition]).await
+            }
+            TaskError::Source(error) if error.remedy() == Remedy::Forget => {
+                tracing::info!(%partition, %error, "the partition is not ours any more");
+                self.forget(&[partition]);
+                Ok(())
+            }
+            error => {
+                // What the other tasks did is good: it is committed before the process gives up.
+                self.close(std::slice::from_ref(&partition));
+                self.checkpoint(Command::Drain).await?;
+                Err(RunError::Task { partition, error })
+            }
+        }
+    }
+
+    async fn is_over(&mut self, until: Until, start: Instant) -> Result<bool, RunError> {
+        let time = until.elapsed.is_none_or(|limit| start.elapsed() >= limit);
+        match until {
+            Until { elapsed: None, caught_up: false } => Ok(false),
+            Until { caught_up: true, .. } if time => self.is_caught_up().await,
+            _ => Ok(time && !until.caught_up),
+        }
+    }
+
+    /// True once everything that the partitions hold has been read; commits it first.
+    async fn is_caught_up(&mut self) -> Result<bool, RunError> {
+        if self.lag() != Some(0) {
+            return Ok(false);
+        }
+        self.checkpoint(Command::Barrier).await?;
+        Ok(self.lag() == Some(0))
+    }
+}
+
+fn names(partitions: &[TopicPartition]) -> Vec<String> {
+    partitions.iter().map(TopicPartition::to_string).collect()
+}

@@ -1,0 +1,98 @@
+//! Wires the data path: source → tasks on CPU threads → uploads → one entry of the log. `coordinator` is
+//! the loop that hears of everything, `partitions` opens and closes tasks where the log says, `commit`
+//! makes what they did true. The coordinator alone talks to the log.
+
+mod commit;
+mod coordinator;
+mod partitions;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millstream_engine::Engine;
+use millstream_log::LogState;
+use millstream_model::Clock;
+use millstream_model::entry::SessionId;
+use tokio::sync::mpsc;
+
+use crate::checkpoint::CheckpointLog;
+use crate::config::Config;
+use crate::error::RunError;
+use crate::lake::Lake;
+use crate::plan::StreamPlan;
+use crate::telemetry::Telemetry;
+use crate::{source, start};
+use coordinator::Coordinator;
+
+/// Events of the source, and of the threads, that may wait for the coordinator.
+const EVENTS_MAX: usize = 64;
+
+/// When a run ends by itself: as soon as all that is set here holds. With nothing set, it does not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Until {
+    /// This long after the start.
+    pub elapsed: Option<Duration>,
+    /// When every message that is there has been committed.
+    pub caught_up: bool,
+}
+
+/// What the run is like at a moment; given to the observer at the start, about once a
+/// second and at the end.
+pub struct Progress<'a> {
+    /// Time since the start.
+    pub elapsed: Duration,
+    /// Live figures.
+    pub telemetry: &'a Telemetry,
+    /// Messages between the tasks and the ends of their partitions; none as long as it is not known
+    /// which partitions are ours, or where one of them ends.
+    pub lag: Option<u64>,
+    /// What is committed.
+    pub log: &'a LogState,
+    /// True at the last call.
+    pub last: bool,
+}
+
+/// Runs the streams of `config` until it is told to stop (`stop` resolves) or `until` is reached. What
+/// was read is committed before it returns, unless it returns an error.
+pub async fn run(
+    config: &Config,
+    engine: &Engine,
+    clock: Arc<dyn Clock>,
+    until: Until,
+    stop: impl Future<Output = ()>,
+    observe: impl FnMut(Progress<'_>),
+) -> Result<(), RunError> {
+    let lake = Lake::open(&config.lake_url)?;
+    let (source_events, inbox) = mpsc::channel(EVENTS_MAX);
+    let topics: Vec<_> = config.streams.iter().map(|stream| stream.topic.clone()).collect();
+    let settings = config.source.clone();
+    let source = tokio::task::spawn_blocking(move || source::connect(&settings, &topics, source_events))
+        .await
+        .map_err(|error| RunError::Thread { what: error.to_string() })??;
+    let started = start::start(config, engine, &lake, source.identity(), clock).await;
+    let result = match started {
+        Ok(started) => {
+            let coordinator = Coordinator::new(config, &lake, source.clone(), started)?;
+            coordinator.run(inbox, until, stop, observe).await
+        }
+        Err(error) => {
+            drop(inbox);
+            Err(error)
+        }
+    };
+    // Leaving the group waits for the broker, which is nothing for an async thread. The receiver of
+    // its last events is gone by now, so nobody has to acknowledge them.
+    let stopped = tokio::task::spawn_blocking(move || source.stop()).await;
+    result.and(stopped.map_err(|error| RunError::Thread { what: error.to_string() }))
+}
+
+/// What start-up made ready.
+pub struct Started {
+    /// The log, at its head, with a session of ours open.
+    pub log: CheckpointLog,
+    /// Our session.
+    pub session: SessionId,
+    /// Streams by topic.
+    pub plans: BTreeMap<Arc<str>, Arc<StreamPlan>>,
+}
