@@ -16,7 +16,7 @@ fn messages_of_a_foreign_client_arrive() {
 
     let workspace = Workspace::kafka(&kafka.brokers);
     // Longer than any test waits: a member that ends without leaving would keep its partitions so long.
-    workspace.configure("brokers =", "properties = { \"session.timeout.ms\" = 600000 }\nbrokers =");
+    workspace.configure("brokers =", "properties = { \"session.timeout.ms\" = 300000 }\nbrokers =");
     let summary = workspace.catch_up();
     let vehicle = &summary["streams"]["vehicle"];
     assert_eq!(vehicle["in"], json!(count));
