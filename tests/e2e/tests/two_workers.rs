@@ -41,7 +41,7 @@ fn one_name(workspace: &Workspace, query: impl Fn(&[String], &str) -> Value) {
     feed.append();
     let output = first.finish();
     assert_eq!(output.code, Some(1), "{}", output.stderr);
-    assert!(output.stderr.contains("another worker of its name took over"), "{}", output.stderr);
+    assert!(output.stderr.contains("has taken this lake over"), "{}", output.stderr);
     feed.append();
     feed.wait_until_committed();
     second.signal("TERM");
