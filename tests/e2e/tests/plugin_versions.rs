@@ -9,7 +9,7 @@ fn desired(workspace: &Workspace) -> String {
     let log = workspace.millstream(&["log", "show", "--json"]).succeed();
     let entries = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let desired = |entry: Value| find(&entry, "desired").cloned();
-    let last = entries.filter_map(desired).last().expect("the log names its plugins");
+    let last = entries.filter_map(desired).next_back().expect("the log names its plugins");
     last[0]["plugin"].as_str().expect("a digest").to_owned()
 }
 
