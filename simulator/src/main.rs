@@ -1,14 +1,14 @@
 //! `millstream-simulator`: feeds streams with messages, to Kafka or to files.
 //!
-//! `recording` reads what is to be sent, `edit` makes each message new, `pacing` says when, `target` takes
+//! `recording` reads what is to be sent, `edit` makes each message new, `pacing` says when, `destination` takes
 //! it, `progress` tells the user. Nothing here knows the host: the two meet only in a topic or a folder.
 
+mod destination;
 mod edit;
 mod pacing;
 mod progress;
 mod recording;
 mod replay;
-mod target;
 
 use std::process::ExitCode;
 

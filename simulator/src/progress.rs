@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::target::Delivered;
+use crate::destination::Delivered;
 
 /// The live line; on a terminal it is written over, elsewhere each is a line of its own.
 pub struct Progress {

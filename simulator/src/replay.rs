@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
+use crate::destination::{Offer, Target};
 use crate::edit::Edits;
 use crate::pacing::Pacer;
 use crate::progress::{Progress, Summary, TopicSummary};
 use crate::recording::Recording;
-use crate::target::{Offer, Target};
 
 /// After so many messages in a row, signals and progress get their turn.
 const BURST_MESSAGES_MAX: u64 = 10_000;

@@ -73,8 +73,8 @@ impl Fates {
         self.out = self.messages - self.dead.values().sum::<u64>();
     }
 
-    /// Adds the fates to an entry's counters; returns the number of dead messages.
-    pub fn add_to(mut self, counters: &mut Counters, plan: &StreamPlan) -> u64 {
+    /// Adds the fates to an entry's counters.
+    pub fn add_to(mut self, counters: &mut Counters, plan: &StreamPlan) {
         for fate in self.each.take().unwrap_or_default() {
             match fate {
                 Fate::Out => self.out += 1,
@@ -94,7 +94,6 @@ impl Fates {
         for (step, count) in &self.dropped {
             *counters.dropped.entry(plan.steps[*step].name.to_string()).or_default() += count;
         }
-        dead
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use millstream_engine::{Engine, Plugin};
-use millstream_model::entry::{Body, Control, PluginUse};
+use millstream_model::entry::{Body, Control, PluginUse, SessionId};
 use millstream_model::{Clock, Digest};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt as _, PutMode, PutOptions};
@@ -16,13 +16,22 @@ use crate::config::{Config, StepConfig};
 use crate::error::RunError;
 use crate::lake::Lake;
 use crate::plan::{StreamPlan, check_tables};
-use crate::run::Started;
 use crate::sink::read;
 
 /// Folder of the checkpoint log in a lake.
 pub const LOG_FOLDER: &str = "_millstream/log";
 /// Folder of plugin bytes, by digest, in a lake.
 pub const PLUGIN_FOLDER: &str = "_millstream/plugins";
+
+/// What start-up made ready.
+pub struct Started {
+    /// The log, at its head, with a session of ours open.
+    pub log: CheckpointLog,
+    /// Our session.
+    pub session: SessionId,
+    /// Streams by topic.
+    pub plans: BTreeMap<Arc<str>, Arc<StreamPlan>>,
+}
 
 /// Loads the plugins of all streams from the plugin folder and plans the streams: everything that can
 /// be checked without a broker and a lake.

@@ -144,8 +144,8 @@ impl Task {
             }
         }
         if !batch.is_empty() {
-            let dead = self.process(&batch, stage, uploads)?;
-            telemetry.add_batch(batch.len(), batch.bytes(), dead);
+            self.process(&batch, stage, uploads)?;
+            telemetry.add_batch(batch.len());
         }
         self.range.end = batch.range().end;
         self.cursor = batch.cursor().or(self.cursor);
@@ -196,13 +196,13 @@ impl Task {
         })
     }
 
-    /// Returns the number of messages that became dead letters.
+    /// Takes a batch all the way to the open files.
     fn process(
         &mut self,
         batch: &MessageBatch,
         stage: &mut Stage,
         uploads: &Uploads,
-    ) -> Result<u64, TaskError> {
+    ) -> Result<(), TaskError> {
         let Decoded { raw, rows, failures } = self.decoder.decode(batch);
         let plan = self.start.plan.clone();
         let mut fates = Fates::new(batch.len(), plan.fans_out());
@@ -218,7 +218,8 @@ impl Task {
             fates.rest_is_out();
         }
         self.write_dead_letters(uploads)?;
-        Ok(fates.add_to(&mut self.counters, &plan))
+        fates.add_to(&mut self.counters, &plan);
+        Ok(())
     }
 
     /// Writes what the steps made of the batch, buries what they rejected, and notes the fates.

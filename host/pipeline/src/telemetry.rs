@@ -10,18 +10,12 @@ use millstream_model::TopicPartition;
 pub struct Telemetry {
     /// Messages read, committed or not.
     pub messages: AtomicU64,
-    /// Bytes of keys and values read.
-    pub bytes: AtomicU64,
-    /// Messages that became dead letters, committed or not.
-    pub dead: AtomicU64,
 }
 
 impl Telemetry {
     /// Counts a batch.
-    pub fn add_batch(&self, messages: usize, bytes: usize, dead: u64) {
+    pub fn add_batch(&self, messages: usize) {
         self.messages.fetch_add(messages as u64, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.dead.fetch_add(dead, Ordering::Relaxed);
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use millstream_model::TopicPartition;
 use tokio::sync::mpsc;
 
-use super::{EVENTS_MAX, Progress, Started, Until};
+use super::{EVENTS_MAX, Progress, Until};
 use crate::checkpoint::CheckpointLog;
 use crate::config::Config;
 use crate::error::RunError;
@@ -16,6 +16,7 @@ use crate::lake::Lake;
 use crate::plan::StreamPlan;
 use crate::sink::FileNames;
 use crate::source::{Remedy, Source, SourceEvent};
+use crate::start::Started;
 use crate::task::TaskError;
 use crate::telemetry::{TaskGauge, Telemetry};
 use crate::uploads::Uploads;

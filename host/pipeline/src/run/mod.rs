@@ -6,21 +6,17 @@ mod commit;
 mod coordinator;
 mod partitions;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_engine::Engine;
 use millstream_log::LogState;
 use millstream_model::Clock;
-use millstream_model::entry::SessionId;
 use tokio::sync::mpsc;
 
-use crate::checkpoint::CheckpointLog;
 use crate::config::Config;
 use crate::error::RunError;
 use crate::lake::Lake;
-use crate::plan::StreamPlan;
 use crate::telemetry::Telemetry;
 use crate::{source, start};
 use coordinator::Coordinator;
@@ -85,14 +81,4 @@ pub async fn run(
     // its last events is gone by now, so nobody has to acknowledge them.
     let stopped = tokio::task::spawn_blocking(move || source.stop()).await;
     result.and(stopped.map_err(|error| RunError::Thread { what: error.to_string() }))
-}
-
-/// What start-up made ready.
-pub struct Started {
-    /// The log, at its head, with a session of ours open.
-    pub log: CheckpointLog,
-    /// Our session.
-    pub session: SessionId,
-    /// Streams by topic.
-    pub plans: BTreeMap<Arc<str>, Arc<StreamPlan>>,
 }
