@@ -29,6 +29,9 @@ pub struct Remarks {
     /// How often a device stopped sending for a while; no message tells of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silences: Option<u64>,
+    /// How many messages were never sent because of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<u64>,
 }
 
 /// One message. Its buffers are kept from one message to the next, so that sending allocates nothing.

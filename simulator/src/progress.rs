@@ -87,8 +87,8 @@ impl Summary {
         if let Some(seconds) = self.remarks.virtual_seconds {
             write!(out, ", {seconds:.0} s of the city's time")?;
         }
-        if let Some(silences) = self.remarks.silences {
-            write!(out, ", devices fell silent {silences} times")?;
+        if let (Some(silences), Some(withheld)) = (self.remarks.silences, self.remarks.withheld) {
+            write!(out, ", {silences} silences kept {withheld} messages back")?;
         }
         writeln!(out)?;
         self.topics.iter().try_for_each(|topic| topic.print(&mut out, self.seconds))
