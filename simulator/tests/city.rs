@@ -132,14 +132,15 @@ fn without_faults_each_device_has_one_partition_and_its_times_rise() {
 /// The files are searched for each fault without looking at the summary.
 #[test]
 fn the_faults_in_the_files_are_those_of_the_summary() {
-    let rates = "late=0.05,duplicate=0.05,out_of_order=0.05,malformed=0.05,misspelt=0.05,out_of_range=0.05";
-    let run = Run::new(&["--events", "4000", "--stream-rate", "20", "--faults", "off", "--fault", rates]);
+    let rates = "late=0.03,duplicate=0.03,out_of_order=0.03,malformed=0.03,misspelt=0.03,out_of_range=0.03";
+    let many = ["--events", "10000", "--stream-rate", "10", "--incidents", "300"];
+    let run = Run::new(&[&many[..], &["--faults", "off", "--fault", rates]].concat());
     for topic in TOPICS {
         let found = Found::in_lines(&run.lines(topic));
         let check = |fault: &str, found: usize| {
             let injected = run.injected(topic, fault);
             assert_eq!(found, injected, "{topic}: {fault}");
-            assert!((100..300).contains(&injected), "{topic}: {injected} of 4000 {fault}");
+            assert!((100..500).contains(&injected), "{topic}: {injected} of 10000 {fault}");
         };
         check("malformed", found.malformed);
         check("misspelt", found.misspelt);

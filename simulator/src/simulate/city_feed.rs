@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use millstream_simulator::city::{City, CitySettings, FaultKind, SettingsError, Stream};
+use millstream_simulator::city::{City, CitySettings, FaultKind, SettingsError, Stream, Text};
 
 use crate::encode::encode;
 use crate::feed::{Feed, Message, Remarks};
@@ -61,7 +61,7 @@ impl Feed for CityFeed {
             message.begin(topic);
             message.due = Duration::from_micros((self.now_us - self.start_us).max(0) as u64);
             message.fault = scheduled.fault.map(|fault| fault.kind().name());
-            message.set_key(scheduled.event.header().device_id.text().as_bytes());
+            message.set_key(Text::from(scheduled.event.header().device_id).as_bytes());
             encode(&scheduled.event, scheduled.fault, &mut message.payload)?;
             return Ok(true);
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use millstream_simulator::city::{Cadence, Cadences, CitySettings, FaultRates, RoutePreset};
+use millstream_simulator::city::{Cadence, Cadences, CitySettings, FaultKind, FaultRates, RoutePreset};
 
 use self::city_feed::{CityFeed, End};
 use self::fault_rate::FaultRate;
@@ -118,6 +118,11 @@ impl Arguments {
             FaultPreset::Off => FaultRates::NONE,
             FaultPreset::Default => FaultRates::default(),
         };
+        // Silence begins with a message and lasts minutes: a device that sends hundreds a second would hardly
+        // ever be heard.
+        if self.stream_rate.is_some() {
+            rates[FaultKind::Silent] = 0.0;
+        }
         self.fault_rates.iter().for_each(|fault| rates[fault.kind] = fault.rate);
         rates
     }
