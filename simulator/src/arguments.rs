@@ -21,10 +21,10 @@ pub struct SendingArguments {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Partitions of topics that do not exist yet [default: 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     partitions: Option<u32>,
     /// Messages per second, over all topics
-    #[arg(long, value_name = "N", value_parser = parse_rate, conflicts_with = "as_fast_as_possible")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", value_parser = parse_rate, conflicts_with = "as_fast_as_possible")]
     rate: Option<f64>,
     /// Send without waiting
     #[arg(long)]

@@ -11,13 +11,24 @@ pub trait Feed {
     /// The topics' names; a message gives its topic as an index into them.
     fn topics(&self) -> Vec<String>;
 
-    /// Makes `message` the next one to send; `false` once there is none.
-    fn next(&mut self, message: &mut Message) -> Result<bool>;
+    /// Makes `message` the next one to send, within a bounded time.
+    fn next(&mut self, message: &mut Message) -> Result<Next>;
 
     /// What the summary should also say, once the last message was sent.
     fn remarks(&self) -> Remarks {
         Remarks::default()
     }
+}
+
+/// What came of asking for the next message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It is there.
+    Message,
+    /// It was not found yet; ask again.
+    NotYet,
+    /// There is none and will be none.
+    Over,
 }
 
 /// What only the feed knows about a run.

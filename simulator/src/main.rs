@@ -30,7 +30,8 @@ use crate::stop::StopSignals;
 
 /// Simulates a city: vehicles, GPS, cameras, weather and incidents, to Kafka or to files.
 ///
-/// Without --events, --virtual and --for it goes on until it is interrupted.
+/// Without --rate and --as-fast-as-possible an hour of the city takes an hour; without --events, --virtual and
+/// --for it goes on until it is interrupted.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Cli {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::arguments::SendingArguments;
 use crate::edit::Edits;
-use crate::feed::{Feed, Message};
+use crate::feed::{Feed, Message, Next};
 use crate::pacing::Pace;
 use crate::recording::Recording;
 use crate::send;
@@ -73,14 +73,14 @@ impl Feed for Replay {
         self.recording.topics().iter().map(|topic| topic.name.clone()).collect()
     }
 
-    fn next(&mut self, message: &mut Message) -> Result<bool> {
+    fn next(&mut self, message: &mut Message) -> Result<Next> {
         if self.sequence == self.messages_max {
-            return Ok(false);
+            return Ok(Next::Over);
         }
         let (topic, recorded) = self.recording.message(self.sequence);
         message.begin(topic);
         self.edits.apply(recorded, self.sequence, Timestamp::now(), message);
         self.sequence += 1;
-        Ok(true)
+        Ok(Next::Message)
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::arguments::SendingArguments;
 use crate::destination::{Offer, Target};
-use crate::feed::{Feed, Message};
+use crate::feed::{Feed, Message, Next};
 use crate::pacing::{Pace, Pacer};
 use crate::progress::{Progress, Summary, TopicSummary};
 use crate::stop::StopSignals;
@@ -72,7 +72,7 @@ struct Sent {
 
 /// Why a burst came to its end.
 enum Pause {
-    /// It was long enough; there is more.
+    /// It was long enough; there may be more.
     Turn,
     /// The next message is due then.
     Until(Instant),
@@ -118,9 +118,10 @@ impl<F: Feed> Sending<F> {
     fn burst(&mut self, pacer: &mut Pacer, now: Instant) -> Result<Pause> {
         for _ in 0..BURST_MESSAGES_MAX {
             if !self.waiting {
-                self.waiting = self.feed.next(&mut self.message)?;
-                if !self.waiting {
-                    return Ok(Pause::Over);
+                match self.feed.next(&mut self.message)? {
+                    Next::Message => self.waiting = true,
+                    Next::NotYet => return Ok(Pause::Turn),
+                    Next::Over => return Ok(Pause::Over),
                 }
             }
             let due = pacer.due_at(self.sent, self.message.due);

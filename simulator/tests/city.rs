@@ -79,6 +79,13 @@ fn a_stream_without_devices_sends_nothing_and_keeps_nobody_waiting() {
     assert_eq!(counts, [20, 20, 0, 20, 0]);
 }
 
+/// One incident in a thousand years beside that of the start: the time given is kept all the same.
+#[test]
+fn a_message_that_hardly_ever_comes_does_not_hold_up_the_end() {
+    let run = Run::new(&["--events", "200", "--incidents", "0.0000001", "--for", "1s"]);
+    assert!(run.lines("emergency_data").len() < 200);
+}
+
 #[test]
 fn the_same_seed_and_start_give_the_same_bytes() {
     let files = |seed: &str| {

@@ -27,7 +27,7 @@ fn bad_values_are_told_with_the_remedy() {
     let city = |arguments: &[&str], expect: &[&str]| check(&[&["--out", "x"], arguments].concat(), expect);
     city(&["--vehicles", "many"], &["--vehicles <N>", "invalid digit"]);
     city(&["--vehicles", "2000000"], &["--vehicles <N>", "1000000"]);
-    city(&["--cameras", "-1"], &["--cameras"]);
+    city(&["--cameras", "-1"], &["--cameras <N>", "-1 is not in 0..=1000000"]);
     city(&["--route", "paris"], &["--route <ROUTE>", "london-birmingham, san-francisco-dublin"]);
     city(&["--incidents", "501"], &["--incidents <PER-HOUR>", "from 0 to 500"]);
     city(&["--interval", "0"], &["--interval <SECONDS>", "seconds from 0.001"]);

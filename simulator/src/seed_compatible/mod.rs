@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use self::drive::{Drive, Step};
 use self::event::Event;
 use crate::encode::json;
-use crate::feed::{Feed, Message};
+use crate::feed::{Feed, Message, Next};
 use crate::ids::FreshId;
 
 /// The recorded producer.
@@ -49,12 +49,12 @@ impl Feed for SeedCompatible {
     }
 
     /// The key is the event's id, as the recorded producer has it.
-    fn next(&mut self, message: &mut Message) -> Result<bool> {
+    fn next(&mut self, message: &mut Message) -> Result<Next> {
         let topic = (self.sequence % Event::OF_TOPIC.len() as u64) as usize;
         if topic == 0 {
             self.step = self.drive_on();
         }
-        let Some(step) = &self.step else { return Ok(false) };
+        let Some(step) = &self.step else { return Ok(Next::Over) };
         let id = FreshId::new(self.seed, 2 * self.sequence);
         let incident_id = FreshId::new(self.seed, 2 * self.sequence + 1);
         let time = step.time.strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string();
@@ -63,6 +63,6 @@ impl Feed for SeedCompatible {
         let (_, event) = Event::OF_TOPIC[topic];
         json::write(&event(step, id.as_str(), &time, incident_id.as_str()), &mut message.payload)?;
         self.sequence += 1;
-        Ok(true)
+        Ok(Next::Message)
     }
 }

@@ -4,10 +4,13 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use millstream_simulator::city::{City, CitySettings, FaultKind, SettingsError, Stream, Text};
+use millstream_simulator::city::{City, CitySettings, FaultKind, Scheduled, SettingsError, Stream, Text};
 
 use crate::encode::encode;
-use crate::feed::{Feed, Message, Remarks};
+use crate::feed::{Feed, Message, Next, Remarks};
+
+/// After so many messages of streams that have had theirs, the caller gets its turn.
+const UNWANTED_MAX: usize = 10_000;
 
 /// What ends a run; the first of them does, and without any it goes on.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +43,17 @@ impl CityFeed {
         let end_us = start_us.saturating_add(after_us);
         Ok(Self { city: City::new(settings, seed)?, start_us, end_us, now_us: start_us, left })
     }
+
+    fn write(&mut self, scheduled: &Scheduled, message: &mut Message) -> Result<()> {
+        let topic = scheduled.event.stream().index();
+        self.left[topic] -= 1;
+        self.now_us = scheduled.send_us;
+        message.begin(topic);
+        message.due = Duration::from_micros((self.now_us - self.start_us).max(0) as u64);
+        message.fault = scheduled.fault.map(|fault| fault.kind().name());
+        message.set_key(Text::from(scheduled.event.header().device_id).as_bytes());
+        encode(&scheduled.event, scheduled.fault, &mut message.payload)
+    }
 }
 
 impl Feed for CityFeed {
@@ -47,25 +61,20 @@ impl Feed for CityFeed {
         Stream::ALL.map(|stream| stream.topic().to_owned()).to_vec()
     }
 
-    fn next(&mut self, message: &mut Message) -> Result<bool> {
-        while self.left != [0; Stream::ALL.len()] {
-            let Some(scheduled) = self.city.next().filter(|next| next.send_us < self.end_us) else {
-                return Ok(false);
-            };
-            let topic = scheduled.event.stream().index();
-            if self.left[topic] == 0 {
-                continue;
-            }
-            self.left[topic] -= 1;
-            self.now_us = scheduled.send_us;
-            message.begin(topic);
-            message.due = Duration::from_micros((self.now_us - self.start_us).max(0) as u64);
-            message.fault = scheduled.fault.map(|fault| fault.kind().name());
-            message.set_key(Text::from(scheduled.event.header().device_id).as_bytes());
-            encode(&scheduled.event, scheduled.fault, &mut message.payload)?;
-            return Ok(true);
+    fn next(&mut self, message: &mut Message) -> Result<Next> {
+        if self.left == [0; Stream::ALL.len()] {
+            return Ok(Next::Over);
         }
-        Ok(false)
+        for _ in 0..UNWANTED_MAX {
+            let Some(scheduled) = self.city.next().filter(|next| next.send_us < self.end_us) else {
+                return Ok(Next::Over);
+            };
+            if self.left[scheduled.event.stream().index()] > 0 {
+                self.write(&scheduled, message)?;
+                return Ok(Next::Message);
+            }
+        }
+        Ok(Next::NotYet)
     }
 
     fn remarks(&self) -> Remarks {

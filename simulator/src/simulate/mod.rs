@@ -24,32 +24,32 @@ use crate::stop::StopSignals;
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// Everything follows from this number: another number, another city
-    #[arg(long, value_name = "N", default_value_t = 42)]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", default_value_t = 42)]
     seed: u64,
     /// The city's time when it starts; ISO 8601, in UTC unless it names an offset [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_start_time)]
     start_time: Option<Timestamp>,
     /// Vehicles, which send vehicle_data and gps_data
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = devices())]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", default_value_t = 50, value_parser = devices())]
     vehicles: u32,
     /// Cameras, which send traffic_data
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = devices())]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", default_value_t = 20, value_parser = devices())]
     cameras: u32,
     /// Weather stations, which send weather_data
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = devices())]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", default_value_t = 12, value_parser = devices())]
     stations: u32,
     /// Incidents that open in an hour of the city's time; they send emergency_data
-    #[arg(long, value_name = "PER-HOUR", default_value_t = 24.0, value_parser = parse_incidents)]
+    #[arg(long, allow_negative_numbers = true, value_name = "PER-HOUR", default_value_t = 24.0, value_parser = parse_incidents)]
     incidents: f64,
     /// london-birmingham or san-francisco-dublin; may be repeated [default: both]
     #[arg(long = "route", value_name = "ROUTE")]
     routes: Vec<RoutePreset>,
     /// Seconds of the city's time between two messages of one device
     /// [default: vehicles 5, cameras 10, stations 60, incidents 30]
-    #[arg(long, value_name = "SECONDS", value_parser = parse_interval, conflicts_with = "stream_rate")]
+    #[arg(long, allow_negative_numbers = true, value_name = "SECONDS", value_parser = parse_interval, conflicts_with = "stream_rate")]
     interval: Option<f64>,
     /// Messages of all devices of a stream together, per second of the city's time
-    #[arg(long, value_name = "N", value_parser = parse_stream_rate)]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", value_parser = parse_stream_rate)]
     stream_rate: Option<f64>,
     /// Whether messages go wrong on their way
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = FaultPreset::Default)]
@@ -59,7 +59,7 @@ pub struct Arguments {
     #[arg(long = "fault", value_name = "KIND=RATE", value_delimiter = ',')]
     fault_rates: Vec<FaultRate>,
     /// End after exactly so many messages in each topic
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     events: Option<u64>,
     /// End after so much of the city's time, such as 1h
     #[arg(long = "virtual", value_name = "TIME", value_parser = parse_duration)]
