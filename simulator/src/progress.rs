@@ -1,12 +1,14 @@
 //! What the user sees: one line a second on stderr, and at the end a summary on stdout, a line per topic
 //! or one JSON object.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::destination::Delivered;
+use crate::feed::Remarks;
 
 /// The live line; on a terminal it is written over, elsewhere each is a line of its own.
 pub struct Progress {
@@ -17,8 +19,11 @@ pub struct Progress {
 /// The end of a run.
 #[derive(Debug, Serialize)]
 pub struct Summary {
-    /// In the order of the recording.
+    /// In the order of the feed.
     pub topics: Vec<TopicSummary>,
+    /// What the feed knows about the run.
+    #[serde(flatten)]
+    pub remarks: Remarks,
     /// From the first message to the last acknowledgement.
     pub seconds: f64,
     /// Acknowledged messages per second, over all topics.
@@ -38,6 +43,8 @@ pub struct TopicSummary {
     pub acknowledged: u64,
     /// Messages the target refused or lost.
     pub failed: u64,
+    /// How many of those sent had a fault put in, by its name; empty for a feed that puts none in.
+    pub faults: BTreeMap<&'static str, u64>,
 }
 
 impl Progress {
@@ -75,13 +82,30 @@ impl Summary {
             serde_json::to_writer(&mut out, self)?;
             return writeln!(out);
         }
-        for TopicSummary { topic, partitions, sent, acknowledged, failed } in &self.topics {
-            writeln!(
-                out,
-                "{topic}: {acknowledged} acknowledged of {sent} sent, {failed} failed, {partitions} partition(s), {:.1} s",
-                self.seconds
-            )?;
+        let acknowledged: u64 = self.topics.iter().map(|topic| topic.acknowledged).sum();
+        write!(out, "{acknowledged} messages in {:.1} s, {:.0}/s", self.seconds, self.messages_per_second)?;
+        if let Some(seconds) = self.remarks.virtual_seconds {
+            write!(out, ", {seconds:.0} s of the city's time")?;
         }
-        Ok(())
+        if let (Some(silences), Some(withheld)) = (self.remarks.silences, self.remarks.withheld) {
+            write!(out, ", {silences} silences kept {withheld} messages back")?;
+        }
+        writeln!(out)?;
+        self.topics.iter().try_for_each(|topic| topic.print(&mut out, self.seconds))
+    }
+}
+
+impl TopicSummary {
+    fn print(&self, out: &mut impl Write, seconds: f64) -> std::io::Result<()> {
+        let Self { topic, partitions, sent, acknowledged, failed, faults } = self;
+        writeln!(
+            out,
+            "{topic}: {acknowledged} acknowledged of {sent} sent, {failed} failed, {partitions} partition(s), {seconds:.1} s"
+        )?;
+        if faults.is_empty() {
+            return Ok(());
+        }
+        let counts: Vec<String> = faults.iter().map(|(fault, count)| format!("{fault} {count}")).collect();
+        writeln!(out, "  faults: {}", counts.join(", "))
     }
 }

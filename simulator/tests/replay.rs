@@ -1,9 +1,9 @@
-//! `millstream-simulator replay` as a user runs it: to files, and to Apache Kafka from `scripts/kafka`.
+//! `millstream-simulator replay` as a user runs it, to files.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -78,10 +78,17 @@ fn several_passes_send_distinct_messages() {
     assert!(!out.path().join("gps_data").exists());
 }
 
+/// Also one that never waits.
 #[test]
 fn a_signal_ends_it_with_the_summary() {
+    for pace in [&["--rate", "1000"][..], &["--as-fast-as-possible"]] {
+        check_signal(pace);
+    }
+}
+
+fn check_signal(pace: &[&str]) {
     let (from, out) = (recording(), tempfile::tempdir().unwrap());
-    let arguments = ["--out", out.path().to_str().unwrap(), "--rate", "1000", "--json"];
+    let arguments = [&["--out", out.path().to_str().unwrap(), "--json"], pace].concat();
     let mut child =
         replay(from.path(), &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut progress = String::new();
@@ -118,41 +125,4 @@ fn mistakes_are_told() {
     check(from.path(), &["--rate", "1"], 2, "--brokers <HOST:PORT>|--out <DIR>");
     check(from.path(), &["--out", to, "--rate", "0"], 2, "messages per second");
     check(from.path(), &["--brokers", "127.0.0.1:1", "--rate", "1"], 1, "no broker answers at 127.0.0.1:1");
-}
-
-fn kafka(arguments: &[&str]) -> Output {
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scripts/kafka");
-    Command::new(script).args(arguments).output().unwrap()
-}
-
-/// What Kafka's own consumer reads from one partition.
-fn consumed(broker: &str, partition: u32, count: usize) -> BTreeSet<String> {
-    let (partition, count) = (partition.to_string(), count.to_string());
-    let arguments =
-        ["console-consumer", broker, "gps_data", "--partition", &partition, "--offset", "earliest"];
-    let output = kafka(&[&arguments[..], &["--max-messages", &count]].concat());
-    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
-}
-
-/// librdkafka's partitioner and ours put the same keys into the same partitions.
-#[test]
-fn kafka_receives_what_the_files_hold_partition_by_partition() {
-    let (from, out, home) = (recording(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let broker = home.path().to_str().unwrap();
-    let started = kafka(&["start", broker, "--owner", &std::process::id().to_string()]);
-    let line = String::from_utf8(started.stdout).unwrap();
-    let brokers = line.trim().strip_prefix("KAFKA_BROKERS=").expect("the line that scripts/kafka promises");
-    let common = ["--rate", "100000", "--loops", "1", "--partitions", "2", "--json"];
-    for target in [["--brokers", brokers], ["--out", out.path().to_str().unwrap()]] {
-        let output = run(from.path(), &[&target[..], &common[..]].concat());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(acknowledged(&output.stdout), 40);
-    }
-    for partition in 0..2 {
-        let file = fs::read_to_string(out.path().join(format!("gps_data/{partition}.jsonl"))).unwrap();
-        let expect: BTreeSet<String> = file.lines().map(str::to_owned).collect();
-        assert!(!expect.is_empty());
-        assert_eq!(consumed(broker, partition, expect.len()), expect, "partition {partition}");
-    }
-    kafka(&["stop", broker]);
 }

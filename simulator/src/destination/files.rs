@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{Delivered, Offer, partitioner::partition_of};
-use crate::edit::Message;
+use crate::feed::Message;
 
 /// A file's buffer is written out when it is this large, or at the next flush.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -47,10 +47,10 @@ impl FilesTarget {
     }
 
     /// Buffers the message as a line of its partition; without a key, of each partition in turn.
-    pub fn offer(&mut self, topic: usize, message: &Message) -> Result<Offer> {
-        let topic = &mut self.topics[topic];
+    pub fn offer(&mut self, message: &Message) -> Result<Offer> {
+        let topic = &mut self.topics[message.topic];
         let partitions = topic.files.len() as u32;
-        let partition = match &message.key {
+        let partition = match message.key() {
             Some(key) => partition_of(key, partitions),
             None => {
                 topic.keyless = (topic.keyless + 1) % partitions;

@@ -15,7 +15,7 @@ use rdkafka::metadata::Metadata;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 
 use super::{Delivered, Offer};
-use crate::edit::Message;
+use crate::feed::Message;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// A message that no broker has acknowledged by then has failed.
@@ -106,10 +106,11 @@ impl KafkaTarget {
     }
 
     /// Hands the message to the client's queue.
-    pub fn offer(&self, topic: usize, message: &Message) -> Result<Offer> {
+    pub fn offer(&self, message: &Message) -> Result<Offer> {
+        let topic = message.topic;
         let mut record: BaseRecord<'_, [u8], [u8], usize> =
             BaseRecord::with_opaque_to(&self.topics[topic], topic).payload(&message.payload);
-        if let Some(key) = &message.key {
+        if let Some(key) = message.key() {
             record = record.key(key);
         }
         match self.producer.send(record) {

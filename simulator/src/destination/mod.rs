@@ -10,7 +10,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::edit::Message;
+use crate::feed::Message;
 
 /// The two kinds of target. Topics are named once, at the start, and then known by their index.
 pub enum Target {
@@ -49,11 +49,11 @@ impl Target {
         Ok(Self::Files(files::FilesTarget::open(directory, topics, partitions)?))
     }
 
-    /// Hands over one message for the topic of that index; never waits.
-    pub fn offer(&mut self, topic: usize, message: &Message) -> Result<Offer> {
+    /// Hands over one message; never waits.
+    pub fn offer(&mut self, message: &Message) -> Result<Offer> {
         match self {
-            Self::Kafka(target) => target.offer(topic, message),
-            Self::Files(target) => target.offer(topic, message),
+            Self::Kafka(target) => target.offer(message),
+            Self::Files(target) => target.offer(message),
         }
     }
 
