@@ -23,6 +23,7 @@
 //! - Reasons name fields and kinds, never values or positions, so that they can be counted.
 
 mod column;
+mod drift;
 mod iso8601;
 mod malformed;
 mod number;
@@ -37,6 +38,7 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringBuilder};
@@ -49,6 +51,7 @@ use simd_json::Node;
 pub use plan::SchemaError;
 
 use column::{ColumnBuilder, append_text};
+use drift::Drift;
 use plan::{Plan, ROOT};
 use problem::Problem;
 use tape::Parser;
@@ -96,8 +99,8 @@ impl Decoder {
         raw_fields.push(Field::new(columns::HEADERS, columns::headers(), true));
         raw_fields.push(Field::new(columns::ERROR, DataType::Utf8, true));
         raw_fields.push(Field::new(columns::BYTES, DataType::Binary, true));
-        let walker = Walker::new(&plan);
-        let rows = RowBuilder { schema, plan, walker, declared, unknown: StringBuilder::new() };
+        let (walker, drift) = (Walker::new(&plan), Drift::new(&plan));
+        let rows = RowBuilder { schema, plan, walker, drift, declared, unknown: StringBuilder::new() };
         Ok(Self {
             parser: Parser::new(),
             rows,
@@ -137,6 +140,12 @@ impl Decoder {
         Decoded { raw: record_batch(&self.raw_schema, arrays, rows), rows: decoded, failures }
     }
 
+    /// How often each field stood in a message that no column declares, since this was last asked. Of
+    /// fields that go on within an array it is said once a message, as `field[]`.
+    pub fn take_drift(&mut self) -> BTreeMap<String, u64> {
+        self.rows.drift.take()
+    }
+
     fn decode_message(&mut self, value: Option<&[u8]>) -> Result<(), String> {
         let Self { parser, rows, .. } = self;
         let parsed = match value {
@@ -174,6 +183,7 @@ struct RowBuilder {
     schema: Arc<StreamSchema>,
     plan: Plan,
     walker: Walker,
+    drift: Drift,
     declared: Vec<ColumnBuilder>,
     unknown: StringBuilder,
 }
@@ -181,7 +191,7 @@ struct RowBuilder {
 impl RowBuilder {
     /// Appends the message on `tape`; if it fails, with null for each column that failed.
     fn append(&mut self, tape: &[Node<'_>]) -> Result<(), String> {
-        let Self { schema, plan, walker, declared, unknown } = self;
+        let Self { schema, plan, walker, drift, declared, unknown } = self;
         walker.walk(plan, tape);
         let mut problems = Vec::new();
         for (number, column) in declared.iter_mut().enumerate() {
@@ -199,7 +209,10 @@ impl RowBuilder {
                 problems.push((number, problem));
             }
         }
-        let undeclared = walker.has_undeclared();
+        let undeclared = !walker.undeclared().is_empty();
+        if undeclared {
+            drift.count(tape, walker.undeclared());
+        }
         if schema.unknown == UnknownFields::Keep {
             append_unknown(plan, tape, undeclared, unknown);
         }

@@ -188,7 +188,7 @@ fn edits(a: &[char], b: &[char]) -> usize {
 }
 
 /// A name fit for a reason: cut to 64 bytes, control characters escaped.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     let mut text = String::new();
     for letter in clip(name).chars() {
         if letter.is_control() {
@@ -200,7 +200,8 @@ fn shown(name: &str) -> String {
     text
 }
 
-fn clip(name: &str) -> &str {
+/// The first 64 bytes of a name.
+pub(super) fn clip(name: &str) -> &str {
     &name[..name.floor_char_boundary(NAME_BYTES_MAX)]
 }
 
