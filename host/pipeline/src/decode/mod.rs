@@ -49,12 +49,16 @@ use millstream_model::{MessageBatch, columns};
 use simd_json::Node;
 
 pub use plan::SchemaError;
+pub use problem::Problem;
+
+pub(crate) use iso8601::{parse as parse_date_time, parse_date};
+pub(crate) use number::Number;
+pub(crate) use tape::Parser;
+pub(crate) use text::{elements, members, write_value};
 
 use column::{ColumnBuilder, append_text};
 use drift::Drift;
 use plan::{Plan, ROOT};
-use problem::Problem;
-use tape::Parser;
 use walk::Walker;
 
 /// Decodes the messages of one stream. One per task; it keeps its buffers from batch to batch.
@@ -84,6 +88,9 @@ pub struct Failure {
     pub row: usize,
     /// Why: field names and kinds, no values.
     pub reason: String,
+    /// What is wrong with which column, by its number; nothing if the message is no JSON object, or has
+    /// undeclared fields where these are rejected.
+    pub problems: Vec<(usize, Problem)>,
 }
 
 impl Decoder {
@@ -126,8 +133,8 @@ impl Decoder {
     pub fn decode(&mut self, batch: &MessageBatch) -> Decoded {
         let mut failures = Vec::new();
         for (row, message) in batch.iter().enumerate() {
-            if let Err(reason) = self.decode_message(message.value) {
-                failures.push(Failure { row, reason });
+            if let Err((reason, problems)) = self.decode_message(message.value) {
+                failures.push(Failure { row, reason, problems });
             }
         }
         let rows = batch.len();
@@ -146,7 +153,7 @@ impl Decoder {
         self.rows.drift.take()
     }
 
-    fn decode_message(&mut self, value: Option<&[u8]>) -> Result<(), String> {
+    fn decode_message(&mut self, value: Option<&[u8]>) -> Result<(), Refusal> {
         let Self { parser, rows, .. } = self;
         let parsed = match value {
             Some(message) => parser.parse(message, |tape| rows.append(tape)),
@@ -156,7 +163,7 @@ impl Decoder {
             Ok(appended) => appended,
             Err(reason) => {
                 rows.append_nulls();
-                Err(reason)
+                Err((reason, Vec::new()))
             }
         }
     }
@@ -178,6 +185,9 @@ impl Decoder {
     }
 }
 
+/// Why a message is refused: the reason in words, and the columns that have a problem.
+type Refusal = (String, Vec<(usize, Problem)>);
+
 /// The declared columns of a batch under construction.
 struct RowBuilder {
     schema: Arc<StreamSchema>,
@@ -190,7 +200,7 @@ struct RowBuilder {
 
 impl RowBuilder {
     /// Appends the message on `tape`; if it fails, with null for each column that failed.
-    fn append(&mut self, tape: &[Node<'_>]) -> Result<(), String> {
+    fn append(&mut self, tape: &[Node<'_>]) -> Result<(), Refusal> {
         let Self { schema, plan, walker, drift, declared, unknown } = self;
         walker.walk(plan, tape);
         let mut problems = Vec::new();
@@ -220,7 +230,7 @@ impl RowBuilder {
         if problems.is_empty() && !rejected {
             return Ok(());
         }
-        Err(problem::reason(schema, plan, tape, &problems, rejected))
+        Err((problem::reason(schema, plan, tape, &problems, rejected), problems))
     }
 
     /// Appends a row of nulls.
