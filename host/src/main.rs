@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         match args.verb {
             args::Verb::Run(run) => verbs::run::run(run).await,
             args::Verb::Validate(validate) => verbs::validate::validate(&validate),
+            args::Verb::Schema { verb } => verbs::schema::schema(verb),
             args::Verb::Tables { verb } => verbs::tables::tables(verb).await,
             args::Verb::Log { verb } => verbs::log::log(verb).await,
         }

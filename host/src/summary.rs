@@ -12,6 +12,9 @@ use serde_json::json;
 /// Reasons of dead letters that the text names by stream.
 const REASONS_SHOWN: usize = 5;
 
+/// Undeclared fields that the text names by stream.
+const FIELDS_SHOWN: usize = 8;
+
 /// What a run committed.
 #[derive(Default)]
 pub struct Summary {
@@ -59,8 +62,8 @@ impl Summary {
 
 /// All counters, those that are zero too, so that a script can add them up.
 fn counters(counters: &Counters) -> serde_json::Value {
-    let Counters { r#in, out, dropped, dead, rows } = counters;
-    json!({ "in": r#in, "out": out, "dropped": dropped, "dead": dead, "rows": rows })
+    let Counters { r#in, out, dropped, dead, rows, drift } = counters;
+    json!({ "in": r#in, "out": out, "dropped": dropped, "dead": dead, "rows": rows, "drift": drift })
 }
 
 fn difference(now: &Counters, before: &Counters) -> Counters {
@@ -74,6 +77,7 @@ fn difference(now: &Counters, before: &Counters) -> Counters {
         dropped: each(&now.dropped, &before.dropped),
         dead: each(&now.dead, &before.dead),
         rows: each(&now.rows, &before.rows),
+        drift: each(&now.drift, &before.drift),
     }
 }
 
@@ -112,9 +116,22 @@ impl fmt::Display for Summary {
             for (table, rows) in &counters.rows {
                 writeln!(f, "    rows {:>9}  {table}", count(*rows))?;
             }
+            if !counters.drift.is_empty() {
+                writeln!(f, "    drift: {}", drift(&counters))?;
+            }
         }
         Ok(())
     }
+}
+
+/// The undeclared fields of a stream's messages with their counts, on one line.
+pub fn drift(counters: &Counters) -> String {
+    let fields = counters.drift.iter().take(FIELDS_SHOWN);
+    let mut text: Vec<_> = fields.map(|(field, times)| format!("`{field}` {}", count(*times))).collect();
+    if counters.drift.len() > FIELDS_SHOWN {
+        text.push(format!("and {} more fields", counters.drift.len() - FIELDS_SHOWN));
+    }
+    text.join(", ")
 }
 
 /// A number with thousands apart: `1 234 567`.

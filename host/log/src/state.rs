@@ -238,7 +238,7 @@ impl LogState {
             self.watermarks.insert(watermark.partition.clone(), watermark.micros);
         }
         for (stream, counters) in &data.counters {
-            add_counters(self.totals.entry(stream.clone()).or_default(), counters);
+            self.totals.entry(stream.clone()).or_default().add(counters);
         }
     }
 
@@ -302,16 +302,4 @@ pub fn session_of(path: &str) -> Option<SessionId> {
     let name = path.rsplit('/').next()?;
     let (session, _) = name.rsplit_once('-')?;
     Some(SessionId(session.to_owned()))
-}
-
-fn add_counters(sum: &mut Counters, more: &Counters) {
-    sum.r#in = sum.r#in.saturating_add(more.r#in);
-    sum.out = sum.out.saturating_add(more.out);
-    let maps = [(&mut sum.dropped, &more.dropped), (&mut sum.dead, &more.dead), (&mut sum.rows, &more.rows)];
-    for (sums, counts) in maps {
-        for (key, count) in counts {
-            let sum = sums.entry(key.clone()).or_default();
-            *sum = sum.saturating_add(*count);
-        }
-    }
 }

@@ -171,6 +171,39 @@ pub struct Counters {
     /// Rows added, by table.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rows: BTreeMap<String, u64>,
+    /// How often a field stood in a message that no column declares, by field; at most
+    /// [`Counters::DRIFT_FIELDS_MAX`] names, the rest under [`Counters::OTHER_FIELDS`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub drift: BTreeMap<String, u64>,
+}
+
+impl Counters {
+    /// Undeclared fields that are counted by name.
+    pub const DRIFT_FIELDS_MAX: usize = 64;
+    /// Where undeclared fields beyond the limit are counted.
+    pub const OTHER_FIELDS: &str = "other fields";
+
+    /// Adds the counts of `more`.
+    pub fn add(&mut self, more: &Self) {
+        self.r#in = self.r#in.saturating_add(more.r#in);
+        self.out = self.out.saturating_add(more.out);
+        let maps =
+            [(&mut self.dropped, &more.dropped), (&mut self.dead, &more.dead), (&mut self.rows, &more.rows)];
+        for (sums, counts) in maps {
+            for (key, count) in counts {
+                add_to(sums, key, *count);
+            }
+        }
+        for (field, count) in &more.drift {
+            let known = self.drift.contains_key(field) || self.drift.len() < Self::DRIFT_FIELDS_MAX;
+            add_to(&mut self.drift, if known { field } else { Self::OTHER_FIELDS }, *count);
+        }
+    }
+}
+
+fn add_to(sums: &mut BTreeMap<String, u64>, key: &str, count: u64) {
+    let sum = sums.entry(key.to_owned()).or_default();
+    *sum = sum.saturating_add(count);
 }
 
 /// A plugin that took part in an entry.
@@ -251,4 +284,22 @@ pub struct Position {
     /// Byte position there, for sources that need one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A producer that makes up field names must not make the log's totals grow without end.
+    #[test]
+    fn drift_is_counted_by_name_up_to_a_limit() {
+        let mut sum = Counters::default();
+        for field in 0..100 {
+            let drift = BTreeMap::from([(format!("field {field}"), 2)]);
+            sum.add(&Counters { drift, ..Counters::default() });
+        }
+        assert_eq!(sum.drift.len(), Counters::DRIFT_FIELDS_MAX + 1);
+        assert_eq!(sum.drift[Counters::OTHER_FIELDS], 2 * 36);
+        assert_eq!(sum.drift.values().sum::<u64>(), 200);
+    }
 }

@@ -1,12 +1,13 @@
 //! The data path, in reading order: `config` says what is wanted, `source` brings messages, `decode`
 //! makes them columns, `stage` runs the steps, `sink` writes tables, `checkpoint` makes it all true
 //! with one conditional put. `start` makes a run ready and `run` wires it; the other modules know at
-//! most their neighbours.
+//! most their neighbours. `discover` stands beside the path: it reads a sample to propose or check a schema.
 
 pub mod checkpoint;
 pub mod config;
 pub mod dead_letter;
 pub mod decode;
+pub mod discover;
 mod error;
 mod fate;
 pub mod lake;
@@ -14,6 +15,7 @@ pub mod plan;
 pub mod run;
 pub mod sink;
 pub mod source;
+mod spelling;
 pub mod stage;
 pub mod start;
 mod task;

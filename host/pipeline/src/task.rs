@@ -184,6 +184,7 @@ impl Task {
             let files = writer.finish()?;
             self.files.extend(files.into_iter().map(|file| uploads.begin(file)));
         }
+        self.counters.drift = self.decoder.take_drift();
         let range = self.range;
         self.range = OffsetRange::new(range.end, range.end);
         Ok(TaskReport {

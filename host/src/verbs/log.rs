@@ -2,7 +2,7 @@
 
 use millstream_model::entry::{Body, Control, Data, Entry};
 
-use crate::summary::count;
+use crate::summary::{count, drift};
 use crate::{args, out};
 
 /// Shows entries.
@@ -37,8 +37,12 @@ fn describe_data(data: &Data) -> String {
     let counters = data.counters.iter().map(|(stream, counters)| {
         let dropped = counters.dropped.values().sum();
         let dead = counters.dead.values().sum();
+        let drift = match counters.drift.is_empty() {
+            true => String::new(),
+            false => format!(" drift {}", drift(counters)),
+        };
         format!(
-            "; {stream} in {} out {} dropped {} dead {}",
+            "; {stream} in {} out {} dropped {} dead {}{drift}",
             count(counters.r#in),
             count(counters.out),
             count(dropped),

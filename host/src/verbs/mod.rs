@@ -2,6 +2,7 @@
 
 pub mod log;
 pub mod run;
+pub mod schema;
 pub mod tables;
 pub mod validate;
 

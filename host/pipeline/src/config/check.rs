@@ -24,7 +24,17 @@ const MEMORY_MIN: usize = 1 << 20;
 
 /// Checks the document.
 pub fn check(document: &Document) -> Result<Config, ConfigError> {
-    let file: typed::File = document.deserialize().map_err(hint_at_quotes)?;
+    file(document, document.deserialize().map_err(hint_at_quotes)?)
+}
+
+/// Checks the document but for its steps, which are left out: their plugins need not be there.
+pub fn check_without_steps(document: &Document) -> Result<Config, ConfigError> {
+    let mut typed: typed::File = document.deserialize().map_err(hint_at_quotes)?;
+    typed.streams.0.iter_mut().for_each(|(_, stream)| stream.steps.clear());
+    file(document, typed)
+}
+
+fn file(document: &Document, file: typed::File) -> Result<Config, ConfigError> {
     let plugins_dir = resolve(document, file.plugins.dir.unwrap_or_else(|| PathBuf::from("plugins")));
     let streams = streams(document, file.streams, &plugins_dir)?;
     Ok(Config {
@@ -316,7 +326,8 @@ fn time_unit(epoch: typed::Epoch) -> TimeUnit {
     }
 }
 
-fn known_zone(zone: &str) -> Result<(), String> {
+/// Whether the time zone database has `zone`.
+pub fn known_zone(zone: &str) -> Result<(), String> {
     jiff::tz::TimeZone::get(zone)
         .map(|_| ())
         .map_err(|_| format!("`{zone}` is not a time zone; expected an IANA name such as \"Europe/London\""))

@@ -106,6 +106,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     text.parse::<units::Span>().map(|span| span.0)
 }
 
+/// Reads the name of a time zone: `Europe/London`.
+pub fn zone(text: &str) -> Result<String, String> {
+    check::known_zone(text).map(|()| text.to_owned())
+}
+
 impl Config {
     /// Reads and checks the file at `path`, with `environment` laid over it. Relative paths in the
     /// file are relative to its folder.
@@ -114,6 +119,15 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         check::check(&document::Document::read(path, environment)?)
+    }
+
+    /// As [`Config::read`], but every stream is without its steps, so that no plugin need be there: what
+    /// a look at topics needs.
+    pub fn read_without_steps(
+        path: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        check::check_without_steps(&document::Document::read(path, environment)?)
     }
 
     /// The lake that the file at `path` names, whatever else is in it: all that a look at a lake needs.

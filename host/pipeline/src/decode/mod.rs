@@ -23,6 +23,7 @@
 //! - Reasons name fields and kinds, never values or positions, so that they can be counted.
 
 mod column;
+mod drift;
 mod iso8601;
 mod malformed;
 mod number;
@@ -37,6 +38,7 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringBuilder};
@@ -47,11 +49,16 @@ use millstream_model::{MessageBatch, columns};
 use simd_json::Node;
 
 pub use plan::SchemaError;
+pub use problem::Problem;
+
+pub(crate) use iso8601::{parse as parse_date_time, parse_date};
+pub(crate) use number::Number;
+pub(crate) use tape::Parser;
+pub(crate) use text::{elements, members, write_value};
 
 use column::{ColumnBuilder, append_text};
+use drift::Drift;
 use plan::{Plan, ROOT};
-use problem::Problem;
-use tape::Parser;
 use walk::Walker;
 
 /// Decodes the messages of one stream. One per task; it keeps its buffers from batch to batch.
@@ -81,6 +88,9 @@ pub struct Failure {
     pub row: usize,
     /// Why: field names and kinds, no values.
     pub reason: String,
+    /// What is wrong with which column, by its number; nothing if the message is no JSON object, or has
+    /// undeclared fields where these are rejected.
+    pub problems: Vec<(usize, Problem)>,
 }
 
 impl Decoder {
@@ -96,8 +106,8 @@ impl Decoder {
         raw_fields.push(Field::new(columns::HEADERS, columns::headers(), true));
         raw_fields.push(Field::new(columns::ERROR, DataType::Utf8, true));
         raw_fields.push(Field::new(columns::BYTES, DataType::Binary, true));
-        let walker = Walker::new(&plan);
-        let rows = RowBuilder { schema, plan, walker, declared, unknown: StringBuilder::new() };
+        let (walker, drift) = (Walker::new(&plan), Drift::new(&plan));
+        let rows = RowBuilder { schema, plan, walker, drift, declared, unknown: StringBuilder::new() };
         Ok(Self {
             parser: Parser::new(),
             rows,
@@ -123,8 +133,8 @@ impl Decoder {
     pub fn decode(&mut self, batch: &MessageBatch) -> Decoded {
         let mut failures = Vec::new();
         for (row, message) in batch.iter().enumerate() {
-            if let Err(reason) = self.decode_message(message.value) {
-                failures.push(Failure { row, reason });
+            if let Err((reason, problems)) = self.decode_message(message.value) {
+                failures.push(Failure { row, reason, problems });
             }
         }
         let rows = batch.len();
@@ -137,7 +147,13 @@ impl Decoder {
         Decoded { raw: record_batch(&self.raw_schema, arrays, rows), rows: decoded, failures }
     }
 
-    fn decode_message(&mut self, value: Option<&[u8]>) -> Result<(), String> {
+    /// How often each field stood in a message that no column declares, since this was last asked. Of
+    /// fields that go on within an array it is said once a message, as `field[]`.
+    pub fn take_drift(&mut self) -> BTreeMap<String, u64> {
+        self.rows.drift.take()
+    }
+
+    fn decode_message(&mut self, value: Option<&[u8]>) -> Result<(), Refusal> {
         let Self { parser, rows, .. } = self;
         let parsed = match value {
             Some(message) => parser.parse(message, |tape| rows.append(tape)),
@@ -147,7 +163,7 @@ impl Decoder {
             Ok(appended) => appended,
             Err(reason) => {
                 rows.append_nulls();
-                Err(reason)
+                Err((reason, Vec::new()))
             }
         }
     }
@@ -169,19 +185,23 @@ impl Decoder {
     }
 }
 
+/// Why a message is refused: the reason in words, and the columns that have a problem.
+type Refusal = (String, Vec<(usize, Problem)>);
+
 /// The declared columns of a batch under construction.
 struct RowBuilder {
     schema: Arc<StreamSchema>,
     plan: Plan,
     walker: Walker,
+    drift: Drift,
     declared: Vec<ColumnBuilder>,
     unknown: StringBuilder,
 }
 
 impl RowBuilder {
     /// Appends the message on `tape`; if it fails, with null for each column that failed.
-    fn append(&mut self, tape: &[Node<'_>]) -> Result<(), String> {
-        let Self { schema, plan, walker, declared, unknown } = self;
+    fn append(&mut self, tape: &[Node<'_>]) -> Result<(), Refusal> {
+        let Self { schema, plan, walker, drift, declared, unknown } = self;
         walker.walk(plan, tape);
         let mut problems = Vec::new();
         for (number, column) in declared.iter_mut().enumerate() {
@@ -199,7 +219,10 @@ impl RowBuilder {
                 problems.push((number, problem));
             }
         }
-        let undeclared = walker.has_undeclared();
+        let undeclared = !walker.undeclared().is_empty();
+        if undeclared {
+            drift.count(tape, walker.undeclared());
+        }
         if schema.unknown == UnknownFields::Keep {
             append_unknown(plan, tape, undeclared, unknown);
         }
@@ -207,7 +230,7 @@ impl RowBuilder {
         if problems.is_empty() && !rejected {
             return Ok(());
         }
-        Err(problem::reason(schema, plan, tape, &problems, rejected))
+        Err((problem::reason(schema, plan, tape, &problems, rejected), problems))
     }
 
     /// Appends a row of nulls.

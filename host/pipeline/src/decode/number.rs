@@ -5,7 +5,7 @@ use simd_json::StaticNode;
 
 /// A number as the message states it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Number {
+pub(crate) enum Number {
     /// Below zero or within `i64`.
     Signed(i64),
     /// A natural number.
@@ -16,7 +16,7 @@ pub(super) enum Number {
 
 /// Why a number is not the integer a column wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NotAnInteger {
+pub(crate) enum NotAnInteger {
     /// It has a fraction.
     Fraction,
     /// It is beyond `i64`.

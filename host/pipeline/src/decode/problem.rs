@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use millstream_model::schema::{FieldPath, PathSegment, StreamSchema};
+use millstream_model::schema::{ColumnSpec, FieldPath, PathSegment, StreamSchema};
 use simd_json::Node;
 
 use super::malformed::kind;
 use super::plan::{NodeId, Plan, ROOT};
 use super::text::{elements, members};
+use crate::spelling::alike;
 
 /// Most problems and most look-alikes that a reason names.
 const PROBLEMS_MAX: usize = 4;
@@ -20,7 +21,7 @@ const UNDECLARED_MAX: usize = 1000;
 
 /// Why a column has no value in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Problem {
+pub enum Problem {
     /// A required column's field is not there.
     Missing,
     /// A required column's field is null.
@@ -47,13 +48,26 @@ pub(super) enum Problem {
 
 impl Problem {
     /// `node` where `wanted` should be.
-    pub fn found(wanted: &'static str, node: &Node<'_>) -> Self {
+    pub(super) fn found(wanted: &'static str, node: &Node<'_>) -> Self {
         Self::NotA { wanted, found: kind(node) }
     }
 
     /// `node` as an element of what should be `wanted`.
-    pub fn element(wanted: &'static str, node: &Node<'_>) -> Self {
+    pub(super) fn element(wanted: &'static str, node: &Node<'_>) -> Self {
         Self::Element { wanted, found: kind(node) }
+    }
+
+    /// The problem in words, of the column called `column`.
+    pub fn describe(&self, column: &str) -> String {
+        let name = shown(column);
+        match self {
+            Self::Missing => format!("missing `{name}`"),
+            Self::Null => format!("`{name}` is null"),
+            Self::OutOfRange(ty) => format!("`{name}` is out of range for {ty}"),
+            Self::NotA { wanted, found } => format!("`{name}` is not {wanted}: found {found}"),
+            Self::Element { wanted, found } => format!("`{name}` is not {wanted}: found {found} in it"),
+            Self::ColumnFull => format!("`{name}` takes more than 2 GiB in one batch"),
+        }
     }
 }
 
@@ -70,14 +84,9 @@ pub(super) fn reason(
     list_undeclared(plan, ROOT, tape, &mut Vec::new(), &mut undeclared);
     let of_columns = problems.iter().map(|(number, problem)| {
         let column = &schema.columns[*number];
-        let name = shown(&column.name);
         match problem {
-            Problem::Missing => missing(&name, &column.paths, &undeclared),
-            Problem::Null => format!("`{name}` is null"),
-            Problem::OutOfRange(ty) => format!("`{name}` is out of range for {ty}"),
-            Problem::NotA { wanted, found } => format!("`{name}` is not {wanted}: found {found}"),
-            Problem::Element { wanted, found } => format!("`{name}` is not {wanted}: found {found} in it"),
-            Problem::ColumnFull => format!("`{name}` takes more than 2 GiB in one batch"),
+            Problem::Missing => missing(*problem, column, &undeclared),
+            _ => problem.describe(&column.name),
         }
     });
     let rejected = undeclared.iter().filter(|_| reject_undeclared);
@@ -91,17 +100,18 @@ pub(super) fn reason(
     reason
 }
 
-fn missing(name: &str, paths: &[FieldPath], undeclared: &[FieldPath]) -> String {
+fn missing(problem: Problem, column: &ColumnSpec, undeclared: &[FieldPath]) -> String {
     let alike: BTreeSet<String> = undeclared
         .iter()
-        .filter(|field| paths.iter().any(|path| looks_like(field, path)))
+        .filter(|field| column.paths.iter().any(|path| looks_like(field, path)))
         .map(|field| format!("`{}`", shown(&super::plan::render(field))))
         .collect();
+    let text = problem.describe(&column.name);
     if alike.is_empty() {
-        return format!("missing `{name}`");
+        return text;
     }
     let named: Vec<String> = alike.into_iter().take(LOOKALIKES_MAX).collect();
-    format!("missing `{name}`; found {}", named.join(", "))
+    format!("{text}; found {}", named.join(", "))
 }
 
 /// Collects the outermost undeclared fields of the object or array `value`, which is at `node`.
@@ -148,47 +158,8 @@ fn looks_like(field: &[PathSegment], path: &[PathSegment]) -> bool {
     path.starts_with(parents) && found != wanted && alike(found, wanted)
 }
 
-/// Same letters in any order, or at most two edits apart, ignoring case, `_` and `-`. Of short names
-/// less than half may be edited, else `id` would look like every name of two letters.
-fn alike(found: &str, wanted: &str) -> bool {
-    let (found, wanted) = (folded(found), folded(wanted));
-    let longer = found.len().max(wanted.len());
-    if found.len().abs_diff(wanted.len()) > 2 || longer > NAME_BYTES_MAX {
-        return false;
-    }
-    let sorted = |name: &[char]| {
-        let mut letters = name.to_vec();
-        letters.sort_unstable();
-        letters
-    };
-    sorted(&found) == sorted(&wanted) || edits(&found, &wanted) <= 2.min((longer.max(1) - 1) / 2)
-}
-
-fn folded(name: &str) -> Vec<char> {
-    name.chars().filter(|letter| !matches!(letter, '_' | '-')).flat_map(char::to_lowercase).collect()
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours between two names (optimal string
-/// alignment).
-fn edits(a: &[char], b: &[char]) -> usize {
-    let mut before = vec![0; b.len() + 1];
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
-            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            row[j] = replaced.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                row[j] = row[j].min(before[j - 2] + 1);
-            }
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
-}
-
 /// A name fit for a reason: cut to 64 bytes, control characters escaped.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     let mut text = String::new();
     for letter in clip(name).chars() {
         if letter.is_control() {
@@ -200,33 +171,14 @@ fn shown(name: &str) -> String {
     text
 }
 
-fn clip(name: &str) -> &str {
+/// The first 64 bytes of a name.
+pub(super) fn clip(name: &str) -> &str {
     &name[..name.floor_char_boundary(NAME_BYTES_MAX)]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tells_misspellings_from_other_names() {
-        for (found, wanted, expect) in [
-            ("mode", "model", true),
-            ("locatoin", "location", true),
-            ("device_id", "deviceId", true),
-            ("DEVICE-ID", "deviceId", true),
-            ("yaer", "year", true),
-            ("fuel", "fuelType", false),
-            ("make", "model", false),
-            ("lat", "lon", false),
-            ("x", "id", false),
-            ("", "id", false),
-            ("di", "id", true),
-            ("modèle", "model", true),
-        ] {
-            assert_eq!(alike(found, wanted), expect, "{found} {wanted}");
-        }
-    }
 
     #[test]
     fn shows_names_short_and_plain() {

@@ -12,7 +12,7 @@ use super::plan::LEVELS_MAX;
 const KEPT_BYTES_MAX: usize = 256 * 1024;
 
 /// Parses messages, one after the other.
-pub(super) struct Parser {
+pub(crate) struct Parser {
     buffers: Buffers,
     scratch: Vec<u8>,
     tape: Tape<'static>,

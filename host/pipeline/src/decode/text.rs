@@ -11,7 +11,7 @@ use super::tape::width;
 use super::walk::is_null;
 
 /// Writes the value at the front of `value`. Its nesting is bounded, so recursion is.
-pub(super) fn write_value(value: &[Node<'_>], out: &mut String) {
+pub(crate) fn write_value(value: &[Node<'_>], out: &mut String) {
     match &value[0] {
         Node::String(text) => write_string(text, out),
         Node::Static(value) => write_static(*value, out),
@@ -100,7 +100,7 @@ fn write_partly(plan: &Plan, node: NodeId, value: &[Node<'_>], out: &mut String)
 }
 
 /// Keys and values of the object at the front of `value`; nothing if it is none.
-pub(super) fn members<'t, 'i>(value: &'t [Node<'i>]) -> impl Iterator<Item = (&'i str, &'t [Node<'i>])> {
+pub(crate) fn members<'t, 'i>(value: &'t [Node<'i>]) -> impl Iterator<Item = (&'i str, &'t [Node<'i>])> {
     let len = if let Node::Object { len, .. } = value[0] { len } else { 0 };
     let mut rest = &value[1..];
     (0..len).map_while(move |_| {
@@ -112,7 +112,7 @@ pub(super) fn members<'t, 'i>(value: &'t [Node<'i>]) -> impl Iterator<Item = (&'
 }
 
 /// Elements of the array at the front of `value`; nothing if it is none.
-pub(super) fn elements<'t, 'i>(value: &'t [Node<'i>]) -> impl Iterator<Item = &'t [Node<'i>]> {
+pub(crate) fn elements<'t, 'i>(value: &'t [Node<'i>]) -> impl Iterator<Item = &'t [Node<'i>]> {
     let len = if let Node::Array { len, .. } = value[0] { len } else { 0 };
     let mut rest = &value[1..];
     (0..len).map_while(move |_| {

@@ -9,6 +9,8 @@ use super::tape::width;
 /// Longest key and highest position in an object that are remembered.
 const KEY_BYTES_MAX: usize = 64;
 const POSITIONS_MAX: usize = 256;
+/// Undeclared fields of one message that are remembered by place.
+const UNDECLARED_MAX: usize = 256;
 
 const ABSENT: usize = usize::MAX;
 
@@ -19,23 +21,40 @@ struct Layout {
     fields: Vec<(String, Option<NodeId>)>,
 }
 
+/// Something in a message that no column declares.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Undeclared {
+    /// A member of the object at `parent`; its key stands at `key` on the tape.
+    Member {
+        /// Place of the object.
+        parent: NodeId,
+        /// Where the key is.
+        key: usize,
+    },
+    /// Elements of the array at this place.
+    Elements(NodeId),
+    /// The value at this place: it has declared fields, and this is nothing that has fields.
+    Value(NodeId),
+}
+
 /// Finds fields, message after message.
 pub(super) struct Walker {
     layouts: Vec<Layout>,
     found: Vec<usize>,
-    undeclared: bool,
+    /// At most [`UNDECLARED_MAX`], in the message's order.
+    undeclared: Vec<Undeclared>,
 }
 
 impl Walker {
     pub fn new(plan: &Plan) -> Self {
         let layouts = plan.nodes.iter().map(|_| Layout::default()).collect();
-        Self { layouts, found: vec![ABSENT; plan.nodes[ROOT].slots.end], undeclared: false }
+        Self { layouts, found: vec![ABSENT; plan.nodes[ROOT].slots.end], undeclared: Vec::new() }
     }
 
     /// Finds the fields of the message on `tape`. Where a key stands twice, the last counts.
     pub fn walk(&mut self, plan: &Plan, tape: &[Node<'_>]) {
         self.found.fill(ABSENT);
-        self.undeclared = false;
+        self.undeclared.clear();
         self.object(plan, tape, 0, ROOT);
     }
 
@@ -55,9 +74,16 @@ impl Walker {
         present
     }
 
-    /// True if the message has a field that no column declares.
-    pub fn has_undeclared(&self) -> bool {
-        self.undeclared
+    /// What the message has that no column declares; of very much of it, the first.
+    pub fn undeclared(&self) -> &[Undeclared] {
+        &self.undeclared
+    }
+
+    #[cold]
+    fn note(&mut self, undeclared: Undeclared) {
+        if self.undeclared.len() < UNDECLARED_MAX {
+            self.undeclared.push(undeclared);
+        }
     }
 
     fn object(&mut self, plan: &Plan, tape: &[Node<'_>], at: usize, node: NodeId) {
@@ -67,7 +93,7 @@ impl Walker {
             let Node::String(key) = tape[at] else { return };
             match self.child(plan, node, position, key) {
                 Some(child) => self.value(plan, tape, at + 1, child),
-                None => self.undeclared = true,
+                None => self.note(Undeclared::Member { parent: node, key: at }),
             }
             at += 1 + width(&tape[at + 1]);
         }
@@ -77,15 +103,18 @@ impl Walker {
         let Node::Array { len, .. } = tape[at] else { return };
         let declared = &plan.nodes[node].elements;
         let Some(last) = declared.last().map(|(index, _)| *index) else { return };
+        let mut surplus = len > last.saturating_add(1);
         let mut at = at + 1;
         for index in 0..len.min(last.saturating_add(1)) {
             match plan.nodes[node].element(index) {
                 Some(child) => self.value(plan, tape, at, child),
-                None => self.undeclared = true,
+                None => surplus = true,
             }
             at += width(&tape[at]);
         }
-        self.undeclared |= len > last.saturating_add(1);
+        if surplus {
+            self.note(Undeclared::Elements(node));
+        }
     }
 
     fn value(&mut self, plan: &Plan, tape: &[Node<'_>], at: usize, node: NodeId) {
@@ -96,17 +125,17 @@ impl Walker {
         }
         // What an earlier value of the same key had below it does not count any more.
         self.found[place.slots.clone()].fill(ABSENT);
-        let before = self.undeclared;
+        let before = self.undeclared.len();
         match tape[at] {
             Node::Object { .. } if !place.keys.is_empty() => self.object(plan, tape, at, node),
             Node::Array { .. } if !place.elements.is_empty() => self.array(plan, tape, at, node),
             Node::Static(StaticNode::Null) => {}
-            _ => self.undeclared = true,
+            _ => self.note(Undeclared::Value(node)),
         }
         if let Some(slot) = place.slot {
             // A column that takes the whole place leaves nothing undeclared in it.
             self.found[slot] = at;
-            self.undeclared = before;
+            self.undeclared.truncate(before);
         }
     }
 

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use millstream_log::{Rejection, Remedy};
-use millstream_model::entry::{Body, ConsumedRange, Counters, Data, Sequence};
+use millstream_model::entry::{Body, ConsumedRange, Data, Sequence};
 use millstream_model::{Offset, TopicPartition};
 use tokio::sync::oneshot;
 
@@ -67,7 +67,7 @@ impl Coordinator<'_> {
             }
             let plan = &self.plans[&report.partition.topic];
             data.plugins.extend(plan.plugins());
-            merge(data.counters.entry(report.stream.to_string()).or_default(), report.counters);
+            data.counters.entry(report.stream.to_string()).or_default().add(&report.counters);
             data.ranges.push(ConsumedRange {
                 partition: report.partition,
                 range: report.range,
@@ -97,16 +97,4 @@ pub(super) fn begins_again(rejection: &Rejection) -> bool {
 
 fn positions(data: &Data) -> Vec<(TopicPartition, Offset)> {
     data.ranges.iter().map(|range| (range.partition.clone(), range.range.end)).collect()
-}
-
-fn merge(into: &mut Counters, from: Counters) {
-    into.r#in += from.r#in;
-    into.out += from.out;
-    for (to, from) in
-        [(&mut into.dropped, from.dropped), (&mut into.dead, from.dead), (&mut into.rows, from.rows)]
-    {
-        for (key, count) in from {
-            *to.entry(key).or_default() += count;
-        }
-    }
 }

@@ -128,6 +128,16 @@ pub enum SourceError {
         /// Longest line allowed.
         bytes_max: usize,
     },
+    /// A topic that was asked for is not there.
+    #[error("no topic `{topic}` in {place}; it has: {known}")]
+    NoTopic {
+        /// The topic.
+        topic: String,
+        /// The cluster or folder.
+        place: String,
+        /// The topics that are there, separated by commas, or `none`.
+        known: String,
+    },
     /// The source was stopped.
     #[error("the source has stopped")]
     Stopped,
@@ -155,9 +165,11 @@ impl SourceError {
             Self::Kafka { .. } | Self::Read { .. } => Remedy::Retry,
             Self::Expired { .. } => Remedy::Reopen,
             Self::NotAssigned { .. } | Self::Stopped => Remedy::Forget,
-            Self::Brokers { .. } | Self::Unreachable { .. } | Self::Property { .. } | Self::Folder { .. } => {
-                Remedy::FixConfiguration
-            }
+            Self::Brokers { .. }
+            | Self::Unreachable { .. }
+            | Self::Property { .. }
+            | Self::Folder { .. }
+            | Self::NoTopic { .. } => Remedy::FixConfiguration,
             Self::LineTooLong { .. } | Self::Ahead { .. } | Self::Shrank { .. } | Self::Rewritten { .. } => {
                 Remedy::FixData
             }

@@ -3,6 +3,7 @@
 //! so nothing is revoked: one worker reads a folder.
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -23,6 +24,11 @@ pub(super) struct FilesSource {
     stopped: Arc<AtomicBool>,
     /// Wakes the scanning thread to end.
     wake: SyncSender<()>,
+}
+
+/// The file of a partition.
+pub(super) fn path(settings: &FilesSettings, partition: &TopicPartition) -> PathBuf {
+    settings.dir.join(&*partition.topic).join(format!("{}.jsonl", partition.partition))
 }
 
 /// Checks that the folder can be listed.
@@ -64,7 +70,7 @@ impl Source for FilesSource {
     }
 
     fn open(&self, partition: &TopicPartition, position: Option<&Position>) -> Result<Opened, SourceError> {
-        let path = self.settings.dir.join(&*partition.topic).join(format!("{}.jsonl", partition.partition));
+        let path = path(&self.settings, partition);
         let reader = FileReader::open(path, position, &self.settings, self.stopped.clone())?;
         Ok(Opened { reader: Box::new(reader), skipped: None })
     }

@@ -159,12 +159,16 @@ impl Drop for KafkaSource {
     }
 }
 
-fn client<C: ConsumerContext>(config: &ClientConfig, context: C) -> Result<BaseConsumer<C>, SourceError> {
+/// A client of `config`.
+pub(super) fn client<C: ConsumerContext>(
+    config: &ClientConfig,
+    context: C,
+) -> Result<BaseConsumer<C>, SourceError> {
     BaseConsumer::from_config_and_context(config, context).map_err(kafka_check::refused)
 }
 
 /// Asks any broker who the cluster is. Asking for the topics is what makes the client connect.
-fn cluster_id(
+pub(super) fn cluster_id(
     fetcher: &BaseConsumer<FetcherContext>,
     log: &FetcherContext,
     topics: &[String],

@@ -132,7 +132,8 @@ impl PartitionReader for KafkaReader {
     }
 }
 
-fn push(batch: &mut MessageBatch, message: &BorrowedMessage<'_>) {
+/// Adds a message to a batch.
+pub(super) fn push(batch: &mut MessageBatch, message: &BorrowedMessage<'_>) {
     let headers: Vec<Header> = message.headers().map_or_else(Vec::new, |headers| {
         let header = |header: rdkafka::message::Header<'_, &[u8]>| Header {
             key: header.key.to_owned(),

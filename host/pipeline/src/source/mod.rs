@@ -7,6 +7,7 @@ mod error;
 mod event;
 mod file_identity;
 mod file_reader;
+mod file_sample;
 mod file_scan;
 mod files;
 mod kafka;
@@ -17,7 +18,9 @@ mod kafka_outage;
 mod kafka_partitions;
 mod kafka_properties;
 mod kafka_reader;
+mod kafka_sample;
 mod kafka_topics;
+mod sample;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,6 +33,7 @@ use tokio::sync::mpsc;
 
 pub use error::{Remedy, SourceError};
 pub use event::{Acknowledgement, SourceEvent};
+pub use sample::{SampleSize, sample};
 
 /// Something that holds topics of partitions of messages.
 pub trait Source: Send + Sync {

@@ -1,0 +1,80 @@
+//! A sample of a topic that is files. Lines are counted by one pass over each file, which says where
+//! the newest ones begin.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millstream_model::entry::Position;
+use millstream_model::{MessageBatch, Offset, OffsetRange};
+
+use super::file_reader::FileReader;
+use super::file_scan::Scan;
+use super::sample::{self, BATCH, SampleSize};
+use super::{FilesSettings, FillLimits, PartitionReader as _, SourceError, SourceSettings, files};
+
+/// Bytes that one read asks for.
+const READ_BYTES: usize = 256 << 10;
+
+/// See [`sample::sample`].
+pub(super) fn sample(
+    settings: &FilesSettings,
+    topic: &str,
+    limit: u64,
+    visit: &mut dyn FnMut(&MessageBatch),
+) -> Result<SampleSize, SourceError> {
+    files::check(settings)?;
+    if !settings.dir.join(topic).is_dir() {
+        return Err(sample::no_topic(SourceSettings::Files(settings.clone()), topic, topics(&settings.dir)));
+    }
+    let partitions = Scan::new(settings.dir.clone(), &[topic.to_owned()])
+        .find_new()
+        .map_err(|(path, error)| SourceError::Folder { path, error })?;
+    let mut ends = Vec::new();
+    for partition in partitions {
+        let lines = count_lines(&files::path(settings, &partition))?;
+        ends.push((partition, OffsetRange::new(0, lines)));
+    }
+    let size = sample::size(&ends);
+    for (partition, span) in sample::spans(ends, limit) {
+        let position = Position { offset: span.start, cursor: None };
+        let path = files::path(settings, &partition);
+        let mut reader = FileReader::open(path, Some(&position), settings, Arc::default())?;
+        let mut next = span.start;
+        while next < span.end {
+            let mut batch = MessageBatch::new(partition.clone(), next);
+            let rows = BATCH.rows.min((span.end - next) as usize);
+            reader.fill(&mut batch, FillLimits { rows, ..BATCH }, Duration::ZERO)?;
+            if batch.is_empty() {
+                break;
+            }
+            next = batch.range().end;
+            visit(&batch);
+        }
+    }
+    Ok(size)
+}
+
+/// Lines of a file that end.
+fn count_lines(path: &Path) -> Result<Offset, SourceError> {
+    let unreadable = |error| SourceError::Read { path: path.to_owned(), error };
+    let mut reader = BufReader::with_capacity(READ_BYTES, File::open(path).map_err(unreadable)?);
+    let mut lines = 0;
+    loop {
+        let read = reader.fill_buf().map_err(unreadable)?;
+        if read.is_empty() {
+            return Ok(lines);
+        }
+        lines += read.iter().filter(|byte| **byte == b'\n').count() as Offset;
+        let bytes = read.len();
+        reader.consume(bytes);
+    }
+}
+
+fn topics(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
