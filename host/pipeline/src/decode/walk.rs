@@ -104,9 +104,10 @@ impl Walker {
             _ => self.undeclared = true,
         }
         if let Some(slot) = place.slot {
-            // A column that takes the whole place leaves nothing undeclared in it.
             self.found[slot] = at;
-            self.undeclared = before;
+            if place.takes(&tape[at]) {
+                self.undeclared = before;
+            }
         }
     }
 
