@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use millstream_model::schema::{ColumnSpec, ColumnType, EventTime, PathSegment, StreamSchema, UnknownFields};
+use millstream_model::schema::{
+    ColumnSpec, ColumnType, EventTime, Mismatch, PathSegment, StreamSchema, UnknownFields,
+};
 use millstream_model::{MessageBatch, MessageRef, TopicPartition};
 
 /// Messages in a batch: the host's default.
@@ -70,13 +72,17 @@ fn message(number: i64, next: &mut impl FnMut() -> u64) -> String {
 /// read plain numbers.
 pub fn schema() -> Arc<StreamSchema> {
     let key = |name: &str| vec![PathSegment::Key(name.to_owned())];
-    let column =
-        |name: &str, ty, required| ColumnSpec { name: name.to_owned(), ty, required, paths: vec![key(name)] };
-    let element = |name: &str, index| ColumnSpec {
+    let at = |name: &str, ty, required, path| ColumnSpec {
         name: name.to_owned(),
-        ty: ColumnType::Float64,
-        required: true,
-        paths: vec![vec![PathSegment::Key("location".to_owned()), PathSegment::Index(index)]],
+        ty,
+        required,
+        mismatch: Mismatch::Error,
+        paths: vec![path],
+    };
+    let column = |name: &str, ty, required| at(name, ty, required, key(name));
+    let element = |name: &str, index| {
+        let path = vec![PathSegment::Key("location".to_owned()), PathSegment::Index(index)];
+        at(name, ColumnType::Float64, true, path)
     };
     Arc::new(StreamSchema {
         columns: vec![

@@ -16,9 +16,21 @@ pub struct ColumnSpec {
     pub ty: ColumnType,
     /// A message without it becomes a dead letter.
     pub required: bool,
+    /// What becomes of a value that is not of the type.
+    pub mismatch: Mismatch,
     /// Where the value is found in a message, best first; never empty. The column's own name is the
     /// first unless the configuration says otherwise.
     pub paths: Vec<FieldPath>,
+}
+
+/// What becomes of a value that is not of its column's type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mismatch {
+    /// The message becomes a dead letter.
+    #[default]
+    Error,
+    /// The column is null. Such a column may share its field with others: each takes what is of its type.
+    Null,
 }
 
 /// Types that a column can be declared with.

@@ -1,69 +1,52 @@
 //! The rules for one reading, in their order. A reading that breaks one is left half cleansed: it
 //! does not go on.
 
-use millstream_sdk::Timestamp;
+use millstream_readings::measure::{Range, SpeedFault, Speeds};
+use millstream_readings::position::{self, Positions};
+use millstream_readings::timestamp::{self, Timestamps};
+use millstream_readings::vocabulary::{Words, direction};
 
-use crate::clock::{self, Clock};
-use crate::measure::{self, SpeedUnit};
 use crate::vehicle::Vehicle;
-use crate::vocabulary;
+use crate::vocabulary::fuel_type;
 
 /// The checked configuration.
 #[derive(Debug)]
 pub struct Rules {
     /// Turns what devices report into instants.
-    pub clock: Clock,
-    /// Unit of the speeds that devices report.
-    pub speed_unit: SpeedUnit,
-    /// Speeds above are impossible, in km/h.
-    pub speed_max_kmh: f64,
-    /// Whether 0, 0 is refused as a position.
-    pub refuse_null_island: bool,
-    /// Whether a word that is not in the vocabulary is refused.
-    pub refuse_unknown_words: bool,
+    pub timestamps: Timestamps,
+    /// Knows what is a position.
+    pub positions: Positions,
+    /// Knows what is a speed, and its unit.
+    pub speeds: Speeds,
+    /// Knows the spellings of words.
+    pub words: Words,
 }
 
 /// Why a reading cannot be true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// There is no value in a column that the rules need.
-    Missing(Column),
-    /// The time cannot be read or names no single instant.
-    Time(clock::Fault),
-    /// The position is none on Earth, or none at all.
-    Position(measure::PositionFault),
+    /// There is no time, or none that can be read.
+    Time(timestamp::Fault),
+    /// There is no position, or none on Earth.
+    Position(position::Fault),
     /// No vehicle drives like that.
-    Speed(measure::SpeedFault),
+    Speed(SpeedFault),
+    /// Not degrees of the compass.
+    Bearing,
     /// Not in the vocabulary of fuel types.
     UnknownFuelType,
     /// Not in the vocabulary of directions.
     UnknownDirection,
 }
 
-/// A column that the rules need.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Column {
-    /// `timestamp`
-    Timestamp,
-    /// `location.lat`
-    Latitude,
-    /// `location.lon`
-    Longitude,
-    /// `speed`
-    Speed,
-}
-
 impl Fault {
     /// The reason of the dead letter: column and rule, never a value.
     pub fn reason(self) -> &'static str {
         match self {
-            Self::Missing(Column::Timestamp) => "`timestamp` is missing",
-            Self::Missing(Column::Latitude) => "`location.lat` is missing",
-            Self::Missing(Column::Longitude) => "`location.lon` is missing",
-            Self::Missing(Column::Speed) => "`speed` is missing",
             Self::Time(fault) => fault.reason(),
             Self::Position(fault) => fault.reason(),
             Self::Speed(fault) => fault.reason(),
+            Self::Bearing => "`bearing` is out of range [0, 360]",
             Self::UnknownFuelType => "`fuelType` is not a known fuel type",
             Self::UnknownDirection => "`direction` is not a compass direction",
         }
@@ -76,62 +59,38 @@ impl Rules {
     /// # Errors
     /// The first rule that it breaks.
     pub fn cleanse(&mut self, vehicle: &mut Vehicle<'_>) -> Result<(), Fault> {
-        vehicle.instant = self.instant(vehicle)?;
-        self.check_position(vehicle)?;
-        vehicle.speed = Some(self.speed_kmh(vehicle)?);
-        self.normalise_words(vehicle)?;
+        let time = self.timestamps.read(vehicle.reported_at, vehicle.received_at).map_err(Fault::Time)?;
+        (vehicle.instant, vehicle.in_future) = (time.instant, time.in_future);
+        let position = self.positions.require(vehicle.latitude, vehicle.longitude, vehicle.position);
+        let position = position.map_err(Fault::Position)?;
+        (vehicle.latitude, vehicle.longitude) = (Some(position.latitude), Some(position.longitude));
+        vehicle.speed = Some(self.speeds.kmh(vehicle.speed).map_err(Fault::Speed)?);
+        if !Range::BEARING.admits(vehicle.bearing) {
+            return Err(Fault::Bearing);
+        }
+        if !self.words.normalise(&mut vehicle.fuel_type, fuel_type) {
+            return Err(Fault::UnknownFuelType);
+        }
+        if !self.words.normalise(&mut vehicle.direction, direction) {
+            return Err(Fault::UnknownDirection);
+        }
         vehicle.make = vehicle.make.map(str::trim);
         vehicle.model = vehicle.model.map(str::trim);
         Ok(())
     }
-
-    fn instant(&mut self, vehicle: &Vehicle<'_>) -> Result<Timestamp, Fault> {
-        let text = vehicle.reported_at.ok_or(Fault::Missing(Column::Timestamp))?;
-        self.clock.instant_us(text).map(Timestamp).map_err(Fault::Time)
-    }
-
-    fn check_position(&self, vehicle: &Vehicle<'_>) -> Result<(), Fault> {
-        let latitude = vehicle.latitude.ok_or(Fault::Missing(Column::Latitude))?;
-        let longitude = vehicle.longitude.ok_or(Fault::Missing(Column::Longitude))?;
-        measure::check_position(latitude, longitude, self.refuse_null_island).map_err(Fault::Position)
-    }
-
-    fn speed_kmh(&self, vehicle: &Vehicle<'_>) -> Result<f64, Fault> {
-        let speed = vehicle.speed.ok_or(Fault::Missing(Column::Speed))?;
-        measure::speed_kmh(speed, self.speed_unit, self.speed_max_kmh).map_err(Fault::Speed)
-    }
-
-    fn normalise_words(&self, vehicle: &mut Vehicle<'_>) -> Result<(), Fault> {
-        let known = normalise(&mut vehicle.fuel_type, vocabulary::fuel_type);
-        if !known && self.refuse_unknown_words {
-            return Err(Fault::UnknownFuelType);
-        }
-        let known = normalise(&mut vehicle.direction, vocabulary::direction);
-        if !known && self.refuse_unknown_words {
-            return Err(Fault::UnknownDirection);
-        }
-        Ok(())
-    }
-}
-
-/// Replaces a word by its canonical form, or an unknown one by itself without blanks around it.
-/// Returns whether it was known; null is.
-fn normalise(word: &mut Option<&str>, canonical: fn(&str) -> Option<&'static str>) -> bool {
-    let Some(text) = *word else { return true };
-    let found = canonical(text);
-    *word = found.or(Some(text.trim()));
-    found.is_some()
 }
 
 #[cfg(test)]
 mod tests {
+    use millstream_sdk::Timestamp;
+
     use super::*;
     use crate::config::Config;
 
     fn check(config: &str, change: impl FnOnce(&mut Vehicle<'static>), expect: Result<Vehicle<'_>, &str>) {
         let mut rules = serde_json::from_str::<Config>(config).unwrap().check().unwrap();
         let mut vehicle = sound();
-        vehicle.instant = Timestamp::default();
+        (vehicle.instant, vehicle.in_future) = (Timestamp::default(), None);
         change(&mut vehicle);
         let outcome = rules.cleanse(&mut vehicle).map(|()| vehicle).map_err(Fault::reason);
         assert_eq!(outcome, expect);
@@ -141,9 +100,13 @@ mod tests {
         Vehicle {
             reported_at: Some("2026-01-01T08:00:38.123456"),
             instant: Timestamp(1_767_254_438_123_456),
+            received_at: Some(Timestamp(1_767_254_438_123_456)),
+            in_future: Some(false),
             latitude: Some(51.5),
             longitude: Some(-0.14),
+            position: None,
             speed: Some(36.0),
+            bearing: Some(312.7),
             direction: Some("North-East"),
             make: Some("BMW"),
             model: Some("C500"),
@@ -171,22 +134,54 @@ mod tests {
         check(PLAIN, untidy, Ok(sound()));
         let in_metres = r#"{"zone": "Europe/London", "speed_unit": "m/s"}"#;
         check(in_metres, |vehicle| vehicle.speed = Some(10.0), Ok(sound()));
-        let summer =
-            |vehicle: &mut Vehicle<'static>| vehicle.reported_at = Some("2026-01-01T10:00:38.123456+02:00");
+        let summer = "2026-01-01T10:00:38.123456+02:00";
         check(
             PLAIN,
-            summer,
-            Ok(Vehicle { reported_at: Some("2026-01-01T10:00:38.123456+02:00"), ..sound() }),
+            |vehicle| vehicle.reported_at = Some(summer),
+            Ok(Vehicle { reported_at: Some(summer), ..sound() }),
         );
     }
 
     #[test]
-    fn nulls_have_their_reason() {
+    fn positions_come_as_numbers_or_as_a_text() {
+        let text = Some("[51.5, -0.14]");
+        let as_text = |vehicle: &mut Vehicle<'static>| {
+            (vehicle.latitude, vehicle.longitude, vehicle.position) = (None, None, text);
+        };
+        check(PLAIN, as_text, Ok(Vehicle { position: text, ..sound() }));
+    }
+
+    #[test]
+    fn the_future_is_flagged() {
+        let hour = Timestamp(3_600_000_000);
+        let early = Some(Timestamp(1_767_254_438_123_456 - hour.0));
+        let flagged = Vehicle { received_at: early, in_future: Some(true), ..sound() };
+        check(PLAIN, |vehicle| vehicle.received_at = early, Ok(flagged.clone()));
+        let patient = r#"{"zone": "Europe/London", "future_max_seconds": 3600}"#;
+        check(
+            patient,
+            |vehicle| vehicle.received_at = early,
+            Ok(Vehicle { in_future: Some(false), ..flagged.clone() }),
+        );
+        let unknown = Vehicle { received_at: None, in_future: None, ..sound() };
+        check(PLAIN, |vehicle| vehicle.received_at = None, Ok(unknown));
+    }
+
+    #[test]
+    fn what_cannot_be_has_its_reason() {
         check(PLAIN, |vehicle| vehicle.reported_at = None, Err("`timestamp` is missing"));
         check(PLAIN, |vehicle| vehicle.latitude = None, Err("`location.lat` is missing"));
         check(PLAIN, |vehicle| vehicle.longitude = None, Err("`location.lon` is missing"));
         check(PLAIN, |vehicle| vehicle.speed = None, Err("`speed` is missing"));
-        let wordless = Vehicle { direction: None, make: None, model: None, fuel_type: None, ..sound() };
+        check(PLAIN, |vehicle| vehicle.bearing = Some(-1.0), Err("`bearing` is out of range [0, 360]"));
+        let nowhere = |vehicle: &mut Vehicle<'static>| (vehicle.latitude, vehicle.longitude) = (None, None);
+        check(PLAIN, nowhere, Err("`location` is missing"));
+    }
+
+    #[test]
+    fn nulls_that_may_be_stay() {
+        let wordless =
+            Vehicle { bearing: None, direction: None, make: None, model: None, fuel_type: None, ..sound() };
         check(STRICT, |vehicle| *vehicle = wordless.clone(), Ok(wordless.clone()));
     }
 
@@ -198,5 +193,8 @@ mod tests {
         let up = |vehicle: &mut Vehicle<'static>| vehicle.direction = Some("Up");
         check(PLAIN, up, Ok(Vehicle { direction: Some("Up"), ..sound() }));
         check(STRICT, up, Err("`direction` is not a compass direction"));
+        let spelt =
+            r#"{"zone": "Europe/London", "unknown_words": "reject", "spellings": {"Hybird": "Hybrid"}}"#;
+        check(spelt, |vehicle| vehicle.fuel_type = Some("hybird"), Ok(sound()));
     }
 }

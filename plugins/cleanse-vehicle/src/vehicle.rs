@@ -12,15 +12,27 @@ pub struct Vehicle<'a> {
     /// The instant that `reported_at` names.
     #[row(name = "timestamp", new)]
     pub instant: Timestamp,
+    /// When the source received the message.
+    #[row(name = "_timestamp")]
+    pub received_at: Option<Timestamp>,
+    /// Whether `instant` is too far ahead of `received_at`.
+    #[row(name = "timestamp_in_future", new)]
+    pub in_future: Option<bool>,
     /// Degrees north.
-    #[row(name = "location.lat")]
+    #[row(name = "location.lat", write)]
     pub latitude: Option<f64>,
     /// Degrees east.
-    #[row(name = "location.lon")]
+    #[row(name = "location.lon", write)]
     pub longitude: Option<f64>,
+    /// Both as one text.
+    #[row(name = "location.text", optional, drop)]
+    pub position: Option<&'a str>,
     /// Read in the configured unit, written in km/h.
     #[row(write)]
     pub speed: Option<f64>,
+    /// Degrees from north.
+    #[row(optional)]
+    pub bearing: Option<f64>,
     /// Compass direction.
     #[row(write)]
     pub direction: Option<&'a str>,

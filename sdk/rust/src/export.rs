@@ -8,7 +8,7 @@ macro_rules! export {
             use $crate::bindings::exports::millstream::plugin::plugin as world;
 
             ::std::thread_local! {
-                static CONFIGURED: ::std::cell::RefCell<::std::option::Option<$transform>> =
+                static CONFIGURED: ::std::cell::RefCell<::std::option::Option<$crate::Configured<$transform>>> =
                     const { ::std::cell::RefCell::new(::std::option::Option::None) };
             }
 
@@ -24,17 +24,18 @@ macro_rules! export {
                     config: ::std::string::String,
                     inputs: ::std::vec::Vec<world::Input>,
                 ) -> ::std::result::Result<world::Plan, ::std::vec::Vec<world::ConfigProblem>> {
-                    let (transform, plan) = $crate::configure::<$transform>(&config, &inputs)?;
-                    CONFIGURED.set(::std::option::Option::Some(transform));
+                    let configured = $crate::configure::<$transform>(&config, &inputs)?;
+                    let plan = configured.plan.clone();
+                    CONFIGURED.set(::std::option::Option::Some(configured));
                     ::std::result::Result::Ok(plan)
                 }
 
                 fn process(_input: u32, batch: &world::Batch) -> ::std::result::Result<(), world::Error> {
-                    CONFIGURED.with_borrow_mut(|transform| {
-                        let transform = transform.as_mut().ok_or_else(|| {
+                    CONFIGURED.with_borrow_mut(|configured| {
+                        let configured = configured.as_mut().ok_or_else(|| {
                             world::Error::Fatal("process was called before configure".into())
                         })?;
-                        $crate::run(transform, batch);
+                        $crate::run(&mut configured.transform, &configured.places, batch);
                         ::std::result::Result::Ok(())
                     })
                 }

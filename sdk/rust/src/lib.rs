@@ -22,6 +22,10 @@
 //!     instant: Timestamp,
 //!     #[row(new)]                   // a new column; begins as `Default::default()`
 //!     speeding: bool,
+//!     #[row(optional)]              // `None` in every row if the stream has no such column
+//!     limit_kmh: Option<f64>,
+//!     #[row(drop)]                  // read, and taken out of the stream
+//!     checksum: i64,
 //! }
 //!
 //! #[derive(Deserialize)]
@@ -52,7 +56,7 @@
 //!             return Verdict::Reject("`location.lat` is out of range".into());
 //!         }
 //!         vehicle.instant = Timestamp(vehicle.sent_at * 1_000_000);
-//!         vehicle.speeding = vehicle.speed > self.0.limit_kmh;
+//!         vehicle.speeding = vehicle.speed > vehicle.limit_kmh.unwrap_or(self.0.limit_kmh);
 //!         vehicle.fuel_type = vehicle.fuel_type.trim();
 //!         Verdict::Keep
 //!     }
@@ -75,6 +79,8 @@
 //! | [`Date`], [`Timestamp`], [`LocalTimestamp`] | date; timestamp in microseconds, UTC or of no stated zone |
 //! | `Option` of each | the same, with nulls |
 //!
+//! Only a field that is read can be `optional`, and only an `Option`; with `write` the column is written
+//! whether or not the stream had it.
 //! Changes to a field that is neither `write` nor `new` are lost. A written field of a row that is
 //! dropped or rejected is never seen, so it may hold anything. The columns that the host adds
 //! (`_offset`, `_event_time`, ...) can be read like any other.
@@ -105,7 +111,7 @@ pub mod testing;
 mod transform;
 mod value;
 
-pub use configure::{configure, plan as plan_of};
+pub use configure::{Configured, configure, plan as plan_of};
 pub use millstream_sdk_derive::Row;
 pub use transform::{About, Outcome, Row, Transform, Verdict, run};
 pub use value::{Date, LocalTimestamp, Scalar, Timestamp, Value};

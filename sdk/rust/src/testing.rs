@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use crate::batch::{Batch, Bools, Bytes, Float32s, Float64Lists, Float64s, Int32s, Int64s};
 use crate::bitmap;
 use crate::column::Builder;
+use crate::plan::Places;
 use crate::{Row, Transform, Value};
 
 /// The values of one column.
@@ -69,7 +70,7 @@ pub struct Processed {
 /// Runs a transform over a batch of these columns.
 ///
 /// # Panics
-/// If a column that the transform reads is not there, has nulls where it reads none, or columns are
+/// If a column that the transform reads is not there and not optional, has nulls where it reads none, or columns are
 /// of different lengths.
 pub fn process<T: Transform>(transform: &mut T, columns: &[(&str, Values)]) -> Processed {
     let rows = columns.first().map_or(0, |(_, values)| values.rows);
@@ -81,8 +82,12 @@ pub fn process<T: Transform>(transform: &mut T, columns: &[(&str, Values)]) -> P
         assert_eq!(values.rows, rows, "`{name}` has another length than the first column");
         values
     };
-    let batch = Memory::new(rows, T::Row::reads().iter().map(|read| find(&read.name)).collect());
-    crate::run(transform, &batch);
+    let has = |name: &str| columns.iter().any(|(column, _)| *column == name);
+    let mut reads = T::Row::reads();
+    let places = Places::new(&reads, has);
+    reads.retain(|read| read.is_planned(has));
+    let batch = Memory::new(rows, reads.iter().map(|read| find(&read.field.name)).collect());
+    crate::run(transform, &places, &batch);
     batch.outcome(T::Row::writes().into_iter().map(|field| field.name).collect())
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::batch::Batch;
 use crate::bitmap;
-use crate::plan::{ConfigProblem, Field};
+use crate::plan::{ConfigProblem, Field, Places, Read};
 
 /// A projection of the input: which columns a transform reads and which it writes. Derived.
 ///
@@ -21,11 +21,11 @@ pub trait Row {
     /// Columns that are written.
     type Builders;
     /// The columns read, in the order of the fields.
-    fn reads() -> Vec<Field>;
+    fn reads() -> Vec<Read>;
     /// The columns written, in the order of the fields.
     fn writes() -> Vec<Field>;
-    /// Fetches the columns.
-    fn open(batch: &impl Batch) -> Self::Columns;
+    /// Fetches the columns from where they are in the plan.
+    fn open(batch: &impl Batch, places: &Places) -> Self::Columns;
     /// One row of them.
     fn get(columns: &Self::Columns, row: usize) -> Self::Of<'_>;
     /// Builders for `rows` rows.
@@ -107,10 +107,10 @@ pub trait Transform: Sized {
     fn process(&mut self, row: &mut <Self::Row as Row>::Of<'_>) -> Self::Outcome;
 }
 
-/// Runs a transform over a batch.
-pub fn run<T: Transform>(transform: &mut T, batch: &impl Batch) {
+/// Runs a transform over a batch whose columns are at `places`.
+pub fn run<T: Transform>(transform: &mut T, places: &Places, batch: &impl Batch) {
     let rows = batch.rows();
-    let columns = T::Row::open(batch);
+    let columns = T::Row::open(batch, places);
     let mut builders = T::Row::builders(rows);
     let mut removed = Removed::default();
     for number in 0..rows {

@@ -96,6 +96,39 @@ impl Transform for Between {
     }
 }
 
+/// Reads more where the stream has more.
+#[derive(Row)]
+struct Limited<'a> {
+    #[row(optional, write)]
+    limit: Option<f64>,
+    speed: f64,
+    #[row(optional, drop)]
+    note: Option<&'a str>,
+    #[row(drop)]
+    checksum: i64,
+    #[row(name = "_offset")]
+    offset: i64,
+    #[row(new)]
+    said: String,
+}
+
+struct Limiting;
+
+impl Transform for Limiting {
+    type Config = ();
+    type Row = Limited<'static>;
+    type Outcome = ();
+    const ABOUT: About = ABOUT;
+    fn configure(_: ()) -> Result<Self, Vec<ConfigProblem>> {
+        Ok(Self)
+    }
+    fn process(&mut self, row: &mut Limited<'_>) {
+        let Limited { limit, speed, note, checksum, offset, .. } = row;
+        row.said = format!("{limit:?} {speed} {note:?} {checksum} {offset}");
+        row.limit = Some(limit.unwrap_or(100.0));
+    }
+}
+
 fn field(name: &str, ty: DataType, nullable: bool) -> Field {
     Field { name: name.to_owned(), ty, nullable }
 }
@@ -117,13 +150,13 @@ fn a_struct_is_its_plan() {
         field("date", DataType::Date, false),
         field("local", timestamp(false), false),
     ];
-    let plan = plan_of::<Copy>();
+    let plan = plan_of::<Copy>(&[]);
     assert_eq!(plan.inputs[0].reads[..12], both);
     assert_eq!(plan.inputs[0].reads[12..], [field("timestamp", DataType::Utf8, false)]);
     assert_eq!(plan.inputs[0].writes[..12], both);
     assert_eq!(plan.inputs[0].writes[12..], [field("timestamp", timestamp(true), true)]);
     assert!(plan.inputs[0].row_preserving);
-    assert!(!plan_of::<Between>().inputs[0].row_preserving);
+    assert!(!plan_of::<Between>(&[]).inputs[0].row_preserving);
     assert!(<() as Outcome>::PRESERVES_ROWS);
 }
 
@@ -156,6 +189,46 @@ fn every_type_comes_back_as_it_went() {
     }
     let instants = Values::of(rows.map(|row| odd(&row).then_some(Timestamp(5))));
     assert_eq!(outcome.written["timestamp"], instants);
+}
+
+#[test]
+fn a_stream_may_lack_optional_columns() {
+    let stream =
+        |names: &[&str]| names.iter().map(|name| field(name, DataType::Utf8, false)).collect::<Vec<_>>();
+    let check = |fields: &[&str], reads: &[&str], drops: &[&str]| {
+        let plan = plan_of::<Limiting>(&stream(fields));
+        let input = &plan.inputs[0];
+        let read: Vec<_> = input.reads.iter().map(|field| field.name.as_str()).collect();
+        assert_eq!(read, reads, "{fields:?}");
+        assert_eq!(input.drops, drops, "{fields:?}");
+        let written: Vec<_> = input.writes.iter().map(|field| field.name.as_str()).collect();
+        assert_eq!(written, ["limit", "said"], "what is written does not depend on the stream");
+    };
+    check(&["speed", "checksum"], &["speed", "checksum", "_offset"], &["checksum"]);
+    check(
+        &["note", "speed", "checksum", "limit"],
+        &["limit", "speed", "note", "checksum", "_offset"],
+        &["note", "checksum"],
+    );
+}
+
+#[test]
+fn columns_that_the_stream_lacks_are_none() {
+    let check = |more: &[(&str, Values)], said: &str, limit: f64| {
+        let needed = [
+            ("speed", Values::of([3.0])),
+            ("checksum", Values::of([7_i64])),
+            ("_offset", Values::of([9_i64])),
+        ];
+        let written = process(&mut Limiting, &[&needed[..], more].concat()).written;
+        assert_eq!(written["said"], Values::of([said]));
+        assert_eq!(written["limit"], Values::of([Some(limit)]));
+    };
+    check(&[], "None 3 None 7 9", 100.0);
+    check(&[("note", Values::of([Some("n")]))], "None 3 Some(\"n\") 7 9", 100.0);
+    check(&[("limit", Values::of([Some(50.0)]))], "Some(50.0) 3 None 7 9", 50.0);
+    let both = [("note", Values::of([None::<&str>])), ("limit", Values::of([Some(50.0)]))];
+    check(&both, "Some(50.0) 3 None 7 9", 50.0);
 }
 
 fn check(speeds: &[f64], kept: &[usize], rejected: &[(&str, &[usize])]) {

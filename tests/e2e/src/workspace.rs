@@ -6,13 +6,15 @@ use serde_json::Value;
 
 use crate::{Command, S3};
 
-/// The vehicle stream as the example declares it, from its `[streams.vehicle]` on.
-fn vehicle_stream() -> String {
-    let example =
-        std::fs::read_to_string(repository().join("examples/vehicle/millstream.toml")).expect("the example");
-    let start = example.find("[streams.vehicle]").expect("the example has a vehicle stream");
-    example[start..].to_owned()
+/// The streams as an example declares them, from the first one on.
+fn streams_of(example: &str) -> String {
+    let path = repository().join(format!("examples/{example}/millstream.toml"));
+    let text = std::fs::read_to_string(path).expect("the example");
+    let start = text.find("[streams.").expect("the example has a stream");
+    text[start..].to_owned()
 }
+
+const FILES: &str = "[source.files]\ndir = \"messages\"\npoll_interval = \"20ms\"";
 
 /// A folder that is removed at the end of the test.
 pub struct Workspace {
@@ -24,16 +26,27 @@ impl Workspace {
     /// A folder with the vehicle example's stream over `source` (a `[source.…]` section) and the
     /// plugin it uses.
     pub fn vehicle(source: &str) -> Self {
+        Self::of_example("vehicle", &["vehicle"], source)
+    }
+
+    /// As [`Workspace::vehicle`], with the city example's five streams.
+    pub fn city(source: &str) -> Self {
+        Self::of_example("city", &["vehicle", "gps", "traffic", "weather", "emergency"], source)
+    }
+
+    fn of_example(example: &str, streams: &[&str], source: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let this = Self { folder, environment: Vec::new() };
         std::fs::create_dir(this.path("plugins")).expect("a new folder");
         std::fs::create_dir(this.path("messages")).expect("a new folder");
-        this.install("cleanse-vehicle");
+        for stream in streams {
+            this.install(&format!("cleanse-{stream}"));
+        }
         this.write(
             "millstream.toml",
             format!(
                 "[lake]\nurl = \"lake\"\n\n{source}\n\n[checkpoint]\ninterval = \"200ms\"\n\n[worker]\nthreads = 2\n\n{}",
-                vehicle_stream()
+                streams_of(example)
             ),
         );
         this
@@ -41,7 +54,12 @@ impl Workspace {
 
     /// As [`Workspace::vehicle`], over the files in `messages/`.
     pub fn files() -> Self {
-        Self::vehicle("[source.files]\ndir = \"messages\"\npoll_interval = \"20ms\"")
+        Self::vehicle(FILES)
+    }
+
+    /// As [`Workspace::city`], over the files in `messages/`.
+    pub fn city_files() -> Self {
+        Self::city(FILES)
     }
 
     /// As [`Workspace::files`], with the lake at `s3://lake/city` of `server`.

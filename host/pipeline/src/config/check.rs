@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow::datatypes::TimeUnit;
 use millstream_engine::Limits;
 use millstream_model::columns;
-use millstream_model::schema::{ColumnSpec, ColumnType, EventTime, StreamSchema, UnknownFields};
+use millstream_model::schema::{ColumnSpec, ColumnType, EventTime, Mismatch, StreamSchema, UnknownFields};
 
 use super::document::Document;
 use super::error::ConfigError;
@@ -285,6 +285,14 @@ fn column(
     if let Some(zone) = &typed.zone {
         known_zone(zone).map_err(|message| error("zone", message))?;
     }
+    let mismatch = match typed.mismatch {
+        typed::Mismatch::Error => Mismatch::Error,
+        typed::Mismatch::Null if typed.required => {
+            let message = "a required column is never null; take out `required` or `mismatch`";
+            return Err(error("mismatch", message.to_owned()));
+        }
+        typed::Mismatch::Null => Mismatch::Null,
+    };
     let first = match &typed.path {
         Some(text) => path::parse(text).map_err(|message| error("path", message))?,
         None => path::parse(name).map_err(|message| error("", message))?,
@@ -295,6 +303,7 @@ fn column(
         name: name.to_owned(),
         ty: column_type(typed),
         required: typed.required,
+        mismatch,
         paths: std::iter::once(first).chain(aliases).collect(),
     })
 }
@@ -334,19 +343,30 @@ pub fn known_zone(zone: &str) -> Result<(), String> {
 }
 
 fn one_column_per_path(document: &Document, stream: &str, columns: &[ColumnSpec]) -> Result<(), ConfigError> {
-    let mut owners = HashMap::new();
+    // Of columns that share a field, the one that takes values of one type only decides.
+    let mut owners: HashMap<_, &ColumnSpec> = HashMap::new();
     for column in columns {
         for path in &column.paths {
-            if let Some(other) = owners.insert(path, &column.name) {
-                let path = path::render(path);
-                let message = match other == &column.name {
-                    true => format!("`{path}` stands twice among its name, path and aliases"),
-                    false => format!(
-                        "`{path}` is read into column `{other}` already; a field goes into one column"
-                    ),
-                };
-                return Err(document.error(&["streams", stream, "schema", &column.name], message));
-            }
+            let Some(other) = owners.get(path) else {
+                owners.insert(path, column);
+                continue;
+            };
+            let message = if other.name == column.name {
+                format!("`{}` stands twice among its name, path and aliases", path::render(path))
+            } else if column.mismatch == Mismatch::Null {
+                continue;
+            } else if other.mismatch == Mismatch::Null {
+                owners.insert(path, column);
+                continue;
+            } else {
+                format!(
+                    "`{}` is read into column `{}` already; a field goes into one column, and into others that \
+                     have mismatch = \"null\"",
+                    path::render(path),
+                    other.name
+                )
+            };
+            return Err(document.error(&["streams", stream, "schema", &column.name], message));
         }
     }
     Ok(())

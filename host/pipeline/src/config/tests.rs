@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use millstream_model::schema::Mismatch;
+
 use super::*;
 
 const GOOD: &str = r#"
@@ -55,6 +57,15 @@ fn a_good_file_keeps_the_order_of_its_columns() {
 }
 
 #[test]
+fn a_field_goes_into_columns_that_leave_what_is_not_theirs() {
+    let text = GOOD.replace("[streams.vehicle.schema]", "[streams.vehicle.schema]\n\"location.text\" = { type = \"string\", path = \"location\", mismatch = \"null\" }\ncode = { type = \"int32\", path = \"id\", mismatch = \"null\" }");
+    let config = read(&text, &[]).unwrap();
+    let columns = &config.streams[0].schema.columns;
+    let choosy = columns.iter().filter(|column| column.mismatch == Mismatch::Null);
+    assert_eq!(choosy.map(|column| column.name.as_str()).collect::<Vec<_>>(), ["location.text", "code"]);
+}
+
+#[test]
 fn errors_name_file_line_and_key() {
     check("[lake]", "[lake]\ncolour = \"red\"", "millstream.toml:3:1: `lake.colour`: unknown field `colour`");
     check(
@@ -87,6 +98,16 @@ fn errors_name_file_line_and_key() {
         "\"device_id\"",
         "\"id\"",
         "`streams.vehicle.schema.device`: `id` is read into column `id` already",
+    );
+    check(
+        "timestamp = \"string\"",
+        "timestamp = { type = \"string\", required = true, mismatch = \"null\" }",
+        "millstream.toml:15:49: `streams.vehicle.schema.timestamp.mismatch`: a required column is never null",
+    );
+    check(
+        "timestamp = \"string\"",
+        "timestamp = { type = \"string\", mismatch = \"drop\" }",
+        "`streams.vehicle.schema.timestamp.mismatch`: unknown variant `drop`, expected `error` or `null`",
     );
     check("id = {", "_id = {", "`streams.vehicle.schema._id`: names that begin with an underscore");
     check(

@@ -171,8 +171,18 @@ pub struct ColumnTable {
     #[serde(default)]
     pub aliases: Vec<String>,
     pub path: Option<String>,
+    #[serde(default)]
+    pub mismatch: Mismatch,
     pub zone: Option<String>,
     pub epoch: Option<Epoch>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mismatch {
+    #[default]
+    Error,
+    Null,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -268,6 +278,7 @@ impl<'de> Deserialize<'de> for Column {
                     required: false,
                     aliases: Vec::new(),
                     path: None,
+                    mismatch: Mismatch::Error,
                     zone: None,
                     epoch: None,
                 };

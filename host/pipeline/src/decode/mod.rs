@@ -8,7 +8,8 @@
 //! - Of a column's paths the first that has a value wins, null only if none has. Of a key that stands
 //!   twice the last counts, with all that is below it, as in JavaScript and Python.
 //! - A required column must be there and not null; any column, required or not, must have its type.
-//!   One failing column fails the message: nothing becomes null silently.
+//!   One failing column fails the message: nothing becomes null silently. A column with `mismatch = "null"`
+//!   is null where the value is of another type, and may share its field with others.
 //! - Conversions lose nothing: a text that is exactly a JSON number may be in a number column, `3.0` in
 //!   an integer one. Floats are the nearest to what is written, and finite. Dates are `YYYY-MM-DD`.
 //! - Timestamps are date-times as in RFC 3339, where the offset may be missing if a zone is declared: of
@@ -44,7 +45,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringBuilder};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use millstream_model::schema::{StreamSchema, UnknownFields};
+use millstream_model::schema::{Mismatch, StreamSchema, UnknownFields};
 use millstream_model::{MessageBatch, columns};
 use simd_json::Node;
 
@@ -216,7 +217,10 @@ impl RowBuilder {
                 }
             };
             if let Err(problem) = appended {
-                problems.push((number, problem));
+                let may_be_null = schema.columns[number].mismatch == Mismatch::Null && problem.is_mismatch();
+                if !may_be_null {
+                    problems.push((number, problem));
+                }
             }
         }
         let undeclared = !walker.undeclared().is_empty();

@@ -8,7 +8,7 @@ use std::ops::Range;
 use arrow::datatypes::TimeUnit;
 use jiff::tz::TimeZone;
 use millstream_model::columns;
-use millstream_model::schema::{ColumnType, EventTime, PathSegment, StreamSchema};
+use millstream_model::schema::{ColumnType, EventTime, Mismatch, PathSegment, StreamSchema};
 
 use super::zone::ZoneClock;
 
@@ -33,7 +33,8 @@ pub enum SchemaError {
         /// The column.
         column: String,
     },
-    /// Two columns, or two aliases of one, read the same field.
+    /// Two aliases of one column read the same field, or two columns of which neither leaves values of
+    /// another type to the other.
     #[error("field `{path}` is read by column `{first}` and by column `{second}`; leave it to one of them")]
     SharedPath {
         /// The field.
@@ -42,6 +43,12 @@ pub enum SchemaError {
         first: String,
         /// The column declared later.
         second: String,
+    },
+    /// A column that is never null is to be null where a value does not fit.
+    #[error("column `{column}` is required and cannot be null where a value is of another type")]
+    RequiredMismatch {
+        /// The column.
+        column: String,
     },
     /// A path deeper than a message may be.
     #[error("field `{path}` of column `{column}` is nested deeper than {max} levels")]
@@ -87,7 +94,7 @@ pub(super) const LEVELS_MAX: usize = 128;
 /// Number of a node of the tree.
 pub(super) type NodeId = usize;
 
-/// Number of a leaf: one path of one column.
+/// Number of a leaf: one path, of one column or of several that share it.
 pub(super) type Slot = usize;
 
 /// The root of the tree.
@@ -96,8 +103,10 @@ pub(super) const ROOT: NodeId = 0;
 /// A place in a message that is declared, or has declared places below it.
 #[derive(Debug, Default)]
 pub(super) struct Node {
-    /// Set if a column reads this place.
+    /// Set if columns read this place.
     pub slot: Option<Slot>,
+    /// The columns that read this place take values of their type alone.
+    pub is_choosy: bool,
     /// Declared members, if the place is an object.
     pub keys: HashMap<Box<str>, NodeId>,
     /// Declared elements in rising order, if the place is an array.
@@ -107,6 +116,20 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// True if columns read `value` here as a whole, so that nothing in it is undeclared.
+    pub fn takes(&self, value: &simd_json::Node<'_>) -> bool {
+        self.slot.is_some() && !(self.is_choosy && self.has_below(value))
+    }
+
+    /// True if something may be declared below `value` here.
+    fn has_below(&self, value: &simd_json::Node<'_>) -> bool {
+        match value {
+            simd_json::Node::Object { .. } => !self.keys.is_empty(),
+            simd_json::Node::Array { .. } => !self.elements.is_empty(),
+            simd_json::Node::String(_) | simd_json::Node::Static(_) => false,
+        }
+    }
+
     /// The declared element `index`.
     pub fn element(&self, index: usize) -> Option<NodeId> {
         let found = self.elements.binary_search_by_key(&index, |(index, _)| *index).ok()?;
@@ -142,7 +165,7 @@ impl Plan {
     /// Checks and compiles `schema`.
     pub fn compile(schema: &StreamSchema) -> Result<Self, SchemaError> {
         check_names(schema)?;
-        let mut tree = Tree { nodes: vec![Node::default()], owners: vec![None] };
+        let mut tree = Tree { nodes: vec![Node::default()], owners: vec![Vec::new()] };
         for (number, column) in schema.columns.iter().enumerate() {
             for (rank, path) in column.paths.iter().enumerate() {
                 tree.declare(schema, Owner { column: number, rank }, path)?;
@@ -185,6 +208,9 @@ fn check_names(schema: &StreamSchema) -> Result<(), SchemaError> {
         if schema.columns[..number].iter().any(|earlier| earlier.name == name) {
             return Err(SchemaError::DuplicateColumn { column: name });
         }
+        if column.required && column.mismatch == Mismatch::Null {
+            return Err(SchemaError::RequiredMismatch { column: name });
+        }
     }
     Ok(())
 }
@@ -213,10 +239,11 @@ struct Owner {
     rank: usize,
 }
 
-/// The tree while it grows: `owners` says for each node whose leaf it is.
+/// The tree while it grows: `owners` says for each node whose leaf it is. Those that share it read it by
+/// one slot.
 struct Tree {
     nodes: Vec<Node>,
-    owners: Vec<Option<Owner>>,
+    owners: Vec<Vec<Owner>>,
 }
 
 impl Tree {
@@ -232,11 +259,15 @@ impl Tree {
             return Err(SchemaError::PathTooDeep { path, column, max: LEVELS_MAX });
         }
         let leaf = path.iter().fold(ROOT, |node, segment| self.descend(node, segment));
-        if let Some(first) = self.owners[leaf] {
+        let is_choosy = |owner: &Owner| schema.columns[owner.column].mismatch == Mismatch::Null;
+        let clashes =
+            |first: &&Owner| first.column == owner.column || !(is_choosy(first) || is_choosy(&owner));
+        if let Some(first) = self.owners[leaf].iter().find(clashes) {
             let (first, second) = (schema.columns[first.column].name.clone(), column.clone());
             return Err(SchemaError::SharedPath { path: render(path), first, second });
         }
-        self.owners[leaf] = Some(owner);
+        self.owners[leaf].push(owner);
+        self.nodes[leaf].is_choosy = self.owners[leaf].iter().all(is_choosy);
         Ok(())
     }
 
@@ -255,7 +286,7 @@ impl Tree {
         };
         if child == next {
             self.nodes.push(Node::default());
-            self.owners.push(None);
+            self.owners.push(Vec::new());
         }
         child
     }
@@ -271,9 +302,11 @@ impl Tree {
 
     fn number_below(&mut self, node: NodeId, next: &mut Slot, slots: &mut [Vec<Slot>]) {
         let first = *next;
-        if let Some(owner) = self.owners[node] {
+        for owner in &self.owners[node] {
             self.nodes[node].slot = Some(*next);
             slots[owner.column][owner.rank] = *next;
+        }
+        if self.nodes[node].slot.is_some() {
             *next += 1;
         }
         let Node { keys, elements, .. } = &self.nodes[node];

@@ -47,6 +47,11 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// True if the value is of another type than its column.
+    pub fn is_mismatch(&self) -> bool {
+        matches!(self, Self::NotA { .. } | Self::Element { .. })
+    }
+
     /// `node` where `wanted` should be.
     pub(super) fn found(wanted: &'static str, node: &Node<'_>) -> Self {
         Self::NotA { wanted, found: kind(node) }
@@ -134,7 +139,7 @@ fn list_undeclared(
         path.push(segment.map_or_else(PathSegment::Index, |key| PathSegment::Key(clip(key).to_owned())));
         match child {
             None => fields.push(path.clone()),
-            Some(child) if plan.nodes[child].slot.is_some() => {}
+            Some(child) if plan.nodes[child].takes(&below[0]) => {}
             Some(child) => match &below[0] {
                 Node::Object { .. } if !plan.nodes[child].keys.is_empty() => {
                     list_undeclared(plan, child, below, path, fields);

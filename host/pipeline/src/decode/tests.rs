@@ -6,11 +6,11 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int32Type, TimeUnit, TimestampMicrosecondType};
 use arrow::util::display::array_value_to_string;
 use millstream_model::schema::{
-    ColumnSpec, ColumnType, EventTime, FieldPath, PathSegment, StreamSchema, UnknownFields,
+    ColumnSpec, ColumnType, EventTime, FieldPath, Mismatch, PathSegment, StreamSchema, UnknownFields,
 };
 use millstream_model::{Header, MessageBatch, MessageRef, TopicPartition, columns};
 
-use super::{Decoded, Decoder};
+use super::{Decoded, Decoder, SchemaError};
 
 fn path(text: &str) -> FieldPath {
     let segments = text.split('.').flat_map(|part| {
@@ -22,7 +22,13 @@ fn path(text: &str) -> FieldPath {
 }
 
 fn column(name: &str, ty: ColumnType, required: bool, paths: &str) -> ColumnSpec {
-    ColumnSpec { name: name.to_owned(), ty, required, paths: paths.split(" | ").map(path).collect() }
+    let paths = paths.split(" | ").map(path).collect();
+    ColumnSpec { name: name.to_owned(), ty, required, mismatch: Mismatch::Error, paths }
+}
+
+/// A column that is null where the value is of another type.
+fn choosy(name: &str, ty: ColumnType, paths: &str) -> ColumnSpec {
+    ColumnSpec { mismatch: Mismatch::Null, ..column(name, ty, false, paths) }
 }
 
 fn schema(columns: Vec<ColumnSpec>) -> StreamSchema {
@@ -238,6 +244,79 @@ fn treats_undeclared_fields_as_told() {
             "undeclared field `z`; undeclared field `location.alt`; undeclared field `list[1]`; undeclared field `a`",
         ),
     );
+}
+
+/// A location as a list, an object, or a text: the columns of each take what is theirs.
+#[test]
+fn a_mismatch_may_be_null() {
+    let mut places = schema(vec![
+        column("lat", ColumnType::Float64, false, "location.lat | location[0] | lat"),
+        column("lon", ColumnType::Float64, false, "location.lon | location[1] | lon"),
+        choosy("text", ColumnType::Utf8, "location"),
+    ]);
+    let known = [
+        (r#"{"location":[51.5,-0.1]}"#, "51.5 -0.1 null"),
+        (r#"{"location":{"lat":51.5,"lon":-0.1}}"#, "51.5 -0.1 null"),
+        (r#"{"location":"51.5,-0.1"}"#, "null null 51.5,-0.1"),
+        (r#"{"lat":51.5,"lon":-0.1}"#, "51.5 -0.1 null"),
+        (r#"{"lat":1,"location":"51.5,-0.1"}"#, "1.0 null 51.5,-0.1"),
+        (r#"{"location":true}"#, "null null null"),
+        (r#"{"location":null}"#, "null null null"),
+        (r#"{"location":[1,2],"location":"a"}"#, "null null a"),
+        (r#"{"location":"a","location":[1,2]}"#, "1.0 2.0 null"),
+    ];
+    for unknown in [UnknownFields::Ignore, UnknownFields::Reject] {
+        places.unknown = unknown;
+        for (message, expect) in known {
+            check(&places, message, Ok(expect));
+        }
+    }
+    check(&places, r#"{"location":{"lat":"north"}}"#, Err("`lat` is not a float64: found a string"));
+    check(&places, r#"{"location":[1,2,3]}"#, Err("undeclared field `location[2]`"));
+    check(&places, r#"{"location":{"lat":1,"alt":3}}"#, Err("undeclared field `location.alt`"));
+    places.unknown = UnknownFields::Keep;
+    check(&places, r#"{"location":"a"}"#, Ok("null null a null"));
+    check(&places, r#"{"location":{"alt":3}}"#, Ok(r#"null null null {"location":{"alt":3}}"#));
+}
+
+#[test]
+fn columns_share_a_field_by_type() {
+    let shared = schema(vec![
+        choosy("number", ColumnType::Int32, "v"),
+        column("kept", ColumnType::Json, false, "v"),
+        choosy("list", ColumnType::Utf8List, "v"),
+        choosy("text", ColumnType::Utf8, "w | v"),
+    ]);
+    for (value, expect) in [
+        ("7", Ok("7 7 null null")),
+        (r#""7""#, Ok(r#"7 "7" null 7"#)),
+        (r#""x""#, Ok(r#"null "x" null x"#)),
+        ("7.5", Ok("null 7.5 null null")),
+        (r#"["x",1]"#, Ok(r#"null ["x",1] null null"#)),
+        ("null", Ok("null null null null")),
+        // Of the right type, and more than it holds: that is no mismatch.
+        ("2147483648", Err("`number` is out of range for int32")),
+    ] {
+        check(&shared, &format!("{{\"v\":{value}}}"), expect);
+    }
+    check(&shared, r#"{"w":1,"v":"x"}"#, Ok(r#"null "x" null null"#));
+}
+
+#[test]
+fn only_one_column_of_a_field_may_insist_on_it() {
+    let refused = |columns: Vec<ColumnSpec>| Decoder::new(Arc::new(schema(columns))).err();
+    let strict = |name: &str| column(name, ColumnType::Utf8, false, "v");
+    let lax = |name: &str| choosy(name, ColumnType::Int32, "v");
+    let clash = |first: &str, second: &str| {
+        Some(SchemaError::SharedPath { path: "v".into(), first: first.into(), second: second.into() })
+    };
+    assert_eq!(refused(vec![strict("a"), lax("b"), lax("c")]), None);
+    assert_eq!(refused(vec![lax("a"), strict("b")]), None);
+    assert_eq!(refused(vec![strict("a"), strict("b")]), clash("a", "b"));
+    assert_eq!(refused(vec![strict("a"), lax("b"), strict("c")]), clash("a", "c"));
+    assert_eq!(refused(vec![choosy("a", ColumnType::Int32, "v | v")]), clash("a", "a"));
+    let required = ColumnSpec { required: true, ..lax("a") };
+    assert_eq!(refused(vec![required]), Some(SchemaError::RequiredMismatch { column: "a".into() }));
 }
 
 #[test]

@@ -62,7 +62,7 @@ pub(super) fn write_undeclared(plan: &Plan, node: NodeId, value: &[Node<'_>], ou
 /// True if something in `value`, at the declared place `node`, is read by no column.
 fn undeclared_below(plan: &Plan, node: NodeId, value: &[Node<'_>]) -> bool {
     let place = &plan.nodes[node];
-    if place.slot.is_some() || is_null(&value[0]) {
+    if place.takes(&value[0]) || is_null(&value[0]) {
         return false;
     }
     let below = |child: Option<NodeId>, value| child.is_none_or(|child| undeclared_below(plan, child, value));

@@ -133,9 +133,10 @@ impl Walker {
             _ => self.note(Undeclared::Value(node)),
         }
         if let Some(slot) = place.slot {
-            // A column that takes the whole place leaves nothing undeclared in it.
             self.found[slot] = at;
-            self.undeclared.truncate(before);
+            if place.takes(&tape[at]) {
+                self.undeclared.truncate(before);
+            }
         }
     }
 

@@ -47,7 +47,7 @@ fn value(column: &Column, projection: &Projection, lifetime: &str) -> TokenStrea
 fn types(projection: &Projection) -> TokenStream {
     let columns = read(projection).into_iter().map(|column| {
         let value = value(column, projection, "'static");
-        quote!(#value::Column)
+        if column.optional { quote!(::std::option::Option<#value::Column>) } else { quote!(#value::Column) }
     });
     let builders = written(projection).into_iter().map(|column| {
         let value = value(column, projection, "'static");
@@ -59,22 +59,22 @@ fn types(projection: &Projection) -> TokenStream {
     }
 }
 
-fn fields(columns: &[&Column], projection: &Projection) -> TokenStream {
-    let fields = columns.iter().map(|column| {
-        let value = value(column, projection, "'static");
-        let name = &column.name;
-        quote!(::millstream_sdk::plan::Field { name: #name.into(), ty: #value::TYPE, nullable: #value::NULLABLE })
-    });
-    quote!(::std::vec![#(#fields),*])
+fn field(column: &Column, projection: &Projection) -> TokenStream {
+    let value = value(column, projection, "'static");
+    let name = &column.name;
+    quote!(::millstream_sdk::plan::Field { name: #name.into(), ty: #value::TYPE, nullable: #value::NULLABLE })
 }
 
 fn reading(projection: &Projection) -> TokenStream {
     let columns = read(projection);
-    let reads = fields(&columns, projection);
-    let numbers = (0..columns.len()).map(|number| number as u32);
-    let opens = columns.iter().zip(numbers).map(|(column, number)| {
+    let reads = columns.iter().map(|column| {
+        let (field, optional, dropped) = (field(column, projection), column.optional, column.is_dropped());
+        quote!(::millstream_sdk::plan::Read { field: #field, optional: #optional, dropped: #dropped })
+    });
+    let opens = columns.iter().enumerate().map(|(number, column)| {
         let value = value(column, projection, "'static");
-        quote!(<#value::Column as ::millstream_sdk::column::Column>::open(batch, #number))
+        let open = if column.optional { quote!(open_optional) } else { quote!(open) };
+        quote!(places.#open::<#value::Column>(batch, #number))
     });
     let mut next = 0..columns.len();
     let inits = projection.columns.iter().map(|column| {
@@ -82,15 +82,24 @@ fn reading(projection: &Projection) -> TokenStream {
         match column.is_read().then(|| next.next()).flatten() {
             Some(number) => {
                 let (value, number) = (value(column, projection, "'row"), Index::from(number));
-                quote!(#field: #value::get(&columns.#number, row))
+                if column.optional {
+                    quote!(#field: columns.#number.as_ref().and_then(|column| #value::get(column, row)))
+                } else {
+                    quote!(#field: #value::get(&columns.#number, row))
+                }
             }
             None => quote!(#field: ::std::default::Default::default()),
         }
     });
     let name = &projection.name;
     quote! {
-        fn reads() -> ::std::vec::Vec<::millstream_sdk::plan::Field> { #reads }
-        fn open(batch: &impl ::millstream_sdk::batch::Batch) -> Self::Columns { (#(#opens,)*) }
+        fn reads() -> ::std::vec::Vec<::millstream_sdk::plan::Read> { ::std::vec![#(#reads),*] }
+        fn open(
+            batch: &impl ::millstream_sdk::batch::Batch,
+            places: &::millstream_sdk::plan::Places,
+        ) -> Self::Columns {
+            (#(#opens,)*)
+        }
         #[inline(always)]
         fn get<'row>(columns: &'row Self::Columns, row: usize) -> Self::Of<'row> {
             #name { #(#inits),* }
@@ -100,7 +109,7 @@ fn reading(projection: &Projection) -> TokenStream {
 
 fn writing(projection: &Projection) -> TokenStream {
     let columns = written(projection);
-    let writes = fields(&columns, projection);
+    let writes = columns.iter().map(|column| field(column, projection));
     let news = columns.iter().map(|column| {
         let value = value(column, projection, "'static");
         quote!(<#value::Builder as ::millstream_sdk::column::Builder>::new(rows))
@@ -114,7 +123,7 @@ fn writing(projection: &Projection) -> TokenStream {
         quote!(::millstream_sdk::column::Builder::finish(builders.#index, batch, #number);)
     });
     quote! {
-        fn writes() -> ::std::vec::Vec<::millstream_sdk::plan::Field> { #writes }
+        fn writes() -> ::std::vec::Vec<::millstream_sdk::plan::Field> { ::std::vec![#(#writes),*] }
         fn builders(rows: usize) -> Self::Builders { (#(#news,)*) }
         #[inline(always)]
         fn put<'row>(row: Self::Of<'row>, builders: &mut Self::Builders) { #(#puts)* }

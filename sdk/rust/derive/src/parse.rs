@@ -1,6 +1,7 @@
 //! From a struct to its projection: the columns that are read and written, or errors that point at
 //! the field.
 
+use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
 use syn::{Attribute, Data, DeriveInput, Error, Fields, GenericParam, Ident, Lifetime, LitStr, Type};
 
@@ -13,6 +14,8 @@ pub enum Access {
     ReadWrite,
     /// Written, not read.
     New,
+    /// Read, and taken out of the stream.
+    Drop,
 }
 
 /// One field of the struct.
@@ -21,6 +24,8 @@ pub struct Column {
     pub name: String,
     pub ty: Type,
     pub access: Access,
+    /// The stream may lack the column.
+    pub optional: bool,
 }
 
 impl Column {
@@ -29,7 +34,11 @@ impl Column {
     }
 
     pub fn is_written(&self) -> bool {
-        self.access != Access::Read
+        matches!(self.access, Access::ReadWrite | Access::New)
+    }
+
+    pub fn is_dropped(&self) -> bool {
+        self.access == Access::Drop
     }
 }
 
@@ -56,7 +65,7 @@ impl Projection {
         let columns: Vec<_> =
             fields.named.iter().map(|field| parse_field(field, camel_case)).collect::<syn::Result<_>>()?;
         refuse_twins(&columns, "read", Column::is_read)?;
-        refuse_twins(&columns, "written", Column::is_written)?;
+        refuse_twins(&columns, "written or dropped", |column| column.is_written() || column.is_dropped())?;
         Ok(Self { name: input.ident.clone(), lifetime: parse_lifetime(input)?, columns })
     }
 }
@@ -95,24 +104,35 @@ fn parse_field(field: &syn::Field, camel_case: bool) -> syn::Result<Column> {
     let plain = ident.to_string();
     let plain = plain.trim_start_matches("r#");
     let mut name = if camel_case { to_camel_case(plain) } else { plain.to_owned() };
-    let mut access = Access::Read;
+    let (mut access, mut optional) = (Access::Read, false);
     for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("row")) {
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("name") {
                 name = meta.value()?.parse::<LitStr>()?.value();
-            } else if meta.path.is_ident("write") && access == Access::Read {
-                access = Access::ReadWrite;
-            } else if meta.path.is_ident("new") && access == Access::Read {
-                access = Access::New;
-            } else if meta.path.is_ident("write") || meta.path.is_ident("new") {
-                return Err(
-                    meta.error("a field is either `write` (read and written back) or `new` (not read)")
-                );
-            } else {
-                return Err(meta.error("unknown: a field knows `name = \"..\"`, `write` and `new`"));
+                return Ok(());
             }
+            if meta.path.is_ident("optional") {
+                optional = true;
+                return Ok(());
+            }
+            let marked = parse_access(&meta)?;
+            if access != Access::Read {
+                return Err(meta.error(
+                    "a field is one of `write` (read and written back), `new` (not read) and `drop` (read and taken out)",
+                ));
+            }
+            access = marked;
             Ok(())
         })?;
+    }
+    if optional && access == Access::New {
+        return Err(Error::new(ident.span(), "a `new` column is not read, so it cannot be `optional`"));
+    }
+    if optional && !is_option(&field.ty) {
+        return Err(Error::new(
+            ident.span(),
+            "an `optional` column may not be there: make the field an `Option`",
+        ));
     }
     if access != Access::Read && name.starts_with('_') {
         return Err(Error::new(
@@ -120,7 +140,20 @@ fn parse_field(field: &syn::Field, camel_case: bool) -> syn::Result<Column> {
             "columns that begin with an underscore are the host's: they can only be read",
         ));
     }
-    Ok(Column { field: ident, name, ty: field.ty.clone(), access })
+    Ok(Column { field: ident, name, ty: field.ty.clone(), access, optional })
+}
+
+fn parse_access(meta: &ParseNestedMeta<'_>) -> syn::Result<Access> {
+    let known = [("write", Access::ReadWrite), ("new", Access::New), ("drop", Access::Drop)];
+    let found = known.into_iter().find(|(word, _)| meta.path.is_ident(word));
+    found.map(|(_, access)| access).ok_or_else(|| {
+        meta.error("unknown: a field knows `name = \"..\"`, `optional`, `write`, `new` and `drop`")
+    })
+}
+
+/// By name: a derive sees no types.
+fn is_option(ty: &Type) -> bool {
+    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Option"))
 }
 
 fn refuse_twins(columns: &[Column], verb: &str, takes_part: fn(&Column) -> bool) -> syn::Result<()> {
@@ -162,7 +195,7 @@ mod tests {
 
     #[test]
     fn names_and_access() {
-        use Access::{New, Read, ReadWrite};
+        use Access::{Drop, New, Read, ReadWrite};
         check("struct R { a: f64, #[row(write)] b: bool }", Ok(&[("a", Read), ("b", ReadWrite)]));
         check(r#"struct R<'a> { #[row(name = "a.b", new)] a: &'a str }"#, Ok(&[("a.b", New)]));
         check(
@@ -173,6 +206,10 @@ mod tests {
             r#"struct R { #[row(name = "t")] a: i32, #[row(name = "t", new)] b: i64 }"#,
             Ok(&[("t", Read), ("t", New)]),
         );
+        check(
+            "struct R { #[row(optional, write)] a: Option<f64>, #[row(drop)] b: i32 }",
+            Ok(&[("a", ReadWrite), ("b", Drop)]),
+        );
     }
 
     #[test]
@@ -182,11 +219,25 @@ mod tests {
         check("struct R<T> { a: T }", Err("a row has at most one parameter, the lifetime of the batch"));
         check(
             "struct R { #[row(wirte)] a: f64 }",
-            Err("unknown: a field knows `name = \"..\"`, `write` and `new`"),
+            Err("unknown: a field knows `name = \"..\"`, `optional`, `write`, `new` and `drop`"),
         );
         check(
             "struct R { #[row(write, new)] a: f64 }",
-            Err("a field is either `write` (read and written back) or `new` (not read)"),
+            Err(
+                "a field is one of `write` (read and written back), `new` (not read) and `drop` (read and taken out)",
+            ),
+        );
+        check(
+            "struct R { #[row(optional)] a: f64 }",
+            Err("an `optional` column may not be there: make the field an `Option`"),
+        );
+        check(
+            "struct R { #[row(optional, new)] a: Option<f64> }",
+            Err("a `new` column is not read, so it cannot be `optional`"),
+        );
+        check(
+            "struct R { #[row(drop)] a: f64, #[row(new, name = \"a\")] b: f64 }",
+            Err("column `a` is written or dropped by two fields"),
         );
         check("struct R { a: f64, #[row(name = \"a\")] b: f64 }", Err("column `a` is read by two fields"));
         check(

@@ -1,0 +1,35 @@
+//! The projection: the columns of the emergency stream that the rules look at.
+
+use millstream_sdk::{Row, Timestamp};
+
+/// One report of an incident.
+#[derive(Clone, Debug, Default, PartialEq, Row)]
+pub struct Report<'a> {
+    /// ISO-8601, with or without an offset. A stream that declares a timestamp has it cast to text.
+    #[row(name = "timestamp")]
+    pub reported_at: Option<&'a str>,
+    /// The instant that `reported_at` names.
+    #[row(name = "timestamp", new)]
+    pub instant: Timestamp,
+    /// When the source received the message.
+    #[row(name = "_timestamp")]
+    pub received_at: Option<Timestamp>,
+    /// Whether `instant` is too far ahead of `received_at`.
+    #[row(name = "timestamp_in_future", new)]
+    pub in_future: Option<bool>,
+    /// Degrees north.
+    #[row(name = "location.lat", write)]
+    pub latitude: Option<f64>,
+    /// Degrees east.
+    #[row(name = "location.lon", write)]
+    pub longitude: Option<f64>,
+    /// Both as one text.
+    #[row(name = "location.text", optional, drop)]
+    pub position: Option<&'a str>,
+    /// What happened.
+    #[row(name = "type", write)]
+    pub incident_type: Option<&'a str>,
+    /// Whether it goes on.
+    #[row(write)]
+    pub status: Option<&'a str>,
+}

@@ -1,0 +1,42 @@
+//! The projection: the columns of the traffic stream that the rules look at.
+
+use millstream_sdk::{Row, Timestamp};
+
+/// What one camera sees.
+#[derive(Clone, Debug, Default, PartialEq, Row)]
+#[row(rename_all = "camelCase")]
+pub struct View<'a> {
+    /// ISO-8601, with or without an offset. A stream that declares a timestamp has it cast to text.
+    #[row(name = "timestamp")]
+    pub reported_at: Option<&'a str>,
+    /// The instant that `reported_at` names.
+    #[row(name = "timestamp", new)]
+    pub instant: Timestamp,
+    /// When the source received the message.
+    #[row(name = "_timestamp")]
+    pub received_at: Option<Timestamp>,
+    /// Whether `instant` is too far ahead of `received_at`.
+    #[row(name = "timestamp_in_future", new)]
+    pub in_future: Option<bool>,
+    /// Degrees north.
+    #[row(name = "location.lat", optional, write)]
+    pub latitude: Option<f64>,
+    /// Degrees east.
+    #[row(name = "location.lon", optional, write)]
+    pub longitude: Option<f64>,
+    /// Both as one text.
+    #[row(name = "location.text", optional, drop)]
+    pub position: Option<&'a str>,
+    /// Vehicles in view.
+    #[row(optional)]
+    pub vehicle_count: Option<i64>,
+    /// Mean speed of the vehicles in view, in km/h.
+    #[row(optional)]
+    pub mean_speed: Option<f64>,
+    /// A JPEG in Base64, or what a camera sends for one.
+    #[row(optional)]
+    pub snapshot: Option<&'a str>,
+    /// Whether `snapshot` is one.
+    #[row(name = "snapshot_valid", new)]
+    pub snapshot_valid: Option<bool>,
+}
