@@ -179,3 +179,106 @@ impl Views {
         seen.map(|&(_, number)| number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::city::identity::{DeviceId, DeviceKind, EventId, EventTime};
+    use crate::city::road::Obstacle;
+    use crate::city::route::{Route, RoutePreset};
+    use crate::city::weather::WeatherField;
+
+    const NOON_US: i64 = 1_767_268_800_000_000;
+
+    fn roads() -> Roads {
+        Roads::new(RoutePreset::ALL.map(Route::new).into(), &WeatherField::new(3), NOON_US)
+    }
+
+    fn report(camera: &Camera, tick_us: i64, after_us: i64, fleet: &[(f64, f64)]) -> (TrafficEvent, Scene) {
+        let header = Header {
+            id: EventId::draw(&mut Random::new(1, "ids")),
+            device_id: DeviceId { kind: DeviceKind::Camera, number: 1 },
+            timestamp: EventTime(tick_us + after_us),
+        };
+        let mut seen = Scene::default();
+        let develop = |scene| {
+            seen = scene;
+            "".into()
+        };
+        let event = camera.report(header, tick_us, fleet.iter().copied(), develop);
+        (event, seen)
+    }
+
+    #[test]
+    fn vehicles_of_the_fleet_are_counted_while_they_are_in_view() {
+        let roads = roads();
+        let mut camera = Camera::new(&roads, 1, 0, 4);
+        camera.step(&roads, NOON_US);
+        let (without, _) = report(&camera, NOON_US, 0, &[]);
+        let check = |offset_m: f64, more: u32| {
+            let (event, scene) = report(&camera, NOON_US, 0, &[(camera.along_m + offset_m, 1.0)]);
+            assert_eq!(event.vehicle_count, without.vehicle_count + more, "{offset_m}");
+            assert!(more == 0 || scene.cells >> CELLS & 0b1111 != 0);
+            let slower = event.mean_speed.unwrap() < without.mean_speed.unwrap_or(f64::MAX);
+            assert_eq!(slower, more == 1);
+        };
+        check(-1.0, 0);
+        check(0.0, 1);
+        check(VIEW_M - 1.0, 1);
+        check(VIEW_M, 0);
+    }
+
+    #[test]
+    fn queues_are_slow_and_dense() {
+        let mut roads = roads();
+        let mut camera = Camera::new(&roads, 1, 0, 4);
+        let (carriageway, along_m) = (camera.carriageway, camera.along_m + 500.0);
+        let mut mean = |roads: &Roads| {
+            let (mut count, mut speed) = (0.0, 0.0);
+            for second in 0..500 {
+                let tick_us = NOON_US + second * TICK_US;
+                camera.step(roads, tick_us);
+                let (event, scene) = report(&camera, tick_us, 500_000, &[]);
+                assert_eq!(event.vehicle_count == 0, event.mean_speed.is_none());
+                assert!(scene.cells.count_ones() <= event.vehicle_count);
+                count += f64::from(event.vehicle_count) / 500.0;
+                speed += event.mean_speed.unwrap_or_default() / 500.0;
+            }
+            (count, speed)
+        };
+        let free = mean(&roads);
+        roads.set_obstacles([Obstacle { carriageway, along_m, queue_m: 1000.0, factor: 0.2 }].into_iter());
+        let queue = mean(&roads);
+        assert!(queue.0 > 2.0 * free.0 && queue.1 < free.1 / 2.0, "{free:?} {queue:?}");
+    }
+
+    #[test]
+    fn traffic_moves_through_the_view() {
+        let roads = roads();
+        let mut camera = Camera::new(&roads, 1, 0, 4);
+        camera.step(&roads, NOON_US);
+        let scenes: Vec<u16> =
+            (0..50).map(|step| report(&camera, NOON_US, step * 20_000, &[]).1.cells).collect();
+        assert!(scenes.windows(2).any(|pair| pair[0] != pair[1]), "something moves within a second");
+        let before = report(&camera, NOON_US, TICK_US, &[]).1;
+        camera.step(&roads, NOON_US + TICK_US);
+        assert_eq!(before.cells, report(&camera, NOON_US + TICK_US, 0, &[]).1.cells, "ticks join");
+    }
+
+    #[test]
+    fn views_find_the_cameras_along_a_stretch() {
+        let roads = roads();
+        let cameras: Vec<Camera> = (0..10).map(|index| Camera::new(&roads, 1, index, 10)).collect();
+        let views = Views::new(&cameras);
+        for (number, camera) in cameras.iter().enumerate() {
+            let seen = |from_m: f64, to_m: f64| {
+                let stretch = camera.along_m + from_m..=camera.along_m + to_m;
+                views.onto(camera.carriageway, stretch).any(|found| found == number)
+            };
+            assert!(seen(-30.0, 0.0) && seen(50.0, 80.0) && seen(VIEW_M - 1.0, VIEW_M + 30.0));
+            assert!(!seen(-30.0, -1.0) && !seen(VIEW_M + 1.0, VIEW_M + 30.0));
+        }
+        let nowhere = Carriageway { route: 9, direction: Direction::Inbound };
+        assert_eq!(views.onto(nowhere, 0.0..=1e6).count(), 0);
+    }
+}

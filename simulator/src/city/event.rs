@@ -294,6 +294,7 @@ impl fmt::Display for Description {
         write!(f, "{kind:?} on {road} towards {towards}: ")?;
         match phase {
             Phase::Reported => f.write_str("reported"),
+            Phase::InProgress if *units == 1 => write!(f, "1 unit on scene, queue {queue_m} m"),
             Phase::InProgress => write!(f, "{units} units on scene, queue {queue_m} m"),
             Phase::Resolved => f.write_str("cleared"),
         }

@@ -60,6 +60,7 @@ pub struct Incidents {
     mean_between_us: f64,
     cadence: Cadence,
     open: Vec<Incident>,
+    due_us: i64,
     next_opening_us: i64,
     next_update_us: i64,
     /// Openings left of those that a city begins with.
@@ -78,6 +79,7 @@ impl Incidents {
             mean_between_us: 3.6e9 / rate,
             cadence: settings.cadence[Stream::Emergency],
             open: Vec::new(),
+            due_us: NEVER,
             next_opening_us: NEVER,
             next_update_us: NEVER,
             first_left: (rate * mean_life_s / 3600.0).ceil() as u32,
@@ -86,24 +88,27 @@ impl Incidents {
         if rate > 0.0 {
             incidents.plan_opening(settings.start_us);
         }
+        incidents.due_us = incidents.next_opening_us;
         incidents
     }
 
     /// When [`Incidents::next_message`] has something to say.
     pub fn due_us(&self) -> i64 {
-        self.next_opening_us.min(self.next_update_us).min(self.next_resolution().1)
+        self.due_us
     }
 
     /// The message that is due next; makes it so.
     pub fn next_message(&mut self, roads: &Roads) -> EmergencyEvent {
         let (resolved, resolved_us) = self.next_resolution();
-        if self.next_opening_us <= self.next_update_us.min(resolved_us) {
-            return self.open(roads);
-        }
-        if resolved_us <= self.next_update_us {
-            return self.resolve(resolved);
-        }
-        self.update()
+        let event = if self.next_opening_us <= self.next_update_us.min(resolved_us) {
+            self.open(roads)
+        } else if resolved_us <= self.next_update_us {
+            self.resolve(resolved)
+        } else {
+            self.update()
+        };
+        self.due_us = self.next_opening_us.min(self.next_update_us).min(self.next_resolution().1);
+        event
     }
 
     /// What blocks the roads at this moment.

@@ -99,7 +99,9 @@ impl Pictures {
 
     fn encode(&mut self, scene: Scene) -> Arc<str> {
         self.buffer.clear();
-        Encoder::new(&mut self.buffer, JPEG_QUALITY)
+        let mut encoder = Encoder::new(&mut self.buffer, JPEG_QUALITY);
+        encoder.set_optimized_huffman_tables(true);
+        encoder
             .encode(&Canvas::draw(scene).pixels, WIDTH as u16, HEIGHT as u16, ColorType::Rgb)
             .expect("the pixels fill the size, and writing to memory does not fail");
         STANDARD.encode(&self.buffer).into()

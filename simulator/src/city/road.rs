@@ -33,7 +33,8 @@ pub struct Roads {
     routes: Vec<Route>,
     /// For each route its sections, from its first way point on.
     sections: Vec<Vec<Section>>,
-    obstacles: Vec<Obstacle>,
+    /// For each carriageway, by its index.
+    obstacles: Vec<Vec<Obstacle>>,
 }
 
 /// What weather and hour mean for a section.
@@ -67,7 +68,8 @@ impl Roads {
             let place = |index| route.place(super::route::Direction::Outbound, middle_m(index)).position;
             (0..count).map(|index| section(place(index))).collect()
         });
-        let mut roads = Self { sections: sections.collect(), routes, obstacles: Vec::new() };
+        let mut roads =
+            Self { sections: sections.collect(), obstacles: vec![Vec::new(); 2 * routes.len()], routes };
         roads.set_weather(field, time_us);
         roads
     }
@@ -98,8 +100,10 @@ impl Roads {
 
     /// Replaces what lies in the way.
     pub fn set_obstacles(&mut self, obstacles: impl Iterator<Item = Obstacle>) {
-        self.obstacles.clear();
-        self.obstacles.extend(obstacles);
+        self.obstacles.iter_mut().for_each(Vec::clear);
+        for obstacle in obstacles {
+            self.obstacles[obstacle.carriageway.index()].push(obstacle);
+        }
     }
 
     /// The section at a place.
@@ -117,15 +121,15 @@ impl Roads {
 
     /// Whether an incident lies within so many metres ahead or behind.
     pub fn has_obstacle_within(&self, carriageway: Carriageway, along_m: f64, distance_m: f64) -> bool {
-        self.on(carriageway).any(|obstacle| (obstacle.along_m - along_m).abs() < distance_m)
+        self.on(carriageway).iter().any(|obstacle| (obstacle.along_m - along_m).abs() < distance_m)
     }
 
-    fn on(&self, carriageway: Carriageway) -> impl Iterator<Item = &Obstacle> {
-        self.obstacles.iter().filter(move |obstacle| obstacle.carriageway == carriageway)
+    fn on(&self, carriageway: Carriageway) -> &[Obstacle] {
+        &self.obstacles[carriageway.index()]
     }
 
     fn obstacle_factor(&self, carriageway: Carriageway, along_m: f64) -> f64 {
-        self.on(carriageway).map(|obstacle| obstacle.factor_at(along_m)).fold(1.0, f64::min)
+        self.on(carriageway).iter().map(|obstacle| obstacle.factor_at(along_m)).fold(1.0, f64::min)
     }
 }
 

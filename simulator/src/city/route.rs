@@ -277,37 +277,18 @@ impl Route {
 }
 
 #[cfg(test)]
-impl Route {
-    /// The metres along the outbound direction of the point of the route nearest to `position`, and how far off that
-    /// point is: what a test finds out from an event alone.
-    pub fn project(&self, position: Position) -> (f64, f64) {
-        let distance_m =
-            |along_m: f64| self.place(Direction::Outbound, along_m).position.distance_m(position);
-        let coarse = (0..=(self.length_m / 100.0) as u32).map(|step| f64::from(step) * 100.0);
-        let mut best_m = coarse.min_by(|a, b| distance_m(*a).total_cmp(&distance_m(*b))).unwrap();
-        let mut step_m = 100.0;
-        while step_m > 1e-4 {
-            let near =
-                [best_m - step_m, best_m, best_m + step_m].map(|along_m| along_m.clamp(0.0, self.length_m));
-            best_m = near.into_iter().min_by(|a, b| distance_m(*a).total_cmp(&distance_m(*b))).unwrap();
-            step_m *= 0.6;
-        }
-        (best_m, distance_m(best_m))
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use super::*;
 
+    /// By road the journeys are 190 and 58 km; straight lines between way points cut off bends.
     #[test]
     fn routes_have_about_their_real_lengths() {
         let check = |preset, low_km: f64, high_km: f64| {
             let km = Route::new(preset).length_m() / 1000.0;
             assert!((low_km..high_km).contains(&km), "{preset:?}: {km} km");
         };
-        check(RoutePreset::LondonBirmingham, 180.0, 200.0);
-        check(RoutePreset::SanFranciscoDublin, 52.0, 62.0);
+        check(RoutePreset::LondonBirmingham, 170.0, 190.0);
+        check(RoutePreset::SanFranciscoDublin, 50.0, 60.0);
     }
 
     #[test]

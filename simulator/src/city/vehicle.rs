@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 
 use super::event::{GpsEvent, Header, VehicleEvent};
 use super::fleet::{self, Model};
-use super::geodesy::{Compass, rounded};
+use super::geodesy::{Compass, normalised, rounded};
 use super::random::Random;
 use super::receiver::Receiver;
 use super::road::Roads;
@@ -119,8 +119,7 @@ impl Vehicle {
         }
         let Motion { end_m: start_m, end_mps: start_mps, .. } = self.motion;
         let left_m = length_m - start_m;
-        let wanted_mps =
-            self.safe_mps(roads, start_m).min((2.0 * BRAKING_PLANNED * left_m).sqrt()).max(CREEP_MPS);
+        let wanted_mps = self.safe_mps(roads, start_m).min(stopping_mps(start_mps, left_m)).max(CREEP_MPS);
         let slowest_mps = (start_mps - BRAKING_MAX * TICK_S).max(0.0);
         let end_mps = wanted_mps.clamp(slowest_mps, start_mps + self.model.acceleration * TICK_S);
         let driven_m = (start_mps + end_mps) / 2.0 * TICK_S;
@@ -185,12 +184,13 @@ impl Vehicle {
             _ => self.speed_mps(time_us),
         };
         let Place { position, bearing } = self.place(roads, time_us);
+        let bearing = normalised(rounded(bearing, 10.0));
         VehicleEvent {
             header,
             location: position.rounded(),
             speed: rounded(speed_mps * 3.6, 100.0),
             direction: Compass::of(bearing),
-            bearing: rounded(bearing, 10.0) % 360.0,
+            bearing,
             make: self.model.make,
             model: self.model.model,
             year: self.year,
@@ -203,15 +203,103 @@ impl Vehicle {
         let time_us = header.timestamp.0;
         let place = self.place(roads, time_us);
         let fix = self.receiver.measure(place, self.speed_mps(time_us), time_us);
+        let bearing = normalised(rounded(fix.bearing, 10.0));
         GpsEvent {
             header,
             location: fix.position.rounded(),
             speed: rounded(fix.speed_mps * 3.6, 100.0),
-            direction: Compass::of(fix.bearing),
-            bearing: rounded(fix.bearing, 10.0) % 360.0,
+            direction: Compass::of(bearing),
+            bearing,
             accuracy: rounded(fix.accuracy_m, 10.0),
             satellites: fix.satellites,
             vehicle_type: self.model.vehicle_type,
         }
+    }
+}
+
+/// The speed at the end of a tick from which a vehicle that begins it at `start_mps` can still stop within `left_m`:
+/// the solution v of (start + v) / 2 · tick + v² / (2 · braking) = left.
+fn stopping_mps(start_mps: f64, left_m: f64) -> f64 {
+    let half_mps = BRAKING_PLANNED * TICK_S / 2.0;
+    let square = half_mps * half_mps + BRAKING_PLANNED * (2.0 * left_m - start_mps * TICK_S);
+    square.max(0.0).sqrt() - half_mps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::city::road::Obstacle;
+    use crate::city::route::{Route, RoutePreset};
+    use crate::city::weather::WeatherField;
+
+    fn roads() -> Roads {
+        Roads::new(RoutePreset::ALL.map(Route::new).into(), &WeatherField::new(3), 0)
+    }
+
+    /// Drives for so many seconds and hands each tick's motion to `look`.
+    fn drive(roads: &Roads, vehicle: &mut Vehicle, seconds: i64, mut look: impl FnMut(&Vehicle)) {
+        for second in 0..seconds {
+            vehicle.step(roads, second * TICK_US);
+            look(vehicle);
+        }
+    }
+
+    #[test]
+    fn vehicles_keep_to_their_bounds_and_come_back() {
+        let roads = roads();
+        for number in 0..24 {
+            let mut vehicle = Vehicle::new(&roads, 9, number, 0);
+            let (mut odometer_m, mut speed_mps) = (vehicle.motion.end_m, vehicle.motion.end_mps);
+            let (mut directions, mut over_limit) = (vec![vehicle.carriageway.direction], 0);
+            const SECONDS: i64 = 7 * 3600;
+            drive(&roads, &mut vehicle, SECONDS, |vehicle| {
+                let motion = vehicle.motion;
+                let total_m = vehicle.before_leg_m + motion.end_m;
+                assert!((vehicle.before_leg_m + motion.start_m - odometer_m).abs() < 1e-6, "no jumps");
+                assert!(total_m >= odometer_m - 1e-6 && motion.start_mps == speed_mps, "{motion:?}");
+                let change = motion.end_mps - motion.start_mps;
+                assert!(
+                    (-BRAKING_MAX - 1e-9..=vehicle.model.acceleration + 1e-9).contains(&change),
+                    "{motion:?}"
+                );
+                assert!(motion.end_mps <= vehicle.model.speed_max_mps);
+                let limit_mps = roads.speed_mps(vehicle.carriageway, motion.end_m);
+                over_limit += i64::from(motion.end_mps > limit_mps * 1.05);
+                (odometer_m, speed_mps) = (total_m, motion.end_mps);
+                if directions.last() != Some(&vehicle.carriageway.direction) {
+                    directions.push(vehicle.carriageway.direction);
+                }
+            });
+            assert!(directions.len() >= 3, "vehicle {number} turned {} times", directions.len() - 1);
+            assert!(over_limit * 100 < SECONDS, "too fast for {over_limit} s: only where a limit falls");
+        }
+    }
+
+    #[test]
+    fn the_odometer_is_what_the_speedometer_adds_up_to() {
+        let motion = Motion { start_m: 100.0, end_m: 115.0, start_mps: 10.0, end_mps: 20.0 };
+        assert_eq!([0.0, 0.5, 1.0].map(|fraction| motion.along_m(fraction)), [100.0, 106.25, 115.0]);
+        assert_eq!(Motion::standing(7.0).along_m(0.5), 7.0);
+    }
+
+    #[test]
+    fn a_vehicle_crawls_through_a_queue_and_speeds_up_behind_it() {
+        let mut roads = roads();
+        let mut vehicle = Vehicle::new(&roads, 1, 0, 0);
+        vehicle.parked_until_us = 0;
+        vehicle.motion = Motion { end_m: 60_000.0, end_mps: 25.0, ..Motion::default() };
+        let (carriageway, along_m) = (vehicle.carriageway, 66_000.0);
+        roads.set_obstacles([Obstacle { carriageway, along_m, queue_m: 1000.0, factor: 0.15 }].into_iter());
+        let (mut queue_mps, mut after_mps): (f64, f64) = (0.0, 0.0);
+        drive(&roads, &mut vehicle, 900, |vehicle| match vehicle.motion.end_m {
+            along_m if (65_100.0..65_900.0).contains(&along_m) => {
+                queue_mps = queue_mps.max(vehicle.motion.end_mps)
+            }
+            along_m if (67_000.0..68_000.0).contains(&along_m) => {
+                after_mps = after_mps.max(vehicle.motion.end_mps)
+            }
+            _ => (),
+        });
+        assert!(queue_mps > 0.0 && queue_mps < 6.0 && after_mps > 15.0, "{queue_mps} {after_mps}");
     }
 }

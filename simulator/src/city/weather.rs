@@ -99,12 +99,14 @@ fn value_noise(seed: u64, at: [f64; 3]) -> f64 {
         let fraction: f64 = at[axis] - cell[axis];
         fraction * fraction * (3.0 - 2.0 * fraction)
     });
-    let corner = |bits: usize| {
-        let lattice = [0, 1, 2].map(|axis| (cell[axis] as i64 + (bits >> axis & 1) as i64) as u64);
-        let hash = mix(mix(mix(seed ^ lattice[0]) ^ lattice[1]) ^ lattice[2]);
-        (hash >> 11) as f64 / (1u64 << 53) as f64
-    };
-    let mut values = [0, 1, 2, 3, 4, 5, 6, 7].map(corner);
+    let lattice = |axis: usize, side: usize| (cell[axis] as i64 + side as i64) as u64;
+    let rows = [0, 1].map(|x| mix(seed ^ lattice(0, x)));
+    let columns = [0, 1, 2, 3].map(|corner| mix(rows[corner & 1] ^ lattice(1, corner >> 1)));
+    let mut values = [0.0; 8];
+    for (corner, value) in values.iter_mut().enumerate() {
+        let column = columns[corner & 3];
+        *value = (mix(column ^ lattice(2, corner >> 2)) >> 11) as f64 / (1u64 << 53) as f64;
+    }
     for (axis, count) in [(0, 4), (1, 2), (2, 1)] {
         for pair in 0..count {
             values[pair] = values[2 * pair] + weight[axis] * (values[2 * pair + 1] - values[2 * pair]);

@@ -22,7 +22,7 @@ pub(super) const TICK_US: i64 = 1_000_000;
 /// The length of a tick, in seconds.
 pub(super) const TICK_S: f64 = 1.0;
 /// Weather and daylight on the roads are looked at once in so many ticks.
-const WEATHER_TICKS: i64 = 30;
+const WEATHER_TICKS: i64 = 120;
 /// The streams with a schedule, in the order of `World::schedules`.
 const SCHEDULED: [(Stream, DeviceKind); 4] = [
     (Stream::Vehicle, DeviceKind::Vehicle),
@@ -32,6 +32,14 @@ const SCHEDULED: [(Stream, DeviceKind); 4] = [
 ];
 /// Stations stand beside the road, at most so far away.
 const STATION_ASIDE_M: f64 = 400.0;
+
+/// A weather station; its instruments measure once a tick.
+#[derive(Debug)]
+struct Station {
+    location: Position,
+    /// The tick in which it measured last, and what.
+    measured: Option<(i64, Weather)>,
+}
 
 /// The city and its clock.
 #[derive(Debug)]
@@ -46,7 +54,7 @@ pub(super) struct World {
     views: Views,
     /// For each camera the vehicles that may be in its view during this tick.
     near_camera: Vec<Vec<usize>>,
-    stations: Vec<Position>,
+    stations: Vec<Station>,
     schedules: [Schedule; 4],
     /// One stream of ids for each schedule.
     ids: [Random; 4],
@@ -127,9 +135,14 @@ impl World {
         Event::Traffic(self.cameras[camera].report(header, self.tick_us, near, develop))
     }
 
-    fn measure(&self, station: usize, header: Header) -> WeatherEvent {
-        let location = self.stations[station];
-        let weather: Weather = self.field.at(location, header.timestamp.0);
+    fn measure(&mut self, station: usize, header: Header) -> WeatherEvent {
+        let Station { location, measured } = &mut self.stations[station];
+        let location = *location;
+        let weather = match measured {
+            Some((tick_us, weather)) if *tick_us == self.tick_us => *weather,
+            _ => self.field.at(location, self.tick_us),
+        };
+        *measured = Some((self.tick_us, weather));
         WeatherEvent {
             header,
             location,
@@ -163,16 +176,17 @@ impl World {
     }
 }
 
-/// Places beside the routes, evenly spread along each.
-fn stations(roads: &Roads, seed: u64, count: u32) -> Vec<Position> {
+/// Stations beside the routes, evenly spread along each.
+fn stations(roads: &Roads, seed: u64, count: u32) -> Vec<Station> {
     let mut random = Random::new(seed, "stations");
     let routes = roads.routes().len() as u32;
     let on_route = f64::from(count.div_ceil(routes));
-    let place = |index: u32| {
+    let station = |index: u32| {
         let route = &roads.routes()[(index % routes) as usize];
         let along_m = (f64::from(index / routes) + 0.5) / on_route * route.length_m();
         let aside = [(); 2].map(|()| random.between(-STATION_ASIDE_M, STATION_ASIDE_M) / 1.5);
-        route.place(Direction::Outbound, along_m).position.offset_m(aside[0], aside[1]).rounded()
+        let place = route.place(Direction::Outbound, along_m);
+        Station { location: place.position.offset_m(aside[0], aside[1]).rounded(), measured: None }
     };
-    (0..count).map(place).collect()
+    (0..count).map(station).collect()
 }

@@ -8,6 +8,19 @@ const DEVICE: &str = "vehicle-1";
 /// Said of every movement, though the car drives north-west.
 const DIRECTION: &str = "North-East";
 
+/// What tells two messages of the same reading apart, and when it was.
+#[derive(Clone, Copy)]
+pub struct Stamp<'a> {
+    /// The event's id.
+    pub id: &'a str,
+    /// Local time without a zone.
+    pub timestamp: &'a str,
+    /// New in every message, so that no incident is ever resolved.
+    pub incident_id: &'a str,
+}
+
+type OfStep<'a> = fn(&Step, Stamp<'a>) -> Event<'a>;
+
 /// What one message says; one kind per topic.
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -86,7 +99,7 @@ pub struct Emergency<'a> {
 
 impl<'a> Event<'a> {
     /// The message that a step sends to each topic, in their order.
-    pub const OF_TOPIC: [(&'static str, fn(&Step, &'a str, &'a str, &'a str) -> Self); 5] = [
+    pub const OF_TOPIC: [(&'static str, OfStep<'a>); 5] = [
         ("vehicle_data", Self::vehicle),
         ("gps_data", Self::gps),
         ("traffic_data", Self::traffic),
@@ -94,7 +107,7 @@ impl<'a> Event<'a> {
         ("emergency_data", Self::emergency),
     ];
 
-    fn vehicle(step: &Step, id: &'a str, timestamp: &'a str, _: &'a str) -> Self {
+    fn vehicle(step: &Step, Stamp { id, timestamp, .. }: Stamp<'a>) -> Self {
         Self::Vehicle(Vehicle {
             id,
             device_id: DEVICE,
@@ -109,7 +122,7 @@ impl<'a> Event<'a> {
         })
     }
 
-    fn gps(step: &Step, id: &'a str, timestamp: &'a str, _: &'a str) -> Self {
+    fn gps(step: &Step, Stamp { id, timestamp, .. }: Stamp<'a>) -> Self {
         Self::Gps(Gps {
             id,
             device_id: DEVICE,
@@ -120,7 +133,7 @@ impl<'a> Event<'a> {
         })
     }
 
-    fn traffic(_: &Step, id: &'a str, timestamp: &'a str, _: &'a str) -> Self {
+    fn traffic(_: &Step, Stamp { id, timestamp, .. }: Stamp<'a>) -> Self {
         Self::Traffic(Traffic {
             id,
             device_id: DEVICE,
@@ -130,7 +143,7 @@ impl<'a> Event<'a> {
         })
     }
 
-    fn weather(step: &Step, id: &'a str, timestamp: &'a str, _: &'a str) -> Self {
+    fn weather(step: &Step, Stamp { id, timestamp, .. }: Stamp<'a>) -> Self {
         Self::Weather(Weather {
             id,
             device_id: DEVICE,
@@ -145,7 +158,7 @@ impl<'a> Event<'a> {
         })
     }
 
-    fn emergency(step: &Step, id: &'a str, timestamp: &'a str, incident_id: &'a str) -> Self {
+    fn emergency(step: &Step, Stamp { id, timestamp, incident_id }: Stamp<'a>) -> Self {
         Self::Emergency(Emergency {
             id,
             device_id: DEVICE,

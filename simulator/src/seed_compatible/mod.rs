@@ -10,7 +10,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use self::drive::{Drive, Step};
-use self::event::Event;
+use self::event::{Event, Stamp};
 use crate::encode::json;
 use crate::feed::{Feed, Message, Next};
 use crate::ids::FreshId;
@@ -57,11 +57,12 @@ impl Feed for SeedCompatible {
         let Some(step) = &self.step else { return Ok(Next::Over) };
         let id = FreshId::new(self.seed, 2 * self.sequence);
         let incident_id = FreshId::new(self.seed, 2 * self.sequence + 1);
-        let time = step.time.strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string();
+        let timestamp = step.time.strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string();
+        let stamp = Stamp { id: id.as_str(), timestamp: &timestamp, incident_id: incident_id.as_str() };
         message.begin(topic);
         message.set_key(id.as_str().as_bytes());
         let (_, event) = Event::OF_TOPIC[topic];
-        json::write(&event(step, id.as_str(), &time, incident_id.as_str()), &mut message.payload)?;
+        json::write(&event(step, stamp), &mut message.payload)?;
         self.sequence += 1;
         Ok(Next::Message)
     }
