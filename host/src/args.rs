@@ -16,7 +16,7 @@ pub struct Args {
     pub verb: Verb,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure at run time, 2 wrong command line, \
+const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure at run time or drift from a schema, 2 wrong command line, \
 configuration or plugin, 3 the lake belongs to another source.";
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -14,7 +14,7 @@ fn lay_out(workspace: &Workspace, producer: &str) {
 }
 
 /// `schema infer` over all topics, with more arguments.
-fn infer<'a>(workspace: &Workspace, more: &[&'a str]) -> Command {
+fn infer(workspace: &Workspace, more: &[&str]) -> Command {
     let mut args = vec!["schema", "infer"];
     args.extend(TOPICS.iter().flat_map(|topic| ["--topic", topic]));
     args.extend_from_slice(more);

@@ -68,14 +68,17 @@ impl Names<'_> {
     }
 
     fn better(&self, leaf: &Leaf) -> Option<Better> {
-        let here = self.leaves.iter().filter(|other| self.may_be(leaf, other)).map(|other| &*other.path);
-        let elsewhere = self.vocabulary.names().filter(|(path, known)| {
+        let like = |path: &str| path_likeness(&leaf.path, path);
+        let here = self.leaves.iter().filter_map(|other| Some((like(&other.path)?, other)));
+        let here =
+            here.filter(|(_, other)| self.may_be(leaf, other)).map(|(like, other)| (like, &*other.path));
+        let elsewhere = self.vocabulary.names().filter_map(|(path, known)| Some((like(path)?, path, known)));
+        let elsewhere = elsewhere.filter(|(_, path, known)| {
             self.profile.field(path).is_none() && known.class().agrees_with(leaf.shape.class())
         });
-        let candidates = here.chain(elsewhere.map(|(path, _)| path));
-        let alike =
-            candidates.filter_map(|path| Some((self.rank(path), path, path_likeness(&leaf.path, path)?)));
-        let best = alike.max_by_key(|(rank, ..)| *rank).filter(|(rank, ..)| *rank > self.rank(&leaf.path));
+        let candidates = here.chain(elsewhere.map(|(like, path, _)| (like, path)));
+        let ranked = candidates.map(|(likeness, path)| (self.rank(path), path, likeness));
+        let best = ranked.max_by_key(|(rank, ..)| *rank).filter(|(rank, ..)| *rank > self.rank(&leaf.path));
         let named = best.map(|(_, path, likeness)| Better {
             path: path.to_owned(),
             likeness,

@@ -205,7 +205,7 @@ impl StreamCheck {
     /// The declared field that `field` may be meant as: one that hardly any message has beside it.
     fn looks_like(&self, field: &FieldProfile) -> Option<String> {
         let mut names: Vec<_> =
-            self.schema.columns.iter().flat_map(|column| &column.paths).map(|path| keys(path)).collect();
+            self.schema.columns.iter().flat_map(|column| &column.paths).map(keys).collect();
         let parents: Vec<_> =
             names.iter().filter_map(|name| Some(name.rsplit_once('.')?.0.to_owned())).collect();
         names.extend(parents);

@@ -92,8 +92,12 @@ pub(super) fn misspelt_values(
     findings.collect()
 }
 
-/// The most frequent value that `value` is a slip away from, if it is rare beside that.
+/// The most frequent value that `value` is a slip away from, if it is rare beside that. Sentences differ by
+/// a word or two because they mean to.
 fn meant<'a>(value: &str, known: &'a BTreeMap<String, u64>) -> Option<&'a String> {
+    if value.contains(char::is_whitespace) {
+        return None;
+    }
     let count = known[value];
     let near = known
         .iter()

@@ -17,6 +17,9 @@ use super::shape::{Class, Shape, shape, type_name, unify};
 use super::vocabulary::Vocabulary;
 use crate::sink::DAY;
 
+/// Examples of a column.
+const EXAMPLES_MAX: usize = 3;
+
 /// A stream as proposed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Proposal {
@@ -173,6 +176,26 @@ struct Inference<'a> {
     zone: Option<&'a str>,
 }
 
+impl ProposedColumn {
+    /// A column of which nothing was seen yet.
+    fn new(name: &str, ty: &'static str) -> Self {
+        Self {
+            name: name.to_owned(),
+            r#type: ty,
+            zone: None,
+            required: false,
+            path: None,
+            aliases: Vec::new(),
+            messages: 0,
+            nulls: 0,
+            examples: Vec::new(),
+            hints: Vec::new(),
+            time: None,
+            found: MessageSet::default(),
+        }
+    }
+}
+
 impl Inference<'_> {
     fn columns(&self, group: &Group<'_>, findings: &mut Vec<Finding>) -> Vec<ProposedColumn> {
         for (leaf, better) in &group.members {
@@ -197,7 +220,7 @@ impl Inference<'_> {
     fn pair(&self, group: &Group<'_>, latitude_first: bool) -> Vec<ProposedColumn> {
         let order = if latitude_first { ["lat", "lon"] } else { ["lon", "lat"] };
         let columns = order.iter().enumerate().map(|(index, member)| {
-            let mut column = self.empty(&format!("{}.{member}", group.name), "float64");
+            let mut column = ProposedColumn::new(&format!("{}.{member}", group.name), "float64");
             let own = (!group.members.iter().any(|(leaf, _)| leaf.path == group.name))
                 .then(|| Alias { path: format!("{}[{index}]", group.name), why: None });
             column.aliases.extend(own);
@@ -216,7 +239,7 @@ impl Inference<'_> {
 
     fn column(&self, group: &Group<'_>, shape: &Shape, findings: &mut Vec<Finding>) -> ProposedColumn {
         let declared = self.vocabulary.get(group.name).and_then(|known| known.declared);
-        let mut column = self.empty(group.name, "string");
+        let mut column = ProposedColumn::new(group.name, "string");
         if columns::is_system(group.name) || group.name == DAY {
             column.name = format!("field{}{}", if group.name == DAY { "_" } else { "" }, group.name);
             column.path = Some(group.name.to_owned());
@@ -278,23 +301,6 @@ impl Inference<'_> {
         }
     }
 
-    fn empty(&self, name: &str, ty: &'static str) -> ProposedColumn {
-        ProposedColumn {
-            name: name.to_owned(),
-            r#type: ty,
-            zone: None,
-            required: false,
-            path: None,
-            aliases: Vec::new(),
-            messages: 0,
-            nulls: 0,
-            examples: Vec::new(),
-            hints: Vec::new(),
-            time: None,
-            found: MessageSet::default(),
-        }
-    }
-
     fn count(&self, column: &mut ProposedColumn, path: &str) {
         let Some(field) = self.profile.field(path) else { return };
         column.found.extend(field.messages());
@@ -304,9 +310,6 @@ impl Inference<'_> {
         column.examples.truncate(EXAMPLES_MAX);
     }
 }
-
-/// Examples of a column.
-const EXAMPLES_MAX: usize = 3;
 
 fn why(leaf: &Leaf, better: &Better) -> String {
     format!("{}, {}", alias_message(&leaf.path, &better.path, better.likeness), better.known_from)

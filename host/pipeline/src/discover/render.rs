@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 use super::finding::FindingKind;
 use super::infer::{Proposal, ProposedColumn};
 
+/// Characters of examples on a line, beyond the first.
+const EXAMPLES_CHARACTERS_MAX: usize = 48;
 /// What a string takes when text is written to it.
 const TAKES_TEXT: &str = "a string takes any text";
 
@@ -73,8 +75,13 @@ fn basis(column: &ProposedColumn, messages: u64) -> String {
         (there, 0) => format!("in {}", share(there, messages)),
         (there, nulls) => format!("in {}, null in {}", share(there, messages), share(nulls, messages)),
     };
-    if !column.examples.is_empty() {
-        write!(text, "; {}", column.examples.join(", ")).expect(TAKES_TEXT);
+    let mut shown = 0;
+    for (number, example) in column.examples.iter().enumerate() {
+        shown += example.chars().count();
+        if number > 0 && shown > EXAMPLES_CHARACTERS_MAX {
+            break;
+        }
+        write!(text, "{} {example}", if number == 0 { ";" } else { "," }).expect(TAKES_TEXT);
     }
     for hint in &column.hints {
         write!(text, "; {hint}").expect(TAKES_TEXT);

@@ -45,7 +45,7 @@ pub(super) enum Class {
     NumberText,
     /// Pairs of coordinates.
     Pair,
-    /// Whatever else, each with its own kind.
+    /// true and false.
     Boolean,
     /// Lists and values that are kept as JSON.
     Nested,
@@ -160,7 +160,8 @@ fn is_record(field: &FieldProfile, profile: &TopicProfile) -> bool {
     let members: Vec<_> = profile.below(field.path()).collect();
     let seen: u64 = members.iter().map(|member| member.messages().len()).sum();
     let comes_and_goes = seen * 4 < field.objects.count * members.len() as u64;
-    !members.is_empty() && !(members.len() > MEMBERS_MAX && comes_and_goes)
+    let is_map = members.len() > MEMBERS_MAX && comes_and_goes;
+    !members.is_empty() && !is_map
 }
 
 /// GeoJSON has the longitude first: `{"type": "Point", "coordinates": [-0.13, 51.5]}`.
