@@ -4,7 +4,7 @@ WORKDIR /src
 COPY . .
 RUN rustup target add wasm32-unknown-unknown
 RUN cargo build --release --locked --bin millstream
-RUN scripts/wasm-cargo build --release --locked -p cleanse-vehicle && scripts/install-plugins
+RUN scripts/wasm-cargo build --release --locked && scripts/install-plugins
 
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates \

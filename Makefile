@@ -17,7 +17,7 @@ setup:
 
 plugins: setup
 	@echo '== compiling the plugins to WebAssembly'
-	@scripts/wasm-cargo build --release --locked -p cleanse-vehicle
+	@scripts/wasm-cargo build --release --locked
 	@scripts/install-plugins
 
 demo: plugins

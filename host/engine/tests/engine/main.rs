@@ -2,6 +2,7 @@
 
 mod identity;
 mod load;
+mod optional;
 mod process;
 mod recovery;
 
