@@ -69,7 +69,8 @@ impl Camera {
         let mut random = Random::new(seed ^ u64::from(index).rotate_left(32), "camera");
         let routes = roads.routes().len() as u32;
         let route = (index % routes) as usize;
-        let direction = if index / routes % 2 == 0 { Direction::Outbound } else { Direction::Inbound };
+        let direction =
+            if (index / routes).is_multiple_of(2) { Direction::Outbound } else { Direction::Inbound };
         let carriageway = Carriageway { route, direction };
         let on_route = count.div_ceil(routes);
         let share = (f64::from(index / routes) + random.between(0.2, 0.8)) / f64::from(on_route);
@@ -218,7 +219,7 @@ mod tests {
         let check = |offset_m: f64, more: u32| {
             let (event, scene) = report(&camera, NOON_US, 0, &[(camera.along_m + offset_m, 1.0)]);
             assert_eq!(event.vehicle_count, without.vehicle_count + more, "{offset_m}");
-            assert!(more == 0 || scene.cells >> CELLS & 0b1111 != 0);
+            assert!(more == 0 || scene.cells >> CELLS & 0b111 != 0);
             let slower = event.mean_speed.unwrap() < without.mean_speed.unwrap_or(f64::MAX);
             assert_eq!(slower, more == 1);
         };

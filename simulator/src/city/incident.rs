@@ -178,7 +178,7 @@ impl Incidents {
         let carriageway = Carriageway { route: route_index, direction };
         let route = &roads.routes()[route_index];
         let along_m = random.between(0.03, 0.97) * route.length_m();
-        let kilometre = (route.from_start_m(direction, along_m) / 1000.0) as u32;
+        let kilometre = (route.outbound_m(direction, along_m) / 1000.0) as u32;
         Incident {
             id: EventId::draw(&mut self.ids),
             post: DeviceId { kind: DeviceKind::Post, number: 1000 * route_index as u32 + kilometre + 1 },

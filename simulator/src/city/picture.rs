@@ -1,6 +1,6 @@
 //! Snapshots: a scene drawn as a small colour picture, as JPEG in Base64.
 //!
-//! A scene is what matters for the picture, in few steps: which thirds and quarters of the lanes in view hold a vehicle, the
+//! A scene is what matters for the picture, in few steps: which thirds of each lane in view hold a vehicle, the
 //! light, what falls. Equal scenes have equal pictures, so each is drawn once and kept while it is in use.
 
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ pub const HEIGHT: usize = 48;
 /// Lanes of a view.
 pub const LANES: usize = 3;
 /// Parts that the length of a view is divided into, per lane.
-pub const CELLS: usize = 4;
+pub const CELLS: usize = 3;
 
 const JPEG_QUALITY: u8 = 35;
 /// Row of the horizon.
@@ -174,7 +174,7 @@ impl Canvas {
 
     /// A box with a window and tail lights, smaller the farther away.
     fn draw_vehicle(&mut self, lane: usize, cell: usize) {
-        let bottom = [46, 36, 28, 22][cell];
+        let bottom = [46, 34, 25][cell];
         let (left, width) = road_at(bottom);
         let lane_width = width / LANES;
         let size = (lane_width * 2 / 3).max(2);
@@ -230,7 +230,7 @@ mod tests {
         let mut pictures = Pictures::default();
         for light in [Light::Day, Light::Twilight, Light::Night] {
             for sky in [Sky::Dry, Sky::Rain, Sky::Snow] {
-                for (cells, flashing) in [(0, false), (0xfff, true), (0b0101_1010_0110, false)] {
+                for (cells, flashing) in [(0, false), (0x1ff, true), (0b010_110_101, false)] {
                     let picture = pictures.develop(Scene { cells, light, sky, flashing });
                     decode(&picture);
                     assert!(picture.len() / 4 * 3 < 1500, "{light:?} {sky:?} {cells:b}: {}", picture.len());

@@ -39,7 +39,7 @@ impl Random {
 
     /// Uniform in 0..count, which is above 0; the bias is below count / 2^32.
     pub fn below(&mut self, count: u32) -> u32 {
-        ((self.bits() >> 32) * u64::from(count) >> 32) as u32
+        (((self.bits() >> 32) * u64::from(count)) >> 32) as u32
     }
 
     /// True with this probability.

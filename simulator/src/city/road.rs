@@ -108,7 +108,7 @@ impl Roads {
 
     /// The section at a place.
     pub fn section(&self, carriageway: Carriageway, along_m: f64) -> &Section {
-        let from_start_m = self.route(carriageway).from_start_m(carriageway.direction, along_m);
+        let from_start_m = self.route(carriageway).outbound_m(carriageway.direction, along_m);
         let sections = &self.sections[carriageway.route];
         &sections[((from_start_m / SECTION_M) as usize).min(sections.len() - 1)]
     }

@@ -235,7 +235,7 @@ impl Route {
 
     /// The place so many metres along this direction; places beyond the ends are the ends.
     pub fn place(&self, direction: Direction, along_m: f64) -> Place {
-        let from_start_m = self.from_start_m(direction, along_m);
+        let from_start_m = self.outbound_m(direction, along_m);
         let index = self.pieces.partition_point(|piece| piece.start_m <= from_start_m);
         let piece = &self.pieces[index.max(1) - 1];
         let fraction = ((from_start_m - piece.start_m) / piece.length_m).clamp(0.0, 1.0);
@@ -261,8 +261,8 @@ impl Route {
         self.stretch(direction, along_m).road
     }
 
-    /// Metres from the route's first way point.
-    pub fn from_start_m(&self, direction: Direction, along_m: f64) -> f64 {
+    /// Metres from the first way point of the route, outbound.
+    pub fn outbound_m(&self, direction: Direction, along_m: f64) -> f64 {
         match direction {
             Direction::Outbound => along_m,
             Direction::Inbound => self.length_m - along_m,
@@ -270,7 +270,7 @@ impl Route {
     }
 
     fn stretch(&self, direction: Direction, along_m: f64) -> &Stretch {
-        let from_start_m = self.from_start_m(direction, along_m);
+        let from_start_m = self.outbound_m(direction, along_m);
         let index = self.stretches.partition_point(|stretch| stretch.start_m <= from_start_m);
         &self.stretches[index.max(1) - 1]
     }

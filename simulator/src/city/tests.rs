@@ -39,7 +39,7 @@ fn turn(from: f64, to: f64) -> f64 {
 #[test]
 fn speeds_and_bearings_agree_with_the_way_driven() {
     let (mut straight, mut curved) = (0, 0);
-    for seed in 0..12 {
+    for seed in 0..10 {
         let messages = run(&faultless(), seed, 20);
         for events in vehicle_events(&messages).values() {
             for pair in events.windows(2) {
@@ -202,8 +202,8 @@ fn stations_say_what_the_sky_does() {
 
 #[test]
 fn faults_come_at_their_rates_and_are_what_they_are_called() {
-    let mut settings = CitySettings::default();
-    settings.cadence = Cadences::all(Cadence::PerSecond(20.0));
+    let cadence = Cadences::all(Cadence::PerSecond(20.0));
+    let mut settings = CitySettings { cadence, ..CitySettings::default() };
     for (kind, rate) in FaultKind::ALL.into_iter().zip([0.02, 0.03, 0.04, 0.01, 0.015, 0.025, 0.001]) {
         settings.faults[kind] = rate;
     }
@@ -271,7 +271,7 @@ fn silent_devices_say_nothing_for_a_while() {
         let gap_us = message.send_us
             - last_us.insert(event.header.device_id, message.send_us).unwrap_or(message.send_us);
         gaps += u64::from(gap_us > 55 * 1_000_000);
-        assert!(gap_us < 12_000_000 || gap_us > 55_000_000 || gap_us == 0, "{gap_us}");
+        assert!(!(12_000_000..=55_000_000).contains(&gap_us), "{gap_us}");
     }
     let [vehicle, gps] =
         [Stream::Vehicle, Stream::Gps].map(|stream| city.fault_counts().of(stream, FaultKind::Silent));
