@@ -8,7 +8,7 @@ use sqlparser::ast::{Value as SqlValue, ValueWithSpan};
 use super::error::{Position, PredicateError};
 use super::literal::Literal;
 use super::syntax::position;
-use super::{Column, Comparison, Condition, Kind, Set, Value};
+use super::{Column, Comparison, Condition, Kind, Set, Value, nearest};
 
 /// Characters of an expression that an error shows.
 const SHOWN_CHARS_MAX: usize = 60;
@@ -204,12 +204,9 @@ impl<'a> Compiler<'a> {
             return Ok(Operand::Column(field, at));
         }
         let known = || self.schema.fields().iter().map(|field| field.name());
-        let distance = |known: &String| strsim::levenshtein(&known.to_lowercase(), &name.to_lowercase());
-        let nearest = known().min_by_key(|known| distance(known));
-        let nearest = nearest.filter(|nearest| distance(nearest) <= (name.chars().count() / 3).max(1));
         Err(PredicateError::UnknownColumn {
             position: at,
-            nearest: nearest.cloned(),
+            nearest: nearest(&name, known()),
             known: known().cloned().collect(),
             column: name,
         })

@@ -87,6 +87,6 @@ pub enum PredicateError {
     },
 }
 
-fn did_you_mean(nearest: &Option<String>) -> String {
+pub(crate) fn did_you_mean(nearest: &Option<String>) -> String {
     nearest.as_ref().map_or_else(String::new, |name| format!("did you mean `{name}`? "))
 }

@@ -21,6 +21,7 @@ use arrow::compute::prep_null_mask_filter;
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 
+pub(crate) use error::did_you_mean;
 pub use error::{Position, PredicateError};
 
 /// A condition that fits a schema: parse it once, evaluate it for every batch.
@@ -62,6 +63,13 @@ impl fmt::Display for Predicate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// The one of `known` that the writer of `name` may have meant.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Option<String> {
+    let distance = |known: &str| strsim::levenshtein(&known.to_lowercase(), &name.to_lowercase());
+    let nearest = known.map(|known| (distance(known), known)).min()?;
+    (nearest.0 <= (name.chars().count() / 3).max(1)).then(|| nearest.1.clone())
 }
 
 /// A condition whose columns exist and whose types fit.
