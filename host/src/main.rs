@@ -29,6 +29,7 @@ fn main() -> ExitCode {
             args::Verb::Run(run) => verbs::run::run(run).await,
             args::Verb::Validate(validate) => verbs::validate::validate(&validate),
             args::Verb::Tables { verb } => verbs::tables::tables(verb).await,
+            args::Verb::DeadLetters { verb } => verbs::dead_letters::dead_letters(verb).await,
             args::Verb::Log { verb } => verbs::log::log(verb).await,
         }
     });
