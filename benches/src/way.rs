@@ -11,7 +11,7 @@ use millstream_model::{MessageBatch, TopicPartition};
 use millstream_pipeline::config::{StepConfig, StreamConfig};
 use millstream_pipeline::decode::Decoder;
 use millstream_pipeline::plan::StreamPlan;
-use millstream_pipeline::sink::{FileNames, SinkSettings, TableWriter};
+use millstream_pipeline::sink::{FileNames, SinkSettings, TableSpec, TableWriter};
 use millstream_pipeline::stage::{Stage, project};
 
 use crate::messages;
@@ -37,6 +37,7 @@ pub fn plan(steps: &[(&str, serde_json::Value)]) -> anyhow::Result<Arc<StreamPla
         topic: "vehicle_data".to_owned(),
         schema: messages::schema(),
         steps: configs,
+        routes: Vec::new(),
     };
     Ok(Arc::new(StreamPlan::new(&stream, &plugins)?))
 }
@@ -46,7 +47,7 @@ pub fn plan(steps: &[(&str, serde_json::Value)]) -> anyhow::Result<Arc<StreamPla
 /// # Panics
 /// If the plan has no steps.
 pub fn writer(plan: &StreamPlan) -> TableWriter {
-    let table = plan.curated.clone().expect("a stream with steps has a curated table");
+    let table = curated(plan).expect("a stream with steps has a curated table");
     let names = FileNames::new(SessionId("bench".to_owned()));
     let origin = TopicPartition::new("vehicle_data", 0);
     TableWriter::new(table, Arc::new(SinkSettings::default()), origin, names)
@@ -55,7 +56,7 @@ pub fn writer(plan: &StreamPlan) -> TableWriter {
 /// Decodes, passes the plan's plugins, writes. Returns the bytes of Parquet.
 pub fn with_plugins(plan: &Arc<StreamPlan>, batches: &[&MessageBatch]) -> anyhow::Result<usize> {
     let mut stage = Stage::new(plan.clone());
-    run(plan, batches, |rows| stage.run(rows).curated)
+    run(plan, batches, |rows| Ok(stage.run(rows)?.tables.pop().map(|(_, rows)| rows)))
 }
 
 /// Decodes, passes `transform`, writes. Returns the bytes of Parquet.
@@ -64,20 +65,24 @@ pub fn with_native(
     batches: &[&MessageBatch],
     mut transform: impl FnMut(RecordBatch) -> RecordBatch,
 ) -> anyhow::Result<usize> {
-    let table = plan.curated.clone().context("a stream with steps has a curated table")?;
-    run(plan, batches, |rows| Some(project(&transform(rows), &table.schema)))
+    let table = curated(plan).context("a stream with steps has a curated table")?;
+    run(plan, batches, |rows| Ok(Some(project(&transform(rows), &table.schema))))
+}
+
+fn curated(plan: &StreamPlan) -> Option<Arc<TableSpec>> {
+    plan.routing.as_ref()?.rest().cloned()
 }
 
 fn run(
     plan: &Arc<StreamPlan>,
     batches: &[&MessageBatch],
-    mut stage: impl FnMut(RecordBatch) -> Option<RecordBatch>,
+    mut stage: impl FnMut(RecordBatch) -> anyhow::Result<Option<RecordBatch>>,
 ) -> anyhow::Result<usize> {
     let mut decoder = Decoder::new(plan.schema.clone())?;
     let mut writer = writer(plan);
     let mut bytes = 0;
     for batch in batches {
-        if let Some(rows) = stage(decoder.decode(batch).rows) {
+        if let Some(rows) = stage(decoder.decode(batch).rows)? {
             bytes += writer.write(&rows)?.iter().map(|file| file.content.len()).sum::<usize>();
         }
     }

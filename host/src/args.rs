@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use millstream_model::{Clock as _, SystemClock};
 
 /// Stream processing with sandboxed WebAssembly transforms, from Kafka to Parquet, exactly once.
 #[derive(Parser)]
@@ -40,6 +41,11 @@ pub enum Verb {
     Tables {
         #[command(subcommand)]
         verb: Tables,
+    },
+    /// Look at the messages that could not be processed
+    DeadLetters {
+        #[command(subcommand)]
+        verb: DeadLetters,
     },
     /// Look at the checkpoint log of a lake
     Log {
@@ -182,6 +188,43 @@ pub enum Tables {
 }
 
 #[derive(Subcommand)]
+pub enum DeadLetters {
+    /// Count the dead letters by stream, step and reason, with an example of each
+    List {
+        #[command(flatten)]
+        filter: LetterFilter,
+        #[command(flatten)]
+        lake: LakeOrConfig,
+    },
+    /// Show dead letters with all that is known of them
+    Show {
+        #[command(flatten)]
+        filter: LetterFilter,
+        /// Letters to show
+        #[arg(short = 'n', long, default_value_t = 10)]
+        limit: usize,
+        #[command(flatten)]
+        lake: LakeOrConfig,
+    },
+}
+
+#[derive(ClapArgs)]
+pub struct LetterFilter {
+    /// Only those of this stream
+    #[arg(long)]
+    pub stream: Option<String>,
+    /// Only those of this step (`decode` for what could not be decoded)
+    #[arg(long)]
+    pub step: Option<String>,
+    /// Only those whose reason contains this text
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Only those sent at or after this time (2026-01-31T08:00:00Z), or within this long (15m)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub since: Option<i64>,
+}
+
+#[derive(Subcommand)]
 pub enum Log {
     /// Show the entries of the log
     Show {
@@ -195,6 +238,10 @@ pub enum Log {
 
 fn zone(text: &str) -> Result<String, String> {
     millstream_pipeline::config::zone(text)
+}
+
+fn moment(text: &str) -> Result<i64, String> {
+    millstream_pipeline::config::moment(text, SystemClock.now_us())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
             args::Verb::Validate(validate) => verbs::validate::validate(&validate),
             args::Verb::Schema { verb } => verbs::schema::schema(verb),
             args::Verb::Tables { verb } => verbs::tables::tables(verb).await,
+            args::Verb::DeadLetters { verb } => verbs::dead_letters::dead_letters(verb).await,
             args::Verb::Log { verb } => verbs::log::log(verb).await,
         }
     });

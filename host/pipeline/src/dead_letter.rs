@@ -2,6 +2,8 @@
 //! in one at a time from the decoder and the steps and leave as rows of the one dead-letter table.
 //! What made them fail is for others to know.
 
+mod rows;
+
 use std::mem::take;
 use std::sync::Arc;
 
@@ -15,6 +17,8 @@ use millstream_engine::Cause;
 use millstream_model::{Digest, Header, MessageRef, TopicPartition, columns};
 
 use crate::sink::TableSpec;
+
+pub use rows::{Letter, Letters};
 
 /// Name of the dead-letter table.
 pub const TABLE: &str = "dead_letters";

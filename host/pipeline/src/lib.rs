@@ -12,6 +12,8 @@ mod error;
 mod fate;
 pub mod lake;
 pub mod plan;
+pub mod predicate;
+pub mod route;
 pub mod run;
 pub mod sink;
 pub mod source;

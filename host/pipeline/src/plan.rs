@@ -13,6 +13,7 @@ use millstream_model::{Digest, columns};
 use crate::config::{StepConfig, StreamConfig};
 use crate::dead_letter;
 use crate::decode::{Decoder, SchemaError};
+use crate::route::{self, RouteError, Routing};
 use crate::sink::TableSpec;
 
 /// A stream, ready to run.
@@ -28,8 +29,8 @@ pub struct StreamPlan {
     pub steps: Vec<PlannedStep>,
     /// Every message.
     pub raw: Arc<TableSpec>,
-    /// Rows behind the last step; none if the stream has no steps.
-    pub curated: Option<Arc<TableSpec>>,
+    /// Where rows behind the last step go; none if the stream has neither steps nor routes.
+    pub routing: Option<Routing>,
     /// Records that could not be processed, of all streams.
     pub dead_letters: Arc<TableSpec>,
 }
@@ -71,6 +72,16 @@ pub enum PlanError {
         step: String,
         /// What is wrong.
         source: Box<ConfigureError>,
+    },
+    /// A route does not fit the rows behind the last step, or its table.
+    #[error("{place}: `{key}`: {source}")]
+    Route {
+        /// `file:line:column` in the configuration.
+        place: String,
+        /// Dotted key.
+        key: String,
+        /// What is wrong.
+        source: Box<RouteError>,
     },
     /// An output of a plugin has no table.
     #[error(
@@ -131,16 +142,14 @@ impl StreamPlan {
             schema = step.step.output_schema();
             steps.push(step);
         }
-        let curated = (!steps.is_empty()).then(|| {
-            let fields = curated_fields(&schema, event_time);
-            table(format!("curated.{}", stream.name), Arc::new(Schema::new(fields)), event_time)
-        });
+        let is_curated = !stream.steps.is_empty() || !stream.routes.is_empty();
+        let routing = is_curated.then(|| Routing::new(stream, &schema)).transpose()?;
         Ok(Self {
             name: stream.name.as_str().into(),
             topic: stream.topic.as_str().into(),
             schema: stream.schema.clone(),
             raw: table(format!("raw.{}", stream.name), decoder.raw_schema(), event_time),
-            curated,
+            routing,
             dead_letters: Arc::new(dead_letter::table()),
             steps,
         })
@@ -165,23 +174,30 @@ impl StreamPlan {
     /// Every table the stream writes, by name.
     pub fn tables(&self) -> BTreeMap<&str, &Arc<TableSpec>> {
         let outputs = self.steps.iter().flat_map(|step| &step.outputs);
-        let own = [&self.raw, &self.dead_letters].into_iter().chain(&self.curated);
-        own.chain(outputs).map(|table| (table.name.as_str(), table)).collect()
+        let routed = self.routing.iter().flat_map(Routing::tables);
+        [&self.raw, &self.dead_letters]
+            .into_iter()
+            .chain(routed)
+            .chain(outputs)
+            .map(|table| (table.name.as_str(), table))
+            .collect()
     }
 }
 
-/// Checks that no output goes to a table of other rows: one that millstream fills itself, or that another
-/// output fills with other columns.
+/// Checks that no route and no output goes to a table of other rows: one that millstream fills itself, or
+/// that another route or output fills with other columns.
 pub fn check_tables<'a>(plans: &'a [Arc<StreamPlan>]) -> Result<(), PlanError> {
-    let own = plans.iter().flat_map(|plan| [&plan.raw, &plan.dead_letters].into_iter().chain(&plan.curated));
+    let rest = |plan: &'a StreamPlan| plan.routing.as_ref().and_then(Routing::rest);
+    let own = plans.iter().flat_map(|plan| [&plan.raw, &plan.dead_letters].into_iter().chain(rest(plan)));
     let own: BTreeSet<_> = own.map(|table| &table.name).collect();
-    let mut shared: BTreeMap<&String, &Arc<TableSpec>> = BTreeMap::new();
+    let mut shared: BTreeMap<&String, &Arc<TableSpec>> = route::check_tables(plans)?;
     for plan in plans {
         let outputs = |step: &'a PlannedStep| {
             step.outputs.iter().zip(step.step.outputs()).map(move |(table, output)| (step, table, output))
         };
         for (step, table, output) in plan.steps.iter().flat_map(outputs) {
-            if own.contains(&table.name) || *shared.entry(&table.name).or_insert(table) != table {
+            let known = *shared.entry(&table.name).or_insert(table);
+            if own.contains(&table.name) || route::difference(known, table).is_some() {
                 return Err(PlanError::TableTaken {
                     stream: plan.name.to_string(),
                     step: step.name.to_string(),
@@ -240,7 +256,7 @@ fn planned_step(
     })
 }
 
-fn table(name: String, schema: SchemaRef, event_time: Option<&str>) -> Arc<TableSpec> {
+pub(crate) fn table(name: String, schema: SchemaRef, event_time: Option<&str>) -> Arc<TableSpec> {
     let event_time = day_column(&schema, event_time).to_owned();
     Arc::new(TableSpec { name, schema, event_time })
 }
@@ -260,9 +276,9 @@ fn is_instant(field: &Field) -> bool {
     matches!(field.data_type(), DataType::Timestamp(TimeUnit::Microsecond, Some(zone)) if &**zone == "UTC")
 }
 
-/// Columns of a table behind the steps: those of the rows, with `_ordinal` behind `_offset`, without
+/// Columns of a table behind the steps whose rows are of `schema`: those of the rows, with `_ordinal` behind `_offset`, without
 /// the message key (the raw table has it) and without `_event_time` where a column says the same.
-fn curated_fields(schema: &Schema, event_time: Option<&str>) -> Vec<Field> {
+pub(crate) fn curated_fields(schema: &Schema, event_time: Option<&str>) -> Vec<Field> {
     let says_it = day_column(schema, event_time) != columns::EVENT_TIME;
     let mut fields = Vec::new();
     for field in schema.fields() {

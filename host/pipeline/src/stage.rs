@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch};
 use arrow::datatypes::{Int64Type, SchemaRef};
+use arrow::error::ArrowError;
 use millstream_engine::{RejectedRow, StepInstance};
 use millstream_model::{Digest, Offset, columns};
 
@@ -22,10 +23,10 @@ pub struct Stage {
 /// What the steps made of a batch.
 #[derive(Debug)]
 pub struct Staged {
-    /// Rows of the curated table, if the stream has one.
-    pub curated: Option<RecordBatch>,
-    /// Rows of other tables.
-    pub side: Vec<(Arc<TableSpec>, RecordBatch)>,
+    /// Rows that passed all steps.
+    pub passed: RecordBatch,
+    /// Rows of tables: those that passed, where they go, and those that steps made for other outputs.
+    pub tables: Vec<(Arc<TableSpec>, RecordBatch)>,
     /// Rows that a step rejected.
     pub rejected: Vec<Rejected>,
     /// Rows that a step dropped: offset and index of the step.
@@ -50,17 +51,18 @@ impl Stage {
         Self { plan, instances }
     }
 
-    /// Passes `rows` through all steps. A failure of a plugin is in the result, never an error.
-    pub fn run(&mut self, mut rows: RecordBatch) -> Staged {
+    /// Passes `rows` through all steps and to the tables. A failure of a plugin is in the result; an error
+    /// comes from a predicate only.
+    pub fn run(&mut self, rows: RecordBatch) -> Result<Staged, ArrowError> {
         let mut staged =
-            Staged { curated: None, side: Vec::new(), rejected: Vec::new(), dropped: Vec::new() };
+            Staged { passed: rows, tables: Vec::new(), rejected: Vec::new(), dropped: Vec::new() };
         for (index, (step, instance)) in self.plan.steps.iter().zip(&mut self.instances).enumerate() {
-            if rows.num_rows() == 0 {
+            if staged.passed.num_rows() == 0 {
                 break;
             }
             // What the plugin logs is logged within this span.
             let span = tracing::error_span!("step", stream = &*self.plan.name, step = &*step.name);
-            let output = span.in_scope(|| instance.process(&rows));
+            let output = span.in_scope(|| instance.process(&staged.passed));
             if let Some(reason) = &output.circuit {
                 let plugin = step.step.plugin().digest().short();
                 span.in_scope(|| {
@@ -72,14 +74,14 @@ impl Stage {
             for (output, rows) in output.emitted {
                 let table = step.outputs[output].clone();
                 let rows = project(&rows, &table.schema);
-                staged.side.push((table, rows));
+                staged.tables.push((table, rows));
             }
-            rows = output.passed;
+            staged.passed = output.passed;
         }
-        if let Some(table) = self.plan.curated.as_ref().filter(|_| rows.num_rows() > 0) {
-            staged.curated = Some(project(&rows, &table.schema));
+        if let Some(routing) = self.plan.routing.as_ref().filter(|_| staged.passed.num_rows() > 0) {
+            staged.tables.extend(routing.distribute(&staged.passed)?);
         }
-        staged
+        Ok(staged)
     }
 }
 

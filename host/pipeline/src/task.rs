@@ -85,6 +85,9 @@ pub enum TaskError {
     /// Rows could not be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// A predicate could not be evaluated.
+    #[error("routes: {0}")]
+    Routes(ArrowError),
     /// Dead letters could not be made rows.
     #[error("dead letters: {0}")]
     DeadLetters(#[from] ArrowError),
@@ -212,8 +215,8 @@ impl Task {
             fates.dead(failure.row, &failure.reason);
         }
         self.write(&plan.raw, &raw, uploads)?;
-        if plan.curated.is_some() {
-            let staged = stage.run(rows);
+        if plan.routing.is_some() {
+            let staged = stage.run(rows).map_err(TaskError::Routes)?;
             self.settle(batch, &raw, &staged, &mut fates, uploads)?;
         } else {
             fates.rest_is_out();
@@ -241,13 +244,10 @@ impl Task {
         for (offset, step) in &staged.dropped {
             fates.dropped(row_of(*offset), *step);
         }
-        for (table, rows) in &staged.side {
+        // A row is out once, however many tables it goes to.
+        fates.out(crate::stage::offsets(&staged.passed), batch);
+        for (table, rows) in &staged.tables {
             self.write(table, rows, uploads)?;
-        }
-        if let Some(rows) = &staged.curated {
-            fates.out(crate::stage::offsets(rows), batch);
-            let table = self.start.plan.curated.clone();
-            self.write(&table.expect("only a stream with a curated table has curated rows"), rows, uploads)?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! One file for each verb of the command line.
 
+pub mod dead_letters;
 pub mod log;
 pub mod run;
 pub mod schema;

@@ -39,6 +39,10 @@ fn describe(plan: &StreamPlan) -> String {
             plugin.digest().short()
         );
     }
+    for route in plan.routing.iter().flat_map(|routing| routing.routes()) {
+        let condition = route.condition.as_ref().map_or_else(|| "true".to_owned(), ToString::to_string);
+        text += &format!("  route to {} where {condition}\n", route.table.name);
+    }
     // The dead letters are one table for all streams, and stand at the end.
     let own = plan.tables().into_iter().filter(|(name, _)| *name != plan.dead_letters.name);
     own.fold(text, |text, (_, table)| text + &describe_table(table))
@@ -64,10 +68,14 @@ fn json(plan: &StreamPlan) -> serde_json::Value {
         });
         json!({ "table": name, "event_time": table.event_time, "columns": columns.collect::<Vec<_>>() })
     });
+    let routes = plan.routing.iter().flat_map(|routing| routing.routes()).map(|route| {
+        json!({ "table": route.table.name, "where": route.condition.as_ref().map(ToString::to_string) })
+    });
     json!({
         "stream": *plan.name,
         "topic": *plan.topic,
         "steps": steps.collect::<Vec<_>>(),
+        "routes": routes.collect::<Vec<_>>(),
         "tables": tables.collect::<Vec<_>>(),
     })
 }

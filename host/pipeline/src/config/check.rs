@@ -12,7 +12,7 @@ use millstream_model::schema::{ColumnSpec, ColumnType, EventTime, Mismatch, Stre
 
 use super::document::Document;
 use super::error::ConfigError;
-use super::{CheckpointPolicy, Config, StepConfig, StreamConfig, WorkerSettings, path, typed};
+use super::{CheckpointPolicy, Config, StepConfig, StreamConfig, WorkerSettings, path, routes, typed};
 use crate::lake::Lake;
 use crate::sink::{DAY, SinkSettings};
 use crate::source::{FilesSettings, KafkaSettings, SourceError, SourceSettings, Start};
@@ -209,6 +209,7 @@ fn streams(
     if typed.0.is_empty() {
         return Err(document.error(&["streams"], "no stream; declare one as [streams.NAME]"));
     }
+    let names: Vec<_> = typed.0.iter().map(|(name, _)| name.clone()).collect();
     let mut topics = HashMap::new();
     let mut streams = Vec::new();
     for (name, stream) in typed.0 {
@@ -227,12 +228,13 @@ fn streams(
         }
         let schema = schema(document, &name, &stream)?;
         let steps = steps(document, &name, stream.steps, plugins_dir)?;
-        streams.push(StreamConfig { topic: stream.topic, schema: Arc::new(schema), steps, name });
+        let routes = routes::routes(document, &name, &names, stream.routes)?;
+        streams.push(StreamConfig { topic: stream.topic, schema: Arc::new(schema), steps, routes, name });
     }
     Ok(streams)
 }
 
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
@@ -428,7 +430,7 @@ fn steps(
             let message = format!("a second step `{name}` in this stream; give it another `name`");
             return Err(document.error(&at("name"), message));
         }
-        if let Some(table) = step.outputs.values().find(|table| !table.split('.').all(is_name)) {
+        if let Some(table) = step.outputs.values().find(|table| !routes::is_table(table)) {
             return Err(document.error(&at("outputs"), format!("`{table}` is not a table's name")));
         }
         let beside = plugin_file(&plugins_dir.join(format!("{}.toml", step.plugin)))?;

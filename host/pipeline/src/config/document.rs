@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::Placed;
 use super::error::ConfigError;
 
 /// Variables of this form override the file: `MILLSTREAM_LAKE__URL` is key `lake.url`.
@@ -55,12 +56,18 @@ impl Document {
 
     /// An error about the value of `keys`, at its line, or at that of its nearest parent.
     pub fn error(&self, keys: &[&str], message: impl Into<String>) -> ConfigError {
+        let Placed { place, key, .. } = self.placed(keys, ());
+        ConfigError::Invalid { place, key, message: message.into() }
+    }
+
+    /// `value`, which is that of `keys`, with the place where it or its nearest parent stands.
+    pub fn placed<T>(&self, keys: &[&str], value: T) -> Placed<T> {
         let key = keys.iter().map(|key| quote(key)).collect::<Vec<_>>().join(".");
         let place = match self.overrides.iter().find(|o| o.keys == keys) {
             Some(change) => format!("environment variable {}", change.variable),
             None => self.place_of(keys),
         };
-        ConfigError::Invalid { place, key, message: message.into() }
+        Placed { value, place, key }
     }
 
     /// Folder that relative paths in the file are relative to.

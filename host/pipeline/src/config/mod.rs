@@ -6,6 +6,7 @@ mod check;
 mod document;
 mod error;
 mod path;
+mod routes;
 mod typed;
 mod units;
 
@@ -23,6 +24,7 @@ use millstream_model::schema::StreamSchema;
 pub use document::ENVIRONMENT_PREFIX;
 pub use error::ConfigError;
 
+use crate::decode::iso8601;
 use crate::sink::SinkSettings;
 use crate::source::SourceSettings;
 
@@ -80,8 +82,32 @@ pub struct StreamConfig {
     pub topic: String,
     /// What its messages hold.
     pub schema: Arc<StreamSchema>,
-    /// Steps in their order; none: the stream has a raw table only.
+    /// Steps in their order. With neither steps nor routes the stream has a raw table only.
     pub steps: Vec<StepConfig>,
+    /// Tables that rows behind the last step go to, besides the curated one; never two of one table.
+    pub routes: Vec<RouteConfig>,
+}
+
+/// A table that rows of a stream go to. What its texts say of columns is checked with the plan.
+#[derive(Clone, Debug)]
+pub struct RouteConfig {
+    /// Name of the table.
+    pub table: Placed<String>,
+    /// Predicate that a row must match; none: all rows.
+    pub condition: Option<Placed<String>>,
+    /// Columns of the table beside the system columns; none: all.
+    pub columns: Option<Placed<Vec<String>>>,
+}
+
+/// A value of the configuration with the place it stands at, for errors that are found later.
+#[derive(Clone, Debug)]
+pub struct Placed<T> {
+    /// The value.
+    pub value: T,
+    /// `file:line:column`, or the environment variable.
+    pub place: String,
+    /// Dotted key.
+    pub key: String,
 }
 
 /// One step of a stream.
@@ -109,6 +135,21 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// Reads the name of a time zone: `Europe/London`.
 pub fn zone(text: &str) -> Result<String, String> {
     check::known_zone(text).map(|()| text.to_owned())
+}
+
+/// Reads a moment: an ISO-8601 text (UTC if it has no offset), or a duration before `now_us`. Gives
+/// microseconds since the epoch.
+pub fn moment(text: &str, now_us: i64) -> Result<i64, String> {
+    if let Some(days) = iso8601::parse_date(text) {
+        return Ok(i64::from(days) * 86_400_000_000);
+    }
+    if let Some(time) = iso8601::parse(text) {
+        return Ok(time.local_us - time.offset_us.unwrap_or(0));
+    }
+    let before = duration(text).map_err(|_| {
+        format!("`{text}` is neither a time such as 2026-01-31T08:00:00Z nor a duration such as 15m")
+    })?;
+    Ok(now_us - i64::try_from(before.as_micros()).unwrap_or(i64::MAX))
 }
 
 impl Config {

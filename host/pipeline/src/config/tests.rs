@@ -159,6 +159,29 @@ fn errors_name_file_line_and_key() {
 }
 
 #[test]
+fn routes_go_to_tables_of_their_own() {
+    let check = |table: &str, more: &str, expect: &str| {
+        let route =
+            format!("[[streams.vehicle.routes]]\ntable = \"{table}\"\n{more}\n[streams.vehicle.schema]");
+        let text = GOOD.replacen("[streams.vehicle.schema]", &route, 1);
+        let other = "[streams.gps]\ntopic = \"gps\"\n[streams.gps.schema]\nid = \"string\"\n";
+        let error = read(&format!("{text}\n{other}"), &[]).map(|_| ()).expect_err(table);
+        assert!(error.contains(expect), "\n{error}\ndoes not contain\n{expect}");
+    };
+    check("raw.fires", "", "millstream.toml:13:1: `streams.vehicle.routes.0.table`: `raw.fires` is reserved");
+    check("dead_letters", "", "`dead_letters` is reserved: it holds what could not be processed");
+    check("curated.gps", "", "it holds the rows of stream `gps`");
+    check("_millstream.log", "", "not a table's name");
+    check("../fires", "", "not a table's name");
+    check("fires", "were = \"true\"", "millstream.toml:14:1: `streams.vehicle.routes.0.were`: unknown field");
+    check(
+        "fires",
+        "[[streams.vehicle.routes]]\ntable = \"fires\"",
+        "`streams.vehicle.routes.1.table`: a second route",
+    );
+}
+
+#[test]
 fn the_environment_wins_over_the_file() {
     let config =
         read(GOOD, &[("MILLSTREAM_LAKE__URL", "s3://bucket/lake"), ("MILLSTREAM_WORKER__THREADS", "7")]);

@@ -118,6 +118,8 @@ pub struct Stream {
     pub schema: Ordered<Column>,
     #[serde(default)]
     pub steps: Vec<Step>,
+    #[serde(default)]
+    pub routes: Vec<Route>,
 }
 
 #[derive(Deserialize)]
@@ -212,6 +214,14 @@ pub struct Step {
     pub config: toml::Table,
     #[serde(default)]
     pub outputs: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    pub table: String,
+    pub r#where: Option<String>,
+    pub columns: Option<Vec<String>>,
 }
 
 /// What stands beside a plugin, in `<plugin>.toml`.

@@ -25,7 +25,7 @@
 
 mod column;
 mod drift;
-mod iso8601;
+pub(crate) mod iso8601;
 mod malformed;
 mod number;
 mod plan;

@@ -133,7 +133,10 @@ impl<'a> Coordinator<'a> {
     /// The error of a task that failed while it was asked to finish: what it did is not committed.
     fn unheard_failure(&mut self) -> Result<(), RunError> {
         while let Ok(event) = self.events.try_recv() {
-            if let Event::Failed(task, error @ (TaskError::Sink(_) | TaskError::DeadLetters(_))) = event
+            if let Event::Failed(
+                task,
+                error @ (TaskError::Sink(_) | TaskError::Routes(_) | TaskError::DeadLetters(_)),
+            ) = event
                 && self.is_current(&task)
             {
                 return Err(RunError::Task { partition: task.partition.clone(), error });

@@ -63,6 +63,20 @@ pub async fn first_rows(
     Ok(batches)
 }
 
+/// Rows that one batch of [`batches`] has at most: few, since a row may hold a whole message.
+const BATCH_ROWS: usize = 64;
+
+/// The rows of `file`, a few at a time; the file itself is fetched whole.
+pub async fn batches(
+    store: &Arc<dyn ObjectStore>,
+    file: &DataFile,
+) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>>, ReadError> {
+    let path = file.path.clone();
+    let reader = builder(store, file).await?.with_batch_size(BATCH_ROWS).build();
+    let reader = reader.map_err(|source| ReadError::Damaged { path: path.clone(), source })?;
+    Ok(reader.map(move |batch| batch.map_err(|source| ReadError::Rows { path: path.clone(), source })))
+}
+
 /// The columns of `file`.
 pub async fn schema(store: &Arc<dyn ObjectStore>, file: &DataFile) -> Result<SchemaRef, ReadError> {
     Ok(builder(store, file).await?.schema().clone())
