@@ -1,7 +1,7 @@
 //! The data path, in reading order: `config` says what is wanted, `source` brings messages, `decode`
 //! makes them columns, `stage` runs the steps, `sink` writes tables, `checkpoint` makes it all true
 //! with one conditional put. `start` makes a run ready and `run` wires it; the other modules know at
-//! most their neighbours.
+//! most their neighbours. `telemetry` and `tap` let others look on.
 
 pub mod checkpoint;
 pub mod config;
@@ -16,6 +16,7 @@ pub mod sink;
 pub mod source;
 pub mod stage;
 pub mod start;
+pub mod tap;
 mod task;
 pub mod telemetry;
 mod uploads;
