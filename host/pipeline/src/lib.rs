@@ -11,6 +11,7 @@ mod error;
 mod fate;
 pub mod lake;
 pub mod plan;
+pub mod predicate;
 pub mod run;
 pub mod sink;
 pub mod source;

@@ -13,7 +13,7 @@ pub(super) const LAST_US: i64 = 253_402_300_799_999_999;
 
 /// A date-time as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct DateTimeText {
+pub(crate) struct DateTimeText {
     /// Microseconds from 1970-01-01T00:00 to the time written, without regard to its offset.
     pub local_us: i64,
     /// The offset written, microseconds ahead of UTC; `Z` is 0.
@@ -23,7 +23,7 @@ pub(super) struct DateTimeText {
 /// Reads `2026-01-31T08:00:00[.123456789][Z|+01:00|+0100]`; a blank may stand for the `T`, and `t`
 /// and `z` for `T` and `Z`. A fraction has one to nine digits and is cut to microseconds. The leap
 /// second `:60` is read as `:59`, as jiff does.
-pub(super) fn parse(text: &str) -> Option<DateTimeText> {
+pub(crate) fn parse(text: &str) -> Option<DateTimeText> {
     let text = text.as_bytes();
     let (head, rest) = text.split_at_checked(19)?;
     let day = days(&head[..10])?;
@@ -41,7 +41,7 @@ pub(super) fn parse(text: &str) -> Option<DateTimeText> {
 }
 
 /// Reads `2026-01-31` to days since 1970-01-01.
-pub(super) fn parse_date(text: &str) -> Option<i32> {
+pub(crate) fn parse_date(text: &str) -> Option<i32> {
     i32::try_from(days(text.as_bytes())?).ok()
 }
 

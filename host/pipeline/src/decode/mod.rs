@@ -23,7 +23,7 @@
 //! - Reasons name fields and kinds, never values or positions, so that they can be counted.
 
 mod column;
-mod iso8601;
+pub(crate) mod iso8601;
 mod malformed;
 mod number;
 mod plan;
