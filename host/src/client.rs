@@ -40,8 +40,9 @@ impl Client {
     pub async fn status(&self) -> anyhow::Result<Status> {
         let answer = self.get("status", &[], Some(ANSWER_TIMEOUT)).await?;
         let bytes = answer.bytes().await.with_context(|| self.silent())?;
-        serde_json::from_slice(&bytes)
-            .with_context(|| format!("{}/status is not the status of a millstream of this version", self.base))
+        serde_json::from_slice(&bytes).with_context(|| {
+            format!("{}/status is not the status of a millstream of this version", self.base)
+        })
     }
 
     /// The answer to a request; one that is not good becomes an error with the process's own words.
@@ -55,7 +56,8 @@ impl Client {
         if let Some(timeout) = timeout {
             request = request.timeout(timeout);
         }
-        let answer = request.send().await.map_err(|error| anyhow::anyhow!("{}: {}", self.silent(), cause(&error)))?;
+        let answer =
+            request.send().await.map_err(|error| anyhow::anyhow!("{}: {}", self.silent(), cause(&error)))?;
         if answer.status().is_success() {
             return Ok(answer);
         }
@@ -91,7 +93,9 @@ fn configured(process: &RunningProcess) -> anyhow::Result<String> {
     let file = process.config.config.display();
     match Config::http(&process.config.config, std::env::vars())? {
         Some(address) if address.port() == 0 => {
-            bail!("{file} has http.listen on port 0, so the run chose a port and logged it; say it with --url")
+            bail!(
+                "{file} has http.listen on port 0, so the run chose a port and logged it; say it with --url"
+            )
         }
         Some(mut address) => {
             if address.ip().is_unspecified() {

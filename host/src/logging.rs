@@ -133,7 +133,8 @@ mod tests {
     /// A level that was misspelt once silenced the whole log.
     #[test]
     fn a_filter_that_would_log_nothing_by_mistake_is_refused() {
-        for good in ["info", "WARN", "", "warn,millstream_pipeline=debug", "off", "millstream::plugin=trace"] {
+        for good in ["info", "WARN", "", "warn,millstream_pipeline=debug", "off", "millstream::plugin=trace"]
+        {
             assert!(filter(good).is_ok(), "{good}");
         }
         for bad in ["infoo", "millstream_pipeline", "info,deubg", "millstream_pipeline=deubg", "a=b=c"] {

@@ -54,7 +54,8 @@ impl Screen {
 
     fn head(&self) -> Vec<Line<'static>> {
         let Status { readiness, source, checkpoints, uploads, .. } = &self.now;
-        let state = if readiness.ready { " ready ".black().on_green() } else { " not ready ".white().on_red() };
+        let state =
+            if readiness.ready { " ready ".black().on_green() } else { " not ready ".white().on_red() };
         let mut lines = vec![Line::from(vec![
             format!("{MARGIN}millstream {}", self.now.millstream).bold(),
             format!("  {}  ", self.now.worker).into(),
@@ -70,9 +71,9 @@ impl Screen {
             (count(source.revocations), "revocations"),
             (bytes(uploads.bytes_in_flight), "on their way to the lake"),
         ]));
-        let age = checkpoints.age_seconds.map_or("none yet".to_owned(), |age| {
-            format!("{} ago", millis((age * 1000.0) as u64))
-        });
+        let age = checkpoints
+            .age_seconds
+            .map_or("none yet".to_owned(), |age| format!("{} ago", millis((age * 1000.0) as u64)));
         lines.push(figures(&[
             (count(checkpoints.sequence), "checkpoint,"),
             (age, ""),
@@ -89,8 +90,8 @@ impl Screen {
 
     fn body(&self, width: usize) -> Vec<Line<'static>> {
         let widths = if width > WIDE.iter().sum() { &WIDE } else { &NARROW };
-        let titles =
-            ["stream / step", "records/s", "in", "out", "dropped", "dead", "lag", "p50", "p99"].map(str::to_owned);
+        let titles = ["stream / step", "records/s", "in", "out", "dropped", "dead", "lag", "p50", "p99"]
+            .map(str::to_owned);
         let mut lines = vec![Line::from(row(widths, &titles)).add_modifier(Modifier::BOLD).cyan()];
         for stream in &self.now.streams {
             lines.push(Line::from(row(widths, &self.stream(stream, widths))).bold());
@@ -98,13 +99,22 @@ impl Screen {
         }
         if !self.now.tables.is_empty() {
             lines.push(Line::default());
-            let titles = format!("{MARGIN}{:<31}{:>13}{:>10}{:>13}{:>13}", "table", "rows", "files", "size", "bytes/row");
+            let titles = format!(
+                "{MARGIN}{:<31}{:>13}{:>10}{:>13}{:>13}",
+                "table", "rows", "files", "size", "bytes/row"
+            );
             lines.push(Line::from(titles).bold().cyan());
         }
         for (table, size) in &self.now.tables {
-            let per_row = if size.rows > 0 { format!("{:.1}", size.bytes as f64 / size.rows as f64) } else { String::new() };
+            let per_row = if size.rows > 0 {
+                format!("{:.1}", size.bytes as f64 / size.rows as f64)
+            } else {
+                String::new()
+            };
             let (rows, files, bytes) = (count(size.rows), count(size.files), bytes(size.bytes));
-            lines.push(Line::from(format!("{MARGIN}{table:<31}{rows:>13}{files:>10}{bytes:>13}{per_row:>13}")));
+            lines.push(Line::from(format!(
+                "{MARGIN}{table:<31}{rows:>13}{files:>10}{bytes:>13}{per_row:>13}"
+            )));
         }
         lines
     }
@@ -131,10 +141,12 @@ impl Screen {
 
     fn step(&self, stream: &StreamStatus, step: &StepStatus, widths: &[usize; 9]) -> Line<'static> {
         let earlier = self.before.as_ref().and_then(|before| find(before, &stream.name));
-        let earlier = earlier.and_then(|stream| stream.steps.iter().find(|earlier| earlier.name == step.name));
+        let earlier =
+            earlier.and_then(|stream| stream.steps.iter().find(|earlier| earlier.name == step.name));
         let rate = self.rate(|status| {
             let stream = find(status, &stream.name);
-            let step = stream.and_then(|stream| stream.steps.iter().find(|earlier| earlier.name == step.name));
+            let step =
+                stream.and_then(|stream| stream.steps.iter().find(|earlier| earlier.name == step.name));
             step.map_or(0, |step| step.rows)
         });
         let fit = |number, column: usize| count_within(number, widths[column] - 1);
@@ -203,8 +215,8 @@ fn row(widths: &[usize; 9], cells: &[String]) -> String {
 
 /// Figures with what they are, the figures standing out.
 fn figures(figures: &[(String, &'static str)]) -> Line<'static> {
-    let spans = figures.iter().flat_map(|(figure, what)| {
-        [MARGIN.into(), figure.clone().bold(), format!(" {what}  ").dim()]
-    });
+    let spans = figures
+        .iter()
+        .flat_map(|(figure, what)| [MARGIN.into(), figure.clone().bold(), format!(" {what}  ").dim()]);
     Line::from(spans.collect::<Vec<_>>())
 }

@@ -18,7 +18,11 @@ pub fn count(number: u64) -> String {
 /// As [`count`], or with three digits and a letter if that is longer than `width`: `12.3M`.
 pub fn count_within(number: u64, width: usize) -> String {
     let exact = count(number);
-    if exact.len() <= width { exact } else { scaled(number as f64, &[(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")]) }
+    if exact.len() <= width {
+        exact
+    } else {
+        scaled(number as f64, &[(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")])
+    }
 }
 
 /// A size: `812 B`, `4.1 KB`, `38.2 MB`.

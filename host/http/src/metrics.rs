@@ -18,9 +18,8 @@ use prometheus::{TEXT_FORMAT, TextEncoder};
 use families::{Families, Labels};
 
 /// Bounds of the histograms, in milliseconds.
-const BOUNDS_MS: [u64; 15] = [
-    10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 3_600_000, 86_400_000,
-];
+const BOUNDS_MS: [u64; 15] =
+    [10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 3_600_000, 86_400_000];
 /// Reasons of dead letters that become labels, of each stream.
 const REASONS_MAX: usize = 32;
 /// Label of all further reasons.
@@ -74,10 +73,12 @@ impl Metrics {
     /// What the log counts of a stream.
     fn committed(&self, to: &mut Families, stream: &str, counters: &Counters) {
         let labels = Labels::of(&[("stream", stream)]);
-        let count = |to: &mut Families, name, labels: &Labels, value: u64| to.counter(name, labels, value as f64);
+        let count =
+            |to: &mut Families, name, labels: &Labels, value: u64| to.counter(name, labels, value as f64);
         let name = ("millstream_committed_messages_total", "Messages that the checkpoint log accounts for.");
         count(to, name, &labels, counters.r#in);
-        let name = ("millstream_committed_out_messages_total", "Messages that reached a table behind the steps.");
+        let name =
+            ("millstream_committed_out_messages_total", "Messages that reached a table behind the steps.");
         count(to, name, &labels, counters.out);
         let name = ("millstream_committed_dropped_messages_total", "Messages that steps dropped.");
         for (step, messages) in &counters.dropped {
@@ -118,7 +119,10 @@ fn process(to: &mut Families, status: &Status) {
     let gauges = [
         (("millstream_ready", "1 if the process does its work, else 0."), ready),
         (("millstream_uptime_seconds", "Time since the start of the process."), status.uptime_seconds),
-        (("millstream_checkpoint_sequence", "Last entry of the checkpoint log."), checkpoints.sequence as f64),
+        (
+            ("millstream_checkpoint_sequence", "Last entry of the checkpoint log."),
+            checkpoints.sequence as f64,
+        ),
         (("millstream_uploads_in_flight", "Files on their way to the lake."), uploads.files_in_flight as f64),
         (("millstream_uploads_in_flight_bytes", "Bytes on their way."), uploads.bytes_in_flight as f64),
     ];
@@ -128,7 +132,10 @@ fn process(to: &mut Families, status: &Status) {
         to.gauge(name, &none, age);
     }
     let counters = [
-        (("millstream_checkpoint_lost_races_total", "Times another worker was faster."), checkpoints.lost_races),
+        (
+            ("millstream_checkpoint_lost_races_total", "Times another worker was faster."),
+            checkpoints.lost_races,
+        ),
         (("millstream_uploads_total", "Files that were uploaded or failed."), uploads.files),
         (("millstream_upload_failures_total", "Files that could not be uploaded."), uploads.failed),
         (("millstream_upload_bytes_total", "Bytes that were uploaded or failed."), uploads.bytes),
@@ -144,9 +151,13 @@ fn source(to: &mut Families, source: &SourceStatus) {
     to.counter(name, &none, source.assignments as f64);
     let name = ("millstream_source_revocations_total", "Times the source took partitions back.");
     to.counter(name, &none, source.revocations as f64);
-    let name = ("millstream_source_partition_lag_messages", "Messages not read yet; absent where the end is unknown.");
+    let name = (
+        "millstream_source_partition_lag_messages",
+        "Messages not read yet; absent where the end is unknown.",
+    );
     for partition in &source.partitions {
-        let labels = Labels::of(&[("topic", &partition.topic), ("partition", &partition.partition.to_string())]);
+        let labels =
+            Labels::of(&[("topic", &partition.topic), ("partition", &partition.partition.to_string())]);
         if let Some(lag) = partition.lag {
             to.gauge(name, &labels, lag as f64);
         }
@@ -159,7 +170,10 @@ fn live(to: &mut Families, stream: &StreamStatus) {
         (("millstream_messages_total", "Messages read, committed or not."), stream.messages),
         (("millstream_message_bytes_total", "Bytes of keys and values read."), stream.bytes),
         (("millstream_batches_total", "Batches read."), stream.batches),
-        (("millstream_undecodable_messages_total", "Messages read that could not be decoded."), stream.undecodable),
+        (
+            ("millstream_undecodable_messages_total", "Messages read that could not be decoded."),
+            stream.undecodable,
+        ),
     ];
     counters.into_iter().for_each(|(name, value)| to.counter(name, &labels, value as f64));
     if let Some(lag) = stream.lag {
@@ -201,7 +215,11 @@ fn tables(to: &mut Families, status: &Status) {
         let labels = Labels::of(&[("table", table)]);
         to.gauge(("millstream_table_files", "Live files of a table."), &labels, size.files as f64);
         to.gauge(("millstream_table_rows", "Rows in a table's live files."), &labels, size.rows as f64);
-        to.gauge(("millstream_table_size_bytes", "Size of a table's live files."), &labels, size.bytes as f64);
+        to.gauge(
+            ("millstream_table_size_bytes", "Size of a table's live files."),
+            &labels,
+            size.bytes as f64,
+        );
     }
 }
 

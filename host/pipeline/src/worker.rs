@@ -210,10 +210,7 @@ impl Worker {
     }
 
     /// Runs `work` on every task; a task that fails is given up and reported.
-    fn each_task(
-        &mut self,
-        mut work: impl FnMut(&mut Task, &mut Stage, &Uploads) -> Result<(), TaskError>,
-    ) {
+    fn each_task(&mut self, mut work: impl FnMut(&mut Task, &mut Stage, &Uploads) -> Result<(), TaskError>) {
         let Self { tasks, stages, uploads, unsent, .. } = self;
         tasks.retain_mut(|task| {
             let stage = stages.get_mut(&task.plan().name).expect("a task is opened with its stage");

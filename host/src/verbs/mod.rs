@@ -3,6 +3,8 @@
 pub mod log;
 pub mod run;
 pub mod tables;
+pub mod tap;
+pub mod top;
 pub mod validate;
 
 use std::sync::Arc;

@@ -24,7 +24,8 @@ pub async fn tap(args: args::Tap) -> anyhow::Result<()> {
     while let Some(batch) = lines.next().await? {
         let mut rows = Vec::new();
         for line in batch {
-            let value: Value = serde_json::from_str(&line).context("the process sent something else than rows")?;
+            let value: Value =
+                serde_json::from_str(&line).context("the process sent something else than rows")?;
             if let Some(columns) = value["_columns"].as_array() {
                 let names = columns.iter().filter_map(Value::as_str).map(str::to_owned).collect();
                 grid = (!args.json).then(|| Grid::new(names, args.columns.is_some(), width()));

@@ -90,12 +90,14 @@ fn terminal_events() -> mpsc::Receiver<Event> {
     let (sender, events) = mpsc::channel(16);
     std::thread::spawn(move || {
         while !sender.is_closed() {
-            match event::poll(KEYS_WAIT) {
-                Ok(false) => {}
-                Ok(true) => match event::read() {
-                    Ok(event) if sender.blocking_send(event).is_ok() => {}
-                    _ => return,
-                },
+            match event::poll(KEYS_WAIT).and_then(|ready| ready.then(event::read).transpose()) {
+                Ok(None) => {}
+                Ok(Some(event)) => {
+                    if sender.blocking_send(event).is_err() {
+                        return;
+                    }
+                }
+                // The terminal has gone; who listens learns it by our end.
                 Err(_) => return,
             }
         }
