@@ -6,8 +6,10 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// Widest column, in characters.
-const COLUMN_WIDTH_MAX: usize = 32;
+/// Widest column, in characters: of the columns that were asked for, and of others. A time is never cut.
+const ASKED_WIDTH_MAX: usize = 60;
+const COLUMN_WIDTH_MAX: usize = 18;
+const TIME_WIDTH: usize = "2026-01-01T08:00:00.123456Z".len();
 /// Rows between two headers.
 const ROWS_PER_HEADER: usize = 40;
 
@@ -63,8 +65,12 @@ impl Grid {
         // A stream's own columns are what one looks for; where a row came from stands behind them.
         let own_first = self.names.iter().filter(|name| !name.starts_with('_'));
         for name in own_first.chain(self.names.iter().filter(|name| name.starts_with('_'))) {
-            let values = rows.iter().map(|row| shown(&row[name]).chars().count());
-            let width = values.chain([name.chars().count()]).max().unwrap_or(0).min(COLUMN_WIDTH_MAX);
+            let widest = if self.all { ASKED_WIDTH_MAX } else { COLUMN_WIDTH_MAX };
+            let values = rows.iter().map(|row| shown(&row[name])).map(|value| match is_time(&value) {
+                true => TIME_WIDTH,
+                false => value.chars().count().min(widest),
+            });
+            let width = values.chain([name.chars().count().min(widest)]).max().unwrap_or(0);
             if !self.all && !self.columns.is_empty() && used + width > self.room {
                 left_out.push(name.clone());
                 continue;
@@ -98,13 +104,23 @@ fn line(cells: impl Iterator<Item = String>) -> String {
     format!("{}\n", line.trim_end())
 }
 
-/// A value for people: no quotes around text, nothing for null.
+/// A value for people: no quotes around text, nothing for null, six digits behind the point.
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.replace(|c: char| c.is_control(), " "),
+        Value::Number(number) if number.is_f64() => {
+            let number = (number.as_f64().unwrap_or_default() * 1e6).round() / 1e6;
+            number.to_string()
+        }
         value => value.to_string(),
     }
+}
+
+/// True for instants as JSON has them.
+fn is_time(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    bytes.len() <= TIME_WIDTH && bytes.get(10) == Some(&b'T') && bytes.last() == Some(&b'Z')
 }
 
 #[cfg(test)]
@@ -117,7 +133,7 @@ mod tests {
     fn columns_stand_still_and_those_without_room_are_named() {
         let names = ["_offset", "make", "speed", "note"].map(str::to_owned).to_vec();
         let mut grid = Grid::new(names, false, 24);
-        let first = grid.rows(&[json!({ "_offset": 7, "make": "BMW", "speed": 12.5, "note": null })]);
+        let first = grid.rows(&[json!({ "_offset": 7, "make": "BMW", "speed": 12.5000001, "note": null })]);
         let expected = "(no room for _offset; choose with --columns, or take --json)\n\
                         make  speed  note\n────  ─────  ────\nBMW    12.5\n";
         assert_eq!(first, expected);

@@ -1,7 +1,7 @@
 //! What `millstream top` shows, drawn from one or two statuses of a process. Nothing here asks the process
 //! or the terminal for anything.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millstream_pipeline::telemetry::{Quantiles, Status, StepStatus, StreamStatus};
 use ratatui::Frame;
@@ -14,8 +14,8 @@ use crate::units::{bytes, count, count_within, millis, uptime};
 
 /// Widths of the columns of a wide and of a narrow terminal: name, records/s, in, out, dropped, dead,
 /// lag, p50, p99.
-const WIDE: [usize; 9] = [20, 11, 12, 12, 10, 10, 9, 8, 8];
-const NARROW: [usize; 9] = [14, 10, 9, 9, 8, 8, 7, 8, 7];
+const WIDE: [usize; 9] = [20, 11, 12, 11, 10, 10, 9, 8, 8];
+const NARROW: [usize; 9] = [14, 10, 9, 9, 8, 8, 7, 7, 7];
 /// What begins every line.
 const MARGIN: &str = " ";
 
@@ -27,8 +27,8 @@ pub struct Screen {
     pub now: Status,
     /// The one before it.
     pub before: Option<Status>,
-    /// Why there is no newer one.
-    pub silence: Option<String>,
+    /// Since when there is no newer one.
+    pub silent_since: Option<Instant>,
     /// Lines that were scrolled away.
     pub scroll: u16,
 }
@@ -65,25 +65,26 @@ impl Screen {
         ])];
         let lag = source.lag.map_or("?".to_owned(), count);
         lines.push(figures(&[
-            (count(self.rate(|status| status.streams.iter().map(|s| s.messages).sum())), "records/s"),
-            (lag, "lag"),
-            (count(source.assigned), "partitions"),
-            (count(source.revocations), "revocations"),
-            (bytes(uploads.bytes_in_flight), "on their way to the lake"),
+            ("records/s", count(self.rate(messages))),
+            ("lag", lag),
+            ("partitions", count(source.assigned)),
+            ("revocations", count(source.revocations)),
+            ("uploading", bytes(uploads.bytes_in_flight)),
         ]));
-        let age = checkpoints
-            .age_seconds
-            .map_or("none yet".to_owned(), |age| format!("{} ago", millis((age * 1000.0) as u64)));
+        let age = checkpoints.age_seconds.map(|age| millis((age * 1000.0) as u64));
         lines.push(figures(&[
-            (count(checkpoints.sequence), "checkpoint,"),
-            (age, ""),
-            (millis(checkpoints.duration.p50_ms), "each (p50),"),
-            (millis(checkpoints.duration.p99_ms), "(p99)"),
-            (count(checkpoints.lost_races), "lost races"),
+            ("checkpoint", count(checkpoints.sequence)),
+            ("age", age.unwrap_or("–".to_owned())),
+            ("takes p50", millis(checkpoints.duration.p50_ms)),
+            ("p99", millis(checkpoints.duration.p99_ms)),
+            ("lost races", count(checkpoints.lost_races)),
         ]));
         let warn = |text: &String| Line::from(format!("{MARGIN}{text}")).red();
         lines.extend(readiness.reasons.iter().map(warn));
-        lines.extend(self.silence.iter().map(warn));
+        lines.extend(self.silent_since.map(|since| {
+            let old = uptime(since.elapsed());
+            Line::from(format!("{MARGIN}no answer any more; these figures are {old} old")).red().bold()
+        }));
         lines.push(Line::default());
         lines
     }
@@ -100,7 +101,7 @@ impl Screen {
         if !self.now.tables.is_empty() {
             lines.push(Line::default());
             let titles = format!(
-                "{MARGIN}{:<31}{:>13}{:>10}{:>13}{:>13}",
+                "{MARGIN}{:<28}{:>13}{:>10}{:>13}{:>13}",
                 "table", "rows", "files", "size", "bytes/row"
             );
             lines.push(Line::from(titles).bold().cyan());
@@ -113,7 +114,7 @@ impl Screen {
             };
             let (rows, files, bytes) = (count(size.rows), count(size.files), bytes(size.bytes));
             lines.push(Line::from(format!(
-                "{MARGIN}{table:<31}{rows:>13}{files:>10}{bytes:>13}{per_row:>13}"
+                "{MARGIN}{table:<28}{rows:>13}{files:>10}{bytes:>13}{per_row:>13}"
             )));
         }
         lines
@@ -169,9 +170,8 @@ impl Screen {
 
     fn foot(&self, scrolls: bool) -> Line<'static> {
         let scroll = if scrolls { "  ↑↓ scroll" } else { "" };
-        let text = format!(
-            "{MARGIN}q quit{scroll}  streams count what is committed, by all runs; steps, records/s and p50/p99 this run"
-        );
+        let text =
+            format!("{MARGIN}q quit{scroll}  ·  streams count what all runs committed, steps this run");
         Line::from(text).dim()
     }
 
@@ -213,10 +213,15 @@ fn row(widths: &[usize; 9], cells: &[String]) -> String {
     line
 }
 
-/// Figures with what they are, the figures standing out.
-fn figures(figures: &[(String, &'static str)]) -> Line<'static> {
+/// Figures behind what they are, the figures standing out.
+fn figures(figures: &[(&'static str, String)]) -> Line<'static> {
     let spans = figures
         .iter()
-        .flat_map(|(figure, what)| [MARGIN.into(), figure.clone().bold(), format!(" {what}  ").dim()]);
+        .flat_map(|(what, figure)| [format!("{MARGIN}{what} ").dim(), figure.clone().bold(), "  ".into()]);
     Line::from(spans.collect::<Vec<_>>())
+}
+
+/// Messages that a process has read.
+fn messages(status: &Status) -> u64 {
+    status.streams.iter().map(|stream| stream.messages).sum()
 }

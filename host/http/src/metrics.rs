@@ -138,6 +138,7 @@ fn process(to: &mut Families, status: &Status) {
         ),
         (("millstream_uploads_total", "Files that were uploaded or failed."), uploads.files),
         (("millstream_upload_failures_total", "Files that could not be uploaded."), uploads.failed),
+        (("millstream_upload_retries_total", "Further attempts to upload a file."), uploads.retries),
         (("millstream_upload_bytes_total", "Bytes that were uploaded or failed."), uploads.bytes),
     ];
     counters.into_iter().for_each(|(name, value)| to.counter(name, &none, value as f64));

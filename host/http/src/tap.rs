@@ -71,7 +71,8 @@ impl Lines {
     fn new(view: View, tap: Tap) -> Self {
         let mut ticks = interval(REPORT_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { view, tap, begun: false, ended: false, room: ROWS_MAX, skipped: 0, ticks }
+        let ended = view.left == 0;
+        Self { view, tap, begun: false, ended, room: ROWS_MAX, skipped: 0, ticks }
     }
 
     /// The next lines; none when there will be no more.

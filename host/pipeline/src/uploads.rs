@@ -50,10 +50,10 @@ impl Uploads {
         self.runtime.spawn(async move {
             figures.begin(file.content.len());
             let result = upload(&store, &file).await;
-            figures.end(file.content.len(), result.is_ok());
+            figures.end(file.content.len(), &result);
             drop(room);
             // A receiver that is gone belongs to a task that was given up: its files are not wanted.
-            let _ = report.send(result);
+            let _ = report.send(result.map(drop));
         });
         pending
     }

@@ -15,6 +15,9 @@ use crate::{args, out};
 /// Columns of the output where there is no terminal.
 const PLAIN_COLUMNS: usize = 100;
 
+/// What is most worth seeing of a dead letter.
+const DEAD_LETTER_COLUMNS: &str = "step,reason,_partition,_offset,_value";
+
 /// Shows rows as they pass.
 pub async fn tap(args: args::Tap) -> anyhow::Result<()> {
     let client = Client::new(&args.process)?;
@@ -49,13 +52,15 @@ fn query(args: &args::Tap) -> Vec<(&'static str, String)> {
     let mut query = vec![("stream", args.stream.clone())];
     let rejected = args.rejected.then(|| "true".to_owned());
     let limit = args.limit.map(|limit| limit.to_string());
+    let usual = (args.rejected && !args.json).then(|| DEAD_LETTER_COLUMNS.to_owned());
+    let columns = args.columns.clone().or(usual);
     let optional = [
         ("before", &args.before),
         ("after", &args.after),
         ("rejected", &rejected),
         ("where", &args.condition),
         ("limit", &limit),
-        ("columns", &args.columns),
+        ("columns", &columns),
     ];
     query.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
     query

@@ -1,7 +1,7 @@
 //! `millstream top`: a live view of a running process in the terminal, or one plain frame of it.
 
 use std::io::IsTerminal as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use ratatui::Terminal;
@@ -29,7 +29,7 @@ pub async fn top(args: args::Top) -> anyhow::Result<()> {
         return out::line(serde_json::to_string(&now)?);
     }
     let base = client.base().to_owned();
-    let mut screen = Screen { base, now, before: None, silence: None, scroll: 0 };
+    let mut screen = Screen { base, now, before: None, silent_since: None, scroll: 0 };
     if args.once {
         tokio::time::sleep(INTERVAL).await;
         look(&client, &mut screen).await;
@@ -69,14 +69,15 @@ async fn show(
     }
 }
 
-/// Takes a newer status, or notes why there is none.
+/// Takes a newer status, or notes that there is none.
 async fn look(client: &Client, screen: &mut Screen) {
     match client.status().await {
         Ok(status) => {
             screen.before = Some(std::mem::replace(&mut screen.now, status));
-            screen.silence = None;
+            screen.silent_since = None;
         }
-        Err(error) => screen.silence = Some(format!("{error:#}")),
+        // The run may come back; until then the screen says how old it is.
+        Err(_) => screen.silent_since = screen.silent_since.or(Some(Instant::now())),
     }
 }
 

@@ -27,6 +27,7 @@ pub use status::{
 pub use task::TaskGauge;
 
 use crate::plan::StreamPlan;
+use crate::sink::UploadError;
 
 /// Live figures of the whole process.
 pub struct Telemetry {
@@ -129,6 +130,7 @@ pub struct UploadFigures {
     ended: AtomicU64,
     bytes_ended: AtomicU64,
     failed: AtomicU64,
+    retries: AtomicU64,
 }
 
 impl UploadFigures {
@@ -138,11 +140,16 @@ impl UploadFigures {
         self.bytes_begun.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// It has arrived, or will not.
-    pub fn end(&self, bytes: usize, arrived: bool) {
+    /// It has arrived, after so many attempts, or will not.
+    pub fn end(&self, bytes: usize, result: &Result<u32, UploadError>) {
+        let attempts = match result {
+            Ok(attempts) | Err(UploadError::Store { attempts, .. }) => *attempts,
+            Err(UploadError::Taken { .. }) => 1,
+        };
+        self.retries.fetch_add(u64::from(attempts.saturating_sub(1)), Ordering::Relaxed);
         self.ended.fetch_add(1, Ordering::Relaxed);
         self.bytes_ended.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.failed.fetch_add(u64::from(!arrived), Ordering::Relaxed);
+        self.failed.fetch_add(u64::from(result.is_err()), Ordering::Relaxed);
     }
 
     fn status(&self) -> UploadStatus {
@@ -153,6 +160,7 @@ impl UploadFigures {
             files: ended,
             bytes: bytes_ended,
             failed: self.failed.load(Ordering::Relaxed),
+            retries: self.retries.load(Ordering::Relaxed),
             files_in_flight: self.begun.load(Ordering::Relaxed).saturating_sub(ended),
             bytes_in_flight: self.bytes_begun.load(Ordering::Relaxed).saturating_sub(bytes_ended),
         }
