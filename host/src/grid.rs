@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// Widest column, in characters: of the columns that were asked for, and of others. A time is never cut.
-const ASKED_WIDTH_MAX: usize = 60;
+/// Widest column, in characters, unless there is room to spare. A time is never cut.
 const COLUMN_WIDTH_MAX: usize = 18;
 const TIME_WIDTH: usize = "2026-01-01T08:00:00.123456Z".len();
 /// Rows between two headers.
@@ -27,6 +26,8 @@ pub struct Grid {
 struct Column {
     name: String,
     width: usize,
+    /// Width at which nothing of the first rows is cut.
+    whole: usize,
     right: bool,
 }
 
@@ -65,19 +66,26 @@ impl Grid {
         // A stream's own columns are what one looks for; where a row came from stands behind them.
         let own_first = self.names.iter().filter(|name| !name.starts_with('_'));
         for name in own_first.chain(self.names.iter().filter(|name| name.starts_with('_'))) {
-            let widest = if self.all { ASKED_WIDTH_MAX } else { COLUMN_WIDTH_MAX };
-            let values = rows.iter().map(|row| shown(&row[name])).map(|value| match is_time(&value) {
-                true => TIME_WIDTH,
-                false => value.chars().count().min(widest),
-            });
-            let width = values.chain([name.chars().count().min(widest)]).max().unwrap_or(0);
+            let values = rows.iter().map(|row| shown(&row[name]));
+            let times = values.clone().any(|value| is_time(&value));
+            let widest = if times { TIME_WIDTH } else { COLUMN_WIDTH_MAX };
+            let whole = values.map(|value| value.chars().count()).chain([name.chars().count()]).max();
+            let whole = if times { TIME_WIDTH } else { whole.unwrap_or(0) };
+            let width = whole.min(widest);
             if !self.all && !self.columns.is_empty() && used + width > self.room {
                 left_out.push(name.clone());
                 continue;
             }
             used += width + 2;
             let right = rows.iter().any(|row| row[name].is_number());
-            self.columns.push(Column { name: name.clone(), width, right });
+            self.columns.push(Column { name: name.clone(), width, whole, right });
+        }
+        // What room is left goes to the values that were cut.
+        let mut left = (self.room + 2).saturating_sub(used);
+        for column in &mut self.columns {
+            let more = (column.whole - column.width).min(left);
+            column.width += more;
+            left -= more;
         }
         left_out
     }

@@ -124,9 +124,8 @@ impl Screen {
         let rate = self.rate(|status| find(status, &stream.name).map_or(0, |stream| stream.messages));
         let of = &stream.committed;
         let fit = |number, column: usize| count_within(number, widths[column] - 1);
-        let latency = |of: fn(&Quantiles) -> u64| {
-            (stream.recent_latency.count > 0).then(|| millis(of(&stream.recent_latency))).unwrap_or_default()
-        };
+        let recent = Some(&stream.recent_latency).filter(|latency| latency.count > 0);
+        let latency = |of: fn(&Quantiles) -> u64| recent.map_or(String::new(), |latency| millis(of(latency)));
         [
             stream.name.clone(),
             fit(rate, 1),
@@ -161,7 +160,8 @@ impl Screen {
         ];
         let mut spans = vec![Span::from(row(widths, &cells))];
         let cost = recent_cost(step, earlier).map_or(String::new(), |micros| format!("{micros:.2} µs/row"));
-        spans.push(format!("{cost:>13}  {}", step.digest).dim());
+        let digits = if widths == &WIDE { 12 } else { 8 };
+        spans.push(format!("{cost:>12} {:.digits$}", step.digest).dim());
         if step.circuit.is_some() {
             spans.push(Span::styled("  circuit open", Style::new().fg(Color::Red).bold()));
         }

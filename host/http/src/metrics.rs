@@ -235,3 +235,25 @@ fn histogram(to: &mut Families, name: families::Name, labels: &Labels, of: &Dist
     let buckets: Vec<_> = bounds.zip(of.cumulative(&BOUNDS_MS)).collect();
     to.histogram(name, labels, &buckets, of.count(), of.sum_seconds());
 }
+
+#[cfg(test)]
+mod tests {
+    use millstream_model::SystemClock;
+
+    use super::*;
+
+    /// A reason that sorts before the others must not push one of them out: its counter would fall.
+    #[test]
+    fn a_reason_that_is_a_label_stays_one() {
+        let metrics = Metrics::new(Arc::new(Telemetry::new("worker-0", Arc::new(SystemClock))));
+        let mut dead: BTreeMap<String, u64> =
+            (0..REASONS_MAX).map(|n| (format!("reason {n:02}"), 1)).collect();
+        let before = metrics.by_reason("vehicle", &dead);
+        assert_eq!(before, dead);
+        dead.insert("another reason".to_owned(), 5);
+        dead.insert("one more".to_owned(), 2);
+        let mut expected = before;
+        expected.insert(OTHER_REASONS.to_owned(), 7);
+        assert_eq!(metrics.by_reason("vehicle", &dead), expected);
+    }
+}

@@ -79,7 +79,8 @@ fn metrics_pass_the_linter_agree_with_the_tables_and_survive_a_restart() {
 
 #[test]
 fn health_tells_a_run_that_works_from_one_that_waits_for_its_source() {
-    let served = Served::start(&Workspace::files());
+    let workspace = Workspace::files();
+    let served = Served::start(&workspace);
     served.wait_until_committed("vehicle", 0);
     assert_eq!(served.get("/healthz").0, 200);
     let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
@@ -93,7 +94,8 @@ fn health_tells_a_run_that_works_from_one_that_waits_for_its_source() {
 
     // A broker that accepts and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let served = Served::start(&Workspace::kafka(&silent.local_addr().unwrap().to_string()));
+    let workspace = Workspace::kafka(&silent.local_addr().unwrap().to_string());
+    let served = Served::start(&workspace);
     assert_eq!(served.get("/healthz").0, 200);
     let (code, body) = served.get("/readyz");
     assert_eq!((code, body.contains("connecting to the source")), (503, true), "{body}");
@@ -190,11 +192,11 @@ fn the_summary_tells_the_way_from_produce_to_commit() {
     assert_eq!(vehicle["steps"][0]["passed"], vehicle["out"]);
     assert_eq!(summary["tables"]["raw.vehicle"]["rows"], json!(count));
 
-    // The text, of a run that adds as much again.
-    kafka.produce("vehicle_data", &seeds("misspelt", "vehicle_data"));
+    // The text, of a run that adds to it.
+    kafka.produce("vehicle_data", &(seeds("canonical", "vehicle_data") + &seeds("misspelt", "vehicle_data")));
     let text = workspace.millstream(&["run", "--until-caught-up"]).succeed();
     for words in
-        ["100 messages", "dead: missing `model`; found `mode`", "step  cleanse:", "µs/row", "raw.vehicle"]
+        ["400 messages", "dead: missing `model`; found `mode`", "step  cleanse:", "µs/row", "raw.vehicle"]
     {
         assert!(text.contains(words), "`{words}` is not in:\n{text}");
     }

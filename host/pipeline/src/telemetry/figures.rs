@@ -1,6 +1,7 @@
 //! Live figures of streams and their steps. CPU threads add to atomics once for each batch, never for each
 //! row; whoever wants to know reads them.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
@@ -200,14 +201,10 @@ impl StepFigures {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        metrics.merge(std::mem::take(reported));
-        // A plugin whose names come from its rows has new ones with each new instance.
-        while metrics.counters.len() > PLUGIN_METRICS_MAX {
-            metrics.counters.pop_last();
-        }
-        while metrics.gauges.len() > PLUGIN_METRICS_MAX {
-            metrics.gauges.pop_last();
-        }
+        let mut reported = std::mem::take(reported);
+        keep_known(&mut reported.counters, &metrics.counters);
+        keep_known(&mut reported.gauges, &metrics.gauges);
+        metrics.merge(reported);
     }
 
     /// Rows that the step took.
@@ -243,5 +240,31 @@ impl StepFigures {
     /// Counters and gauges that the plugin reported.
     pub fn metrics(&self) -> Metrics {
         self.metrics.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Leaves out what would be one name too many: a plugin whose names come from its rows has new ones with
+/// each new instance.
+fn keep_known<T>(reported: &mut BTreeMap<Arc<str>, T>, known: &BTreeMap<Arc<str>, T>) {
+    let mut room = PLUGIN_METRICS_MAX.saturating_sub(known.len());
+    reported.retain(|name, _| {
+        let fits = known.contains_key(name) || room > 0;
+        room -= usize::from(fits && !known.contains_key(name));
+        fits
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_with_too_many_metrics_keeps_those_it_had_first() {
+        let name = |number: usize| Arc::from(format!("{number:04}").as_str());
+        let known: BTreeMap<Arc<str>, u64> =
+            (1..PLUGIN_METRICS_MAX).map(|number| (name(number), 1)).collect();
+        let mut reported: BTreeMap<Arc<str>, u64> = [(name(0), 1), (name(1), 1), (name(9999), 1)].into();
+        keep_known(&mut reported, &known);
+        assert_eq!(reported.into_keys().collect::<Vec<_>>(), [name(0), name(1)]);
     }
 }

@@ -309,3 +309,37 @@ fn step_status(step: &StepFigures) -> StepStatus {
             .collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use millstream_model::{SystemClock, TopicPartition};
+
+    use super::super::TaskGauge;
+    use super::*;
+
+    #[test]
+    fn a_run_is_ready_when_it_knows_its_partitions_and_they_answer() {
+        let telemetry = Telemetry::new("worker-0", Arc::new(SystemClock));
+        let check = |reasons: &[&str], lag: Option<u64>| {
+            let status = telemetry.status();
+            assert_eq!(status.readiness.reasons, reasons);
+            assert_eq!((status.readiness.ready, status.source.lag), (reasons.is_empty(), lag));
+        };
+        check(&["connecting to the source"], None);
+        telemetry.enter(Phase::Running);
+        check(&["the source has not said which partitions are ours"], None);
+        let gauge = Arc::new(TaskGauge::new(TopicPartition::new("t", 0), 5));
+        let assigned = [(gauge.partition.clone(), gauge.clone())].into();
+        telemetry.assign(true, &assigned, []);
+        check(&[], None);
+        gauge.set(6, Some(10));
+        check(&[], Some(4));
+        gauge.stall();
+        check(&["t/0: the source does not answer"], Some(4));
+        gauge.set(10, Some(10));
+        telemetry.assign(true, &assigned, [TopicPartition::new("t", 1)]);
+        check(&["t/1 cannot be opened"], None);
+    }
+}
