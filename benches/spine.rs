@@ -10,7 +10,6 @@ use millstream_benches::clock::{peak_memory_bytes, thread_cpu_ns};
 use millstream_benches::{messages, native, way};
 use millstream_model::MessageBatch;
 use millstream_pipeline::decode::Decoder;
-use millstream_pipeline::stage::Stage;
 use serde_json::json;
 
 /// Different batches held in memory, and batches in a round: each is passed several times.
@@ -146,7 +145,7 @@ fn steps(batches: &[&MessageBatch], rows: usize) -> anyhow::Result<()> {
     let mut variants: Vec<Variant<'_>> = Vec::new();
     for count in [0, 1, 3, 10] {
         let plan = way::plan(&vec![("adjust", json!({})); count])?;
-        let mut stage = Stage::new(plan);
+        let mut stage = way::stage(&plan);
         variants.push((
             format!("{count} steps, as plugins"),
             Box::new(move || {

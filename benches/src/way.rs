@@ -13,6 +13,7 @@ use millstream_pipeline::decode::Decoder;
 use millstream_pipeline::plan::StreamPlan;
 use millstream_pipeline::sink::{FileNames, SinkSettings, TableSpec, TableWriter};
 use millstream_pipeline::stage::{Stage, project};
+use millstream_pipeline::telemetry::StreamFigures;
 
 use crate::messages;
 
@@ -53,9 +54,14 @@ pub fn writer(plan: &StreamPlan) -> TableWriter {
     TableWriter::new(table, Arc::new(SinkSettings::default()), origin, names)
 }
 
+/// The plan's steps, ready on this thread.
+pub fn stage(plan: &Arc<StreamPlan>) -> Stage {
+    Stage::new(plan.clone(), Arc::new(StreamFigures::new(plan)))
+}
+
 /// Decodes, passes the plan's plugins, writes. Returns the bytes of Parquet.
 pub fn with_plugins(plan: &Arc<StreamPlan>, batches: &[&MessageBatch]) -> anyhow::Result<usize> {
-    let mut stage = Stage::new(plan.clone());
+    let mut stage = stage(plan);
     run(plan, batches, |rows| Ok(stage.run(rows)?.tables.pop().map(|(_, rows)| rows)))
 }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,6 +38,10 @@ pub enum Verb {
         #[command(subcommand)]
         verb: Schema,
     },
+    /// Watch a running process: streams, steps, lag and rates, live in the terminal
+    Top(Top),
+    /// See rows of a running stream as they pass
+    Tap(Tap),
     /// Look at the tables of a lake
     Tables {
         #[command(subcommand)]
@@ -74,6 +79,10 @@ pub struct Run {
     /// Stop as soon as everything that is there has been committed (but not before --for)
     #[arg(long)]
     pub until_caught_up: bool,
+    /// Serve health, metrics, status and taps at this address (127.0.0.1:9464; port 0: a free one),
+    /// instead of the configuration's
+    #[arg(long, value_name = "ADDRESS", value_parser = listen_address)]
+    pub listen: Option<SocketAddr>,
     /// Show progress once a second
     #[arg(long)]
     pub progress: bool,
@@ -145,6 +154,58 @@ pub struct Check {
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub limit: u64,
     /// Print JSON, one object a stream
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A process that is running: where it says it is, or its configuration does.
+#[derive(ClapArgs)]
+pub struct RunningProcess {
+    /// Address of the process (http://127.0.0.1:9464), instead of the configuration's http.listen
+    #[arg(long)]
+    pub url: Option<String>,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+#[derive(ClapArgs)]
+pub struct Top {
+    #[command(flatten)]
+    pub process: RunningProcess,
+    /// Print one plain frame, after a second of watching
+    #[arg(long)]
+    pub once: bool,
+    /// Print the status of the process as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(ClapArgs)]
+pub struct Tap {
+    #[command(flatten)]
+    pub process: RunningProcess,
+    /// Stream to look at
+    #[arg(long)]
+    pub stream: String,
+    /// Rows as they enter this step
+    #[arg(long, value_name = "STEP", group = "place")]
+    pub before: Option<String>,
+    /// Rows as they leave this step; the last one if nothing else is said
+    #[arg(long, value_name = "STEP", group = "place")]
+    pub after: Option<String>,
+    /// Dead letters: what could not be decoded or was rejected
+    #[arg(long, group = "place")]
+    pub rejected: bool,
+    /// Only rows for which this is true, as in "speed > 30 and make = 'BMW'"
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub condition: Option<String>,
+    /// Stop after so many rows
+    #[arg(short = 'n', long, value_name = "ROWS")]
+    pub limit: Option<u64>,
+    /// Columns to show, with commas between them
+    #[arg(long, value_name = "COLUMNS")]
+    pub columns: Option<String>,
+    /// Print rows as JSON, one object a line
     #[arg(long)]
     pub json: bool,
 }
@@ -242,6 +303,10 @@ fn zone(text: &str) -> Result<String, String> {
 
 fn moment(text: &str) -> Result<i64, String> {
     millstream_pipeline::config::moment(text, SystemClock.now_us())
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    millstream_pipeline::config::listen_address(text)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -1,12 +1,12 @@
 //! The progress line of `millstream run --progress`: once a second, on standard error.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use millstream_model::entry::Counters;
 use millstream_pipeline::run::Progress;
 
-use crate::summary::count;
+use crate::units::{count, millis};
 
 /// Writes progress; on a terminal over and over into one line.
 pub struct ProgressLine {
@@ -23,16 +23,17 @@ impl ProgressLine {
 
     /// Shows where the run is.
     pub fn show(&mut self, progress: &Progress<'_>) {
-        let messages = progress.telemetry.messages.load(Ordering::Relaxed);
+        let messages = progress.telemetry.messages();
         let seconds = (progress.elapsed - self.at).as_secs_f64();
         let rate = if seconds > 0.0 { (messages - self.messages) as f64 / seconds } else { 0.0 };
         (self.messages, self.at) = (messages, progress.elapsed);
         let line = format!(
-            "{:>4}s  {:>9} records/s  lag {:>7}  {}",
+            "{:>4}s {:>9} records/s  lag {:>7}  {}{}",
             progress.elapsed.as_secs(),
             count(rate as u64),
             progress.lag.map_or("?".to_owned(), count),
-            rows(progress),
+            committed(progress.log.totals().values()),
+            latency(progress),
         );
         let end = if progress.last || !self.terminal { "\n" } else { "" };
         let begin = if self.terminal { "\r\x1b[2K" } else { "" };
@@ -41,14 +42,21 @@ impl ProgressLine {
     }
 }
 
-/// Committed rows of each table.
-fn rows(progress: &Progress<'_>) -> String {
-    let mut tables = std::collections::BTreeMap::new();
-    for counters in progress.log.totals().values() {
-        for (table, rows) in &counters.rows {
-            *tables.entry(table.as_str()).or_insert(0) += rows;
-        }
+/// What the log counts of all streams.
+fn committed<'a>(totals: impl Iterator<Item = &'a Counters>) -> String {
+    let mut sums = [0; 4];
+    for counters in totals {
+        let of_stream =
+            [counters.r#in, counters.out, counters.dropped.values().sum(), counters.dead.values().sum()];
+        sums.iter_mut().zip(of_stream).for_each(|(sum, of_stream)| *sum += of_stream);
     }
-    let tables: Vec<_> = tables.iter().map(|(table, rows)| format!("{table} {}", count(*rows))).collect();
-    if tables.is_empty() { "nothing committed yet".to_owned() } else { tables.join("  ") }
+    let [r#in, out, dropped, dead] = sums.map(count);
+    format!("in {in}  out {out}  dropped {dropped}  dead {dead}")
+}
+
+/// The slowest stream's recent p99 from produce to commit, where the source gives times.
+fn latency(progress: &Progress<'_>) -> String {
+    let streams = progress.telemetry.streams().iter().map(|stream| stream.recent_latency_quantiles());
+    let slowest = streams.filter(|quantiles| quantiles.count > 0).map(|quantiles| quantiles.p99_ms).max();
+    slowest.map_or(String::new(), |p99| format!("  p99 {}", millis(p99)))
 }

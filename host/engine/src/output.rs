@@ -58,6 +58,19 @@ pub enum Cause {
     CircuitOpen,
 }
 
+impl Cause {
+    /// All causes, in the order of their numbers (`cause as usize`).
+    pub const ALL: [Self; 7] = [
+        Self::Plugin,
+        Self::Trap,
+        Self::Deadline,
+        Self::Memory,
+        Self::OutputCap,
+        Self::BadBatch,
+        Self::CircuitOpen,
+    ];
+}
+
 impl fmt::Display for Cause {
     /// The name of the cause as a metric label.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

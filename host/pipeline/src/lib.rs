@@ -1,7 +1,8 @@
 //! The data path, in reading order: `config` says what is wanted, `source` brings messages, `decode`
 //! makes them columns, `stage` runs the steps, `sink` writes tables, `checkpoint` makes it all true
 //! with one conditional put. `start` makes a run ready and `run` wires it; the other modules know at
-//! most their neighbours. `discover` stands beside the path: it reads a sample to propose or check a schema.
+//! most their neighbours. `telemetry` and `tap` let others look on; `discover` stands beside the path: it reads
+//! a sample to propose or check a schema.
 
 pub mod checkpoint;
 pub mod config;
@@ -20,6 +21,7 @@ pub mod source;
 mod spelling;
 pub mod stage;
 pub mod start;
+pub mod tap;
 mod task;
 pub mod telemetry;
 mod uploads;

@@ -4,20 +4,26 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use arrow::error::ArrowError;
-use millstream_engine::{RejectedRow, StepInstance};
+use millstream_engine::{Metrics, RejectedRow, StepInstance};
 use millstream_model::{Digest, Offset, columns};
 
 use crate::plan::{PlannedStep, StreamPlan};
 use crate::sink::TableSpec;
+use crate::tap::Place;
+use crate::telemetry::StreamFigures;
 
 /// The steps of one stream on one thread.
 pub struct Stage {
     plan: Arc<StreamPlan>,
     instances: Vec<StepInstance>,
+    figures: Arc<StreamFigures>,
+    /// What the plugins reported and is not published yet, by step.
+    reported: Vec<Metrics>,
 }
 
 /// What the steps made of a batch.
@@ -45,10 +51,18 @@ pub struct Rejected {
 }
 
 impl Stage {
-    /// Makes the steps of `plan` ready on this thread.
-    pub fn new(plan: Arc<StreamPlan>) -> Self {
+    /// Makes the steps of `plan` ready on this thread; `figures` are of the same plan.
+    pub fn new(plan: Arc<StreamPlan>, figures: Arc<StreamFigures>) -> Self {
         let instances = plan.steps.iter().map(|step| step.step.instance()).collect();
-        Self { plan, instances }
+        let reported = vec![Metrics::default(); plan.steps.len()];
+        Self { plan, instances, figures, reported }
+    }
+
+    /// Publishes what plugins reported, as far as nobody has their figures in hand.
+    pub fn publish(&mut self) {
+        for (step, reported) in self.figures.steps.iter().zip(&mut self.reported) {
+            step.publish(reported);
+        }
     }
 
     /// Passes `rows` through all steps and to the tables. A failure of a plugin is in the result; an error
@@ -62,7 +76,9 @@ impl Stage {
             }
             // What the plugin logs is logged within this span.
             let span = tracing::error_span!("step", stream = &*self.plan.name, step = &*step.name);
+            let began = Instant::now();
             let output = span.in_scope(|| instance.process(&staged.passed));
+            self.figures.steps[index].add_batch(staged.passed.num_rows(), &output, began.elapsed());
             if let Some(reason) = &output.circuit {
                 let plugin = step.step.plugin().digest().short();
                 span.in_scope(|| {
@@ -76,7 +92,10 @@ impl Stage {
                 let rows = project(&rows, &table.schema);
                 staged.tables.push((table, rows));
             }
+            self.reported[index].merge(output.metrics);
+            self.figures.steps[index].publish(&mut self.reported[index]);
             staged.passed = output.passed;
+            self.figures.taps.offer(Place::Behind(index + 1), &staged.passed);
         }
         if let Some(routing) = self.plan.routing.as_ref().filter(|_| staged.passed.num_rows() > 0) {
             staged.tables.extend(routing.distribute(&staged.passed)?);

@@ -18,7 +18,8 @@ use crate::plan::StreamPlan;
 use crate::sink::{FileNames, FinishedFile, SinkError, SinkSettings, TableSpec, TableWriter};
 use crate::source::{FillLimits, PartitionReader, Remedy, SourceError};
 use crate::stage::{Rejected, Stage, Staged};
-use crate::telemetry::{TaskGauge, Telemetry};
+use crate::tap::Place;
+use crate::telemetry::{Arrivals, StreamFigures, TaskGauge};
 use crate::uploads::{PendingFile, Uploads};
 
 /// How often a task says that its source does not answer.
@@ -42,6 +43,8 @@ pub struct TaskStart {
     pub names: FileNames,
     /// Where it says how far it is.
     pub gauge: Arc<TaskGauge>,
+    /// Where its stream's figures are kept.
+    pub figures: Arc<StreamFigures>,
 }
 
 /// A running task.
@@ -52,6 +55,7 @@ pub struct Task {
     dead_letters: DeadLetters,
     files: Vec<PendingFile>,
     counters: Counters,
+    arrivals: Arrivals,
     range: OffsetRange,
     cursor: Option<u64>,
     warned: Option<Instant>,
@@ -74,6 +78,8 @@ pub struct TaskReport {
     pub files: Vec<PendingFile>,
     /// What became of the messages.
     pub counters: Counters,
+    /// When the messages were produced.
+    pub arrivals: Arrivals,
 }
 
 /// Why a task cannot go on.
@@ -105,6 +111,7 @@ impl Task {
             dead_letters: DeadLetters::new(DEAD_LETTER_BYTES_MAX),
             files: Vec::new(),
             counters: Counters::default(),
+            arrivals: Arrivals::default(),
             range: OffsetRange::new(offset, offset),
             cursor: start.position.cursor,
             warned: None,
@@ -134,7 +141,6 @@ impl Task {
         limits: FillLimits,
         stage: &mut Stage,
         uploads: &Uploads,
-        telemetry: &Telemetry,
     ) -> Result<usize, TaskError> {
         if let Some(error) = self.held.take() {
             return self.pause(error);
@@ -148,7 +154,7 @@ impl Task {
         }
         if !batch.is_empty() {
             self.process(&batch, stage, uploads)?;
-            telemetry.add_batch(batch.len());
+            self.arrivals.add(&batch);
         }
         self.range.end = batch.range().end;
         self.cursor = batch.cursor().or(self.cursor);
@@ -169,6 +175,7 @@ impl Task {
                 return Ok(0);
             }
         }
+        self.start.gauge.stall();
         if self.warned.is_none_or(|at| at.elapsed() > WARNING_INTERVAL) {
             self.warned = Some(Instant::now());
             tracing::warn!(partition = %self.start.partition, %error, "the source does not answer; trying on");
@@ -197,6 +204,7 @@ impl Task {
             cursor: self.cursor,
             files: std::mem::take(&mut self.files),
             counters: std::mem::take(&mut self.counters),
+            arrivals: std::mem::take(&mut self.arrivals),
         })
     }
 
@@ -208,6 +216,8 @@ impl Task {
         uploads: &Uploads,
     ) -> Result<(), TaskError> {
         let Decoded { raw, rows, failures } = self.decoder.decode(batch);
+        self.start.figures.add_batch(batch.len(), batch.bytes(), failures.len());
+        self.start.figures.taps.offer(Place::Behind(0), &rows);
         let plan = self.start.plan.clone();
         let mut fates = Fates::new(batch.len(), plan.fans_out());
         for failure in &failures {
@@ -276,6 +286,7 @@ impl Task {
 
     fn write_dead_letters(&mut self, uploads: &Uploads) -> Result<(), TaskError> {
         let Some(letters) = self.dead_letters.take_rows()? else { return Ok(()) };
+        self.start.figures.taps.offer(Place::DeadLetters, &letters);
         let table = self.start.plan.dead_letters.clone();
         self.write(&table, &letters, uploads)
     }

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::sink::{FinishedFile, UploadError, upload};
+use crate::telemetry::UploadFigures;
 
 /// Bytes of finished files that may be on their way at once, in units of [`UNIT`].
 const IN_FLIGHT_UNITS: usize = 2048;
@@ -21,6 +22,7 @@ pub struct Uploads {
     store: Arc<dyn ObjectStore>,
     runtime: Handle,
     room: Arc<Semaphore>,
+    figures: Arc<UploadFigures>,
 }
 
 /// A file on its way to the store.
@@ -32,9 +34,9 @@ pub struct PendingFile {
 }
 
 impl Uploads {
-    /// Uploads to `store` on `runtime`.
-    pub fn new(store: Arc<dyn ObjectStore>, runtime: Handle) -> Self {
-        Self { store, runtime, room: Arc::new(Semaphore::new(IN_FLIGHT_UNITS)) }
+    /// Uploads to `store` on `runtime`, counted in `figures`.
+    pub fn new(store: Arc<dyn ObjectStore>, runtime: Handle, figures: Arc<UploadFigures>) -> Self {
+        Self { store, runtime, room: Arc::new(Semaphore::new(IN_FLIGHT_UNITS)), figures }
     }
 
     /// Begins to upload `file`; blocks while too many bytes are on their way. Not to be called on an
@@ -44,12 +46,14 @@ impl Uploads {
         let room = self.runtime.block_on(self.room.clone().acquire_many_owned(units));
         let (report, done) = oneshot::channel();
         let pending = PendingFile { file: file.file.clone(), done };
-        let store = self.store.clone();
+        let (store, figures) = (self.store.clone(), self.figures.clone());
         self.runtime.spawn(async move {
+            figures.begin(file.content.len());
             let result = upload(&store, &file).await;
+            figures.end(file.content.len(), &result);
             drop(room);
             // A receiver that is gone belongs to a task that was given up: its files are not wanted.
-            let _ = report.send(result);
+            let _ = report.send(result.map(drop));
         });
         pending
     }

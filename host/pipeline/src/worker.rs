@@ -15,7 +15,7 @@ use crate::config::WorkerSettings;
 use crate::source::FillLimits;
 use crate::stage::Stage;
 use crate::task::{Task, TaskError, TaskReport, TaskStart};
-use crate::telemetry::{TaskGauge, Telemetry};
+use crate::telemetry::TaskGauge;
 use crate::uploads::Uploads;
 
 /// Commands that may wait for a thread. The coordinator sends a handful at most between two barriers,
@@ -67,7 +67,6 @@ impl WorkerThread {
         settings: &WorkerSettings,
         quota: Quota,
         uploads: Uploads,
-        telemetry: Arc<Telemetry>,
         events: mpsc::Sender<Event>,
     ) -> std::io::Result<Self> {
         let (commands, inbox) = sync_channel(COMMANDS_MAX);
@@ -81,7 +80,6 @@ impl WorkerThread {
             asked: false,
             draining: false,
             uploads,
-            telemetry,
             events,
             unsent: VecDeque::new(),
         };
@@ -117,7 +115,6 @@ struct Worker {
     asked: bool,
     draining: bool,
     uploads: Uploads,
-    telemetry: Arc<Telemetry>,
     events: mpsc::Sender<Event>,
     /// Events that found the channel full. The thread never waits for the coordinator, which may be
     /// waiting for the thread.
@@ -155,8 +152,8 @@ impl Worker {
         match command {
             Command::Open(starts) => {
                 for start in starts {
-                    let plan = start.plan.clone();
-                    self.stages.entry(plan.name.clone()).or_insert_with(|| Stage::new(plan));
+                    let (plan, figures) = (start.plan.clone(), start.figures.clone());
+                    self.stages.entry(plan.name.clone()).or_insert_with(|| Stage::new(plan, figures));
                     self.tasks.push(Task::new(start));
                 }
                 self.draining = false;
@@ -175,10 +172,11 @@ impl Worker {
 
     fn report(&mut self, reply: oneshot::Sender<Vec<TaskReport>>) {
         let mut reports = Vec::new();
-        self.each_task(|task, _, uploads, _| {
+        self.each_task(|task, _, uploads| {
             reports.push(task.report(uploads)?);
             Ok(())
         });
+        self.stages.values_mut().for_each(Stage::publish);
         self.rows = 0;
         self.asked = false;
         // Before the reports, so that who has these can know which tasks failed meanwhile.
@@ -194,8 +192,8 @@ impl Worker {
         }
         let limits = self.limits;
         let mut read = 0;
-        self.each_task(|task, stage, uploads, telemetry| {
-            read += task.step(limits, stage, uploads, telemetry)?;
+        self.each_task(|task, stage, uploads| {
+            read += task.step(limits, stage, uploads)?;
             Ok(())
         });
         self.rows += read as u64;
@@ -212,14 +210,11 @@ impl Worker {
     }
 
     /// Runs `work` on every task; a task that fails is given up and reported.
-    fn each_task(
-        &mut self,
-        mut work: impl FnMut(&mut Task, &mut Stage, &Uploads, &Telemetry) -> Result<(), TaskError>,
-    ) {
-        let Self { tasks, stages, uploads, telemetry, unsent, .. } = self;
+    fn each_task(&mut self, mut work: impl FnMut(&mut Task, &mut Stage, &Uploads) -> Result<(), TaskError>) {
+        let Self { tasks, stages, uploads, unsent, .. } = self;
         tasks.retain_mut(|task| {
             let stage = stages.get_mut(&task.plan().name).expect("a task is opened with its stage");
-            match work(task, stage, uploads, telemetry) {
+            match work(task, stage, uploads) {
                 Ok(()) => true,
                 Err(error) => {
                     unsent.push_back(Event::Failed(task.gauge().clone(), error));

@@ -5,6 +5,8 @@ pub mod log;
 pub mod run;
 pub mod schema;
 pub mod tables;
+pub mod tap;
+pub mod top;
 pub mod validate;
 
 use std::sync::Arc;

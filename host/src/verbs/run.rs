@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use millstream_engine::{Engine, EngineSettings};
+use millstream_http::Server;
 use millstream_model::SystemClock;
 use millstream_pipeline::run::{self, Progress, Until};
 use millstream_pipeline::start;
+use millstream_pipeline::telemetry::Telemetry;
 
 use crate::progress::ProgressLine;
 use crate::summary::Summary;
@@ -22,6 +24,15 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
         Engine::new(EngineSettings { cache_dir: config.cache_dir.clone(), ..EngineSettings::default() })?;
     // Checked before anything outside this process is touched.
     start::plan(&config, &engine)?;
+    let clock = Arc::new(SystemClock);
+    let telemetry = Arc::new(Telemetry::new(&config.worker.name, clock.clone()));
+    let server = match args.listen.or(config.http) {
+        Some(address) => Some(Server::start(address, telemetry.clone()).await?),
+        None => None,
+    };
+    if let Some(server) = &server {
+        tracing::info!("serving http://{}", server.address());
+    }
     let until = Until { elapsed: args.limit, caught_up: args.until_caught_up };
     let mut line = args.progress.then(ProgressLine::new);
     let mut summary = Summary::default();
@@ -31,7 +42,11 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
             line.show(&progress);
         }
     };
-    run::run(&config, &engine, Arc::new(SystemClock), until, stopped()?, observe).await?;
+    let result = run::run(&config, &engine, clock, telemetry, until, stopped()?, observe).await;
+    if let Some(server) = server {
+        server.stop().await;
+    }
+    result?;
     if args.json { out::line(summary.json()) } else { out::text(summary) }
 }
 

@@ -143,7 +143,7 @@ impl Drop for Running {
 }
 
 /// Path of a binary of the workspace, built if it is not up to date.
-fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let folder = BUILT.get_or_init(|| {
         let status = std::process::Command::new(env!("CARGO"))

@@ -1,6 +1,7 @@
 //! From the configuration as typed to one that is checked and ready. Every error names the key.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,7 @@ fn file(document: &Document, file: typed::File) -> Result<Config, ConfigError> {
         cache_dir: file.plugins.cache_dir.map(|dir| resolve(document, dir)),
         plugins_dir,
         worker: worker(document, file.worker)?,
+        http: http(document, file.http)?,
         streams,
     })
 }
@@ -53,6 +55,17 @@ fn file(document: &Document, file: typed::File) -> Result<Config, ConfigError> {
 pub fn lake_only(document: &Document) -> Result<String, ConfigError> {
     let file: typed::LakeOnly = document.deserialize()?;
     lake_url(document, file.lake.url)
+}
+
+/// The address that a run serves HTTP at, whatever else the file says.
+pub fn http_only(document: &Document) -> Result<Option<SocketAddr>, ConfigError> {
+    let file: typed::HttpOnly = document.deserialize()?;
+    http(document, file.http)
+}
+
+fn http(document: &Document, typed: typed::Http) -> Result<Option<SocketAddr>, ConfigError> {
+    let listen = typed.listen.map(|text| super::listen_address(&text));
+    listen.transpose().map_err(|message| document.error(&["http", "listen"], message))
 }
 
 /// `location.lat = "float64"` is TOML for a table `location`, which is not what its writer meant.

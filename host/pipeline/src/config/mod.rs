@@ -14,6 +14,7 @@ mod units;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,8 @@ pub struct Config {
     pub cache_dir: Option<PathBuf>,
     /// This process.
     pub worker: WorkerSettings,
+    /// Address that health, metrics and taps are served at; none: they are not.
+    pub http: Option<SocketAddr>,
     /// Streams, in the order of the file; never two of one topic.
     pub streams: Vec<StreamConfig>,
 }
@@ -152,6 +155,14 @@ pub fn moment(text: &str, now_us: i64) -> Result<i64, String> {
     Ok(now_us - i64::try_from(before.as_micros()).unwrap_or(i64::MAX))
 }
 
+/// Reads an address to listen at: `127.0.0.1:9464`, `[::1]:9464`; port 0 lets the system choose one.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    local.as_deref().unwrap_or(text).parse().map_err(|_| {
+        format!("`{text}` is not an address and a port; expected something like \"127.0.0.1:9464\"")
+    })
+}
+
 impl Config {
     /// Reads and checks the file at `path`, with `environment` laid over it. Relative paths in the
     /// file are relative to its folder.
@@ -177,5 +188,13 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<String, ConfigError> {
         check::lake_only(&document::Document::read(path, environment)?)
+    }
+
+    /// The address that the file at `path` has a run serve HTTP at, whatever else is in it.
+    pub fn http(
+        path: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Option<SocketAddr>, ConfigError> {
+        check::http_only(&document::Document::read(path, environment)?)
     }
 }

@@ -21,6 +21,8 @@ pub struct File {
     pub plugins: Plugins,
     #[serde(default)]
     pub worker: Worker,
+    #[serde(default)]
+    pub http: Http,
     pub streams: Ordered<Stream>,
 }
 
@@ -28,6 +30,19 @@ pub struct File {
 #[derive(Deserialize)]
 pub struct LakeOnly {
     pub lake: Lake,
+}
+
+/// The part of the file that a look at a running process needs.
+#[derive(Deserialize)]
+pub struct HttpOnly {
+    #[serde(default)]
+    pub http: Http,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    pub listen: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,8 @@
 //! Makes what the tasks did since the last checkpoint true: a barrier through all threads, all files
 //! durable, one entry of the log.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use millstream_log::{Rejection, Remedy};
@@ -12,6 +14,7 @@ use super::coordinator::Coordinator;
 use crate::checkpoint::AppendError;
 use crate::error::RunError;
 use crate::task::TaskReport;
+use crate::telemetry::Arrivals;
 use crate::worker::Command;
 
 impl Coordinator<'_> {
@@ -22,6 +25,7 @@ impl Coordinator<'_> {
         barrier: fn(oneshot::Sender<Vec<TaskReport>>) -> Command,
     ) -> Result<(), RunError> {
         self.last_checkpoint = Instant::now();
+        let began = self.last_checkpoint;
         let mut replies = Vec::new();
         for thread in 0..self.threads.len() {
             let (reply, reports) = oneshot::channel();
@@ -37,15 +41,19 @@ impl Coordinator<'_> {
         if reports.is_empty() {
             return Ok(());
         }
+        let arrivals = arrivals(&mut reports);
         let data = self.entry(reports).await?;
         let positions = positions(&data);
         match self.log.append(Body::Data(data)).await {
             Ok(sequence) => {
+                self.telemetry.checkpoints.accepted(began.elapsed());
+                self.telemetry.note_latencies(&arrivals);
                 self.committed(sequence, &positions);
                 Ok(())
             }
             Err(AppendError::Rejected(rejection)) if begins_again(&rejection) => {
                 tracing::warn!(%rejection, "another worker was faster; beginning again at the log");
+                self.telemetry.checkpoints.lost_race();
                 self.begin_again().await
             }
             Err(AppendError::Fenced) => {
@@ -82,6 +90,7 @@ impl Coordinator<'_> {
 
     fn committed(&self, sequence: Sequence, positions: &[(TopicPartition, Offset)]) {
         tracing::debug!(sequence, "checkpoint");
+        self.telemetry.note_log(self.log.state());
         // Kafka's committed offsets are a hint for tools that show lag; the log is what counts.
         if let Err(error) = self.source.commit(positions) {
             tracing::warn!(%error, "the source did not take the committed positions");
@@ -93,6 +102,15 @@ impl Coordinator<'_> {
 /// changed are loaded at start only, and a session that another process of this name closed is gone.
 pub(super) fn begins_again(rejection: &Rejection) -> bool {
     rejection.remedy() == Remedy::Reload && !matches!(rejection, Rejection::PluginNotDesired { .. })
+}
+
+/// When the messages of the reports were produced, by stream.
+fn arrivals(reports: &mut [TaskReport]) -> BTreeMap<Arc<str>, Arrivals> {
+    let mut arrivals: BTreeMap<_, Arrivals> = BTreeMap::new();
+    for report in reports {
+        arrivals.entry(report.stream.clone()).or_default().merge(std::mem::take(&mut report.arrivals));
+    }
+    arrivals
 }
 
 fn positions(data: &Data) -> Vec<(TopicPartition, Offset)> {

@@ -18,7 +18,7 @@ use crate::sink::FileNames;
 use crate::source::{Remedy, Source, SourceEvent};
 use crate::start::Started;
 use crate::task::TaskError;
-use crate::telemetry::{TaskGauge, Telemetry};
+use crate::telemetry::{Phase, TaskGauge, Telemetry};
 use crate::uploads::Uploads;
 use crate::worker::{Command, Event, Quota, WorkerThread};
 
@@ -34,7 +34,7 @@ pub(super) struct Coordinator<'a> {
     pub(super) names: FileNames,
     pub(super) threads: Vec<WorkerThread>,
     events: mpsc::Receiver<Event>,
-    telemetry: Arc<Telemetry>,
+    pub(super) telemetry: Arc<Telemetry>,
     /// Partitions that are read, with what their tasks say of themselves.
     pub(super) assigned: BTreeMap<TopicPartition, Arc<TaskGauge>>,
     /// Partitions that are ours and could not be opened, since when.
@@ -53,18 +53,20 @@ impl<'a> Coordinator<'a> {
         lake: &Lake,
         source: Arc<dyn Source>,
         started: Started,
+        telemetry: Arc<Telemetry>,
     ) -> Result<Self, RunError> {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
-        let telemetry = Arc::new(Telemetry::default());
-        let uploads = Uploads::new(lake.store(), tokio::runtime::Handle::current());
+        telemetry.begin(started.plans.values());
+        telemetry.note_log(started.log.state());
+        let uploads =
+            Uploads::new(lake.store(), tokio::runtime::Handle::current(), telemetry.uploads.clone());
         let threads = config.worker.threads;
         let quota = Quota {
             rows_max: config.checkpoint.rows_max.div_ceil(threads as u64),
             bytes_max: config.checkpoint.bytes_max.div_ceil(threads),
         };
         let start = |index| {
-            let (uploads, telemetry) = (uploads.clone(), telemetry.clone());
-            WorkerThread::start(index, &config.worker, quota, uploads, telemetry, sender.clone())
+            WorkerThread::start(index, &config.worker, quota, uploads.clone(), sender.clone())
                 .map_err(|error| RunError::Thread { what: error.to_string() })
         };
         let threads = (0..threads).map(start).collect::<Result<_, _>>()?;
@@ -98,6 +100,7 @@ impl<'a> Coordinator<'a> {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         tokio::pin!(stop);
+        self.telemetry.enter(Phase::Running);
         observe(self.progress(start, false));
         loop {
             tokio::select! {
@@ -114,6 +117,7 @@ impl<'a> Coordinator<'a> {
                 break;
             }
         }
+        self.telemetry.enter(Phase::Ending);
         self.checkpoint(Command::Drain).await?;
         self.unheard_failure()?;
         observe(self.progress(start, true));
@@ -171,10 +175,12 @@ impl<'a> Coordinator<'a> {
             SourceEvent::Assigned(partitions) => {
                 tracing::info!(partitions = ?names(&partitions), "partitions assigned");
                 self.assignment_known = true;
+                self.telemetry.count_assignment();
                 self.open(partitions).await
             }
             SourceEvent::Revoked { partitions, lost, done } => {
                 tracing::info!(partitions = ?names(&partitions), lost, "partitions revoked");
+                self.telemetry.count_revocation();
                 if !lost {
                     self.checkpoint(Command::Barrier).await?;
                 }

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::error::RunError;
 use crate::lake::Lake;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Phase, Telemetry};
 use crate::{source, start};
 use coordinator::Coordinator;
 
@@ -50,11 +50,12 @@ pub struct Progress<'a> {
 }
 
 /// Runs the streams of `config` until it is told to stop (`stop` resolves) or `until` is reached. What
-/// was read is committed before it returns, unless it returns an error.
+/// was read is committed before it returns, unless it returns an error. `telemetry` is told how it goes.
 pub async fn run(
     config: &Config,
     engine: &Engine,
     clock: Arc<dyn Clock>,
+    telemetry: Arc<Telemetry>,
     until: Until,
     stop: impl Future<Output = ()>,
     observe: impl FnMut(Progress<'_>),
@@ -66,10 +67,11 @@ pub async fn run(
     let source = tokio::task::spawn_blocking(move || source::connect(&settings, &topics, source_events))
         .await
         .map_err(|error| RunError::Thread { what: error.to_string() })??;
+    telemetry.enter(Phase::Opening);
     let started = start::start(config, engine, &lake, source.identity(), clock).await;
     let result = match started {
         Ok(started) => {
-            let coordinator = Coordinator::new(config, &lake, source.clone(), started)?;
+            let coordinator = Coordinator::new(config, &lake, source.clone(), started, telemetry)?;
             coordinator.run(inbox, until, stop, observe).await
         }
         Err(error) => {

@@ -27,6 +27,7 @@ impl Coordinator<'_> {
     /// not give now are tried again later.
     pub(super) async fn open(&mut self, partitions: Vec<TopicPartition>) -> Result<(), RunError> {
         self.log.refresh().await?;
+        self.telemetry.note_log(self.log.state());
         let mut starts: BTreeMap<usize, Vec<TaskStart>> = BTreeMap::new();
         let mut answers = true;
         for partition in partitions {
@@ -47,6 +48,8 @@ impl Coordinator<'_> {
             };
             self.unopened.remove(&partition);
             let gauge = Arc::new(TaskGauge::new(partition.clone(), position.offset));
+            let figures = self.telemetry.stream(&plan.name);
+            let figures = figures.expect("telemetry began with the plans of this run").clone();
             self.assigned.insert(partition.clone(), gauge.clone());
             // Co-numbered partitions of several topics meet on one thread.
             let thread = partition.partition.unsigned_abs() as usize % self.threads.len();
@@ -59,11 +62,13 @@ impl Coordinator<'_> {
                 sink,
                 names,
                 gauge,
+                figures,
             });
         }
         for (thread, starts) in starts {
             self.send(thread, Command::Open(starts))?;
         }
+        self.tell_assignment();
         Ok(())
     }
 
@@ -128,6 +133,7 @@ impl Coordinator<'_> {
         self.close(partitions);
         // Whoever lost all its partitions is in the middle of a rebalance, not at the end of its work.
         self.assignment_known &= !(self.assigned.is_empty() && self.unopened.is_empty());
+        self.tell_assignment();
     }
 
     /// Gives tasks up, with what they did since the last checkpoint.
@@ -137,6 +143,11 @@ impl Coordinator<'_> {
         for thread in &self.threads {
             thread.send(Command::Close(Some(partitions.to_vec())));
         }
+    }
+
+    /// Tells telemetry which partitions are read, and which are not though they should be.
+    fn tell_assignment(&self) {
+        self.telemetry.assign(self.assignment_known, &self.assigned, self.unopened.keys().cloned());
     }
 
     pub(super) fn send(&self, thread: usize, command: Command) -> Result<(), RunError> {

@@ -47,19 +47,19 @@ pub enum UploadError {
     },
 }
 
-/// Writes `file` to the lake whose root is `store`. Returns once it is durable. Errors that may pass
+/// Writes `file` to the lake whose root is `store`. Returns once it is durable, with the attempts it took. Errors that may pass
 /// are tried again with growing, random pauses, for about ten seconds on top of the store's own
 /// retries.
-pub async fn upload(store: &Arc<dyn ObjectStore>, file: &FinishedFile) -> Result<(), UploadError> {
+pub async fn upload(store: &Arc<dyn ObjectStore>, file: &FinishedFile) -> Result<u32, UploadError> {
     let path = Path::from(file.file.path.as_str());
     for attempt in 1.. {
-        let Err(source) = put(store, &path, &file.content).await else { return Ok(()) };
+        let Err(source) = put(store, &path, &file.content).await else { return Ok(attempt) };
         if matches!(
             source,
             object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }
         ) {
             match is_there(store, &path, &file.content).await {
-                Ok(true) => return Ok(()),
+                Ok(true) => return Ok(attempt),
                 Ok(false) => return Err(UploadError::Taken { path: path.to_string() }),
                 // Told that it exists, and it does not: the outcome is unknown, try again.
                 Err(_) => {}

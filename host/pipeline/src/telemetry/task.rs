@@ -1,23 +1,8 @@
-//! What a running pipeline says of itself. CPU threads add to atomics; whoever wants to know reads
-//! them. What is committed is not here but in the checkpoint log's state.
+//! Where one task stands: written by its thread, read by whoever wants to know.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use millstream_model::TopicPartition;
-
-/// Live figures of the whole process.
-#[derive(Debug, Default)]
-pub struct Telemetry {
-    /// Messages read, committed or not.
-    pub messages: AtomicU64,
-}
-
-impl Telemetry {
-    /// Counts a batch.
-    pub fn add_batch(&self, messages: usize) {
-        self.messages.fetch_add(messages as u64, Ordering::Relaxed);
-    }
-}
 
 /// Where one task stands.
 #[derive(Debug)]
@@ -26,6 +11,7 @@ pub struct TaskGauge {
     pub partition: TopicPartition,
     position: AtomicI64,
     end: AtomicI64,
+    stalled: AtomicBool,
 }
 
 /// End of a partition that is not known yet.
@@ -34,13 +20,34 @@ const UNKNOWN: i64 = -1;
 impl TaskGauge {
     /// A gauge at `position`, with the end unknown.
     pub fn new(partition: TopicPartition, position: i64) -> Self {
-        Self { partition, position: AtomicI64::new(position), end: AtomicI64::new(UNKNOWN) }
+        Self {
+            partition,
+            position: AtomicI64::new(position),
+            end: AtomicI64::new(UNKNOWN),
+            stalled: AtomicBool::new(false),
+        }
     }
 
     /// Notes how far the task has read, and where the partition ends, if known.
     pub fn set(&self, position: i64, end: Option<i64>) {
         self.position.store(position, Ordering::Relaxed);
         self.end.store(end.unwrap_or(UNKNOWN), Ordering::Relaxed);
+        self.stalled.store(false, Ordering::Relaxed);
+    }
+
+    /// Notes that the source did not answer; the next [`TaskGauge::set`] takes it back.
+    pub fn stall(&self) {
+        self.stalled.store(true, Ordering::Relaxed);
+    }
+
+    /// True if the source did not answer when the task last asked.
+    pub fn is_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Relaxed)
+    }
+
+    /// Position of the next message to be read.
+    pub fn position(&self) -> i64 {
+        self.position.load(Ordering::Relaxed)
     }
 
     /// Messages between the task and the end of the partition; none if the end is not known.

@@ -1,0 +1,273 @@
+//! What a running pipeline says of itself. CPU threads add to atomics once for each batch, the coordinator
+//! notes assignments and checkpoints, and whoever wants to know reads a [`Status`]. Nothing here knows how
+//! it is shown.
+
+mod arrivals;
+mod distribution;
+mod figures;
+mod status;
+mod task;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use millstream_log::LogState;
+use millstream_model::entry::{Counters, Sequence};
+use millstream_model::{Clock, TopicPartition};
+
+pub use arrivals::Arrivals;
+pub use distribution::{Distribution, Quantiles};
+pub use figures::{StepFigures, StreamFigures};
+pub use status::{
+    CheckpointStatus, PartitionStatus, Readiness, SourceStatus, Status, StepStatus, StreamStatus, TableSize,
+    UploadStatus,
+};
+pub use task::TaskGauge;
+
+use crate::plan::StreamPlan;
+use crate::sink::UploadError;
+
+/// Live figures of the whole process.
+pub struct Telemetry {
+    started: Instant,
+    worker: String,
+    clock: Arc<dyn Clock>,
+    streams: OnceLock<Vec<Arc<StreamFigures>>>,
+    /// Checkpoints of this process.
+    pub checkpoints: CheckpointFigures,
+    /// Files on their way to the lake.
+    pub uploads: Arc<UploadFigures>,
+    run: Mutex<RunFigures>,
+    committed: Mutex<Committed>,
+}
+
+impl std::fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Telemetry").field("worker", &self.worker).finish_non_exhaustive()
+    }
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// It reaches for its source.
+    #[default]
+    Connecting,
+    /// It loads plugins, probes the lake and reads the log.
+    Opening,
+    /// Messages flow.
+    Running,
+    /// It commits what was read, and ends.
+    Ending,
+}
+
+/// What the run loop knows of the source.
+#[derive(Debug, Default)]
+struct RunFigures {
+    phase: Phase,
+    assignment_known: bool,
+    assigned: BTreeMap<TopicPartition, Arc<TaskGauge>>,
+    unopened: Vec<TopicPartition>,
+    assignments: u64,
+    revocations: u64,
+}
+
+/// What the log says, as of the last checkpoint.
+#[derive(Clone, Debug, Default)]
+pub struct Committed {
+    /// Last entry of the log.
+    pub sequence: Sequence,
+    /// Sums of all entries, by stream.
+    pub totals: BTreeMap<String, Counters>,
+    /// Sizes of the tables.
+    pub tables: BTreeMap<String, TableSize>,
+}
+
+/// Checkpoints of this process.
+#[derive(Debug, Default)]
+pub struct CheckpointFigures {
+    lost_races: AtomicU64,
+    durations: Mutex<Distribution>,
+    last: Mutex<Option<Instant>>,
+}
+
+impl CheckpointFigures {
+    /// An entry was accepted; from the barrier to that it took `duration`.
+    pub fn accepted(&self, duration: Duration) {
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        lock(&self.durations).record(millis, 1);
+        *lock(&self.last) = Some(Instant::now());
+    }
+
+    /// Another worker was faster, and what was done is thrown away.
+    pub fn lost_race(&self) {
+        self.lost_races.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Times that another worker was faster.
+    pub fn lost_races(&self) -> u64 {
+        self.lost_races.load(Ordering::Relaxed)
+    }
+
+    /// Looks at how long checkpoints took.
+    pub fn with_durations<T>(&self, look: impl FnOnce(&Distribution) -> T) -> T {
+        look(&lock(&self.durations))
+    }
+
+    /// Time since the last accepted one.
+    pub fn age(&self) -> Option<Duration> {
+        lock(&self.last).map(|last| last.elapsed())
+    }
+}
+
+/// Files on their way to the lake.
+#[derive(Debug, Default)]
+pub struct UploadFigures {
+    begun: AtomicU64,
+    bytes_begun: AtomicU64,
+    ended: AtomicU64,
+    bytes_ended: AtomicU64,
+    failed: AtomicU64,
+    retries: AtomicU64,
+}
+
+impl UploadFigures {
+    /// A file of so many bytes sets off.
+    pub fn begin(&self, bytes: usize) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.bytes_begun.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// It has arrived, after so many attempts, or will not.
+    pub fn end(&self, bytes: usize, result: &Result<u32, UploadError>) {
+        let attempts = match result {
+            Ok(attempts) | Err(UploadError::Store { attempts, .. }) => *attempts,
+            Err(UploadError::Taken { .. }) => 1,
+        };
+        self.retries.fetch_add(u64::from(attempts.saturating_sub(1)), Ordering::Relaxed);
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        self.bytes_ended.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.failed.fetch_add(u64::from(result.is_err()), Ordering::Relaxed);
+    }
+
+    fn status(&self) -> UploadStatus {
+        // Ends first: an upload that ends in between is in flight rather than less than none.
+        let ended = self.ended.load(Ordering::Relaxed);
+        let bytes_ended = self.bytes_ended.load(Ordering::Relaxed);
+        UploadStatus {
+            files: ended,
+            bytes: bytes_ended,
+            failed: self.failed.load(Ordering::Relaxed),
+            retries: self.retries.load(Ordering::Relaxed),
+            files_in_flight: self.begun.load(Ordering::Relaxed).saturating_sub(ended),
+            bytes_in_flight: self.bytes_begun.load(Ordering::Relaxed).saturating_sub(bytes_ended),
+        }
+    }
+}
+
+impl Telemetry {
+    /// Figures of a process that has done nothing.
+    pub fn new(worker: &str, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            started: Instant::now(),
+            worker: worker.to_owned(),
+            clock,
+            streams: OnceLock::new(),
+            checkpoints: CheckpointFigures::default(),
+            uploads: Arc::default(),
+            run: Mutex::default(),
+            committed: Mutex::default(),
+        }
+    }
+
+    /// The run has come so far.
+    pub fn enter(&self, phase: Phase) {
+        lock(&self.run).phase = phase;
+    }
+
+    /// The streams that run; the first call counts.
+    pub fn begin<'a>(&self, plans: impl IntoIterator<Item = &'a Arc<StreamPlan>>) {
+        self.streams
+            .get_or_init(|| plans.into_iter().map(|plan| Arc::new(StreamFigures::new(plan))).collect());
+    }
+
+    /// The streams, by name; none before [`Telemetry::begin`].
+    pub fn streams(&self) -> &[Arc<StreamFigures>] {
+        self.streams.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// The stream of this name.
+    pub fn stream(&self, name: &str) -> Option<&Arc<StreamFigures>> {
+        self.streams().iter().find(|stream| &*stream.name == name)
+    }
+
+    /// Messages read, committed or not.
+    pub fn messages(&self) -> u64 {
+        self.streams().iter().map(|stream| stream.messages()).sum()
+    }
+
+    /// The source gave partitions to this process.
+    pub fn count_assignment(&self) {
+        lock(&self.run).assignments += 1;
+    }
+
+    /// The source took partitions from this process.
+    pub fn count_revocation(&self) {
+        lock(&self.run).revocations += 1;
+    }
+
+    /// Partitions that are read, and those that are ours and cannot be opened. `known` is false while
+    /// the source has not said which are ours.
+    pub fn assign(
+        &self,
+        known: bool,
+        assigned: &BTreeMap<TopicPartition, Arc<TaskGauge>>,
+        unopened: impl IntoIterator<Item = TopicPartition>,
+    ) {
+        let mut run = lock(&self.run);
+        run.assignment_known = known;
+        run.assigned.clone_from(assigned);
+        run.unopened = unopened.into_iter().collect();
+    }
+
+    /// The log says this now.
+    pub fn note_log(&self, log: &LogState) {
+        let tables = log.files().iter().map(|(table, files)| {
+            let size = TableSize {
+                files: files.len() as u64,
+                rows: files.values().map(|file| file.rows).sum(),
+                bytes: files.values().map(|file| file.bytes).sum(),
+            };
+            (table.clone(), size)
+        });
+        let tables = tables.collect();
+        let committed = Committed { sequence: log.sequence(), totals: log.totals().clone(), tables };
+        *lock(&self.committed) = committed;
+    }
+
+    /// An entry has made messages of these streams true that were produced at these times.
+    pub fn note_latencies<'a>(&self, arrivals: impl IntoIterator<Item = (&'a Arc<str>, &'a Arrivals)>) {
+        let now_us = self.clock.now_us();
+        for (stream, arrivals) in arrivals {
+            if let Some(stream) = self.stream(stream) {
+                stream.committed(arrivals, now_us);
+            }
+        }
+    }
+
+    /// What the log says, as of the last checkpoint.
+    pub fn committed(&self) -> Committed {
+        lock(&self.committed).clone()
+    }
+
+    /// Ends all taps: the run is over.
+    pub fn end_taps(&self) {
+        self.streams().iter().for_each(|stream| stream.taps.close());
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

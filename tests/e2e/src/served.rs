@@ -1,0 +1,90 @@
+//! A run that serves HTTP on a port of its own, and a client that is not ours to look at it with.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::{Output, Running, Workspace};
+
+/// Longest wait for a run to become as expected.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Time between two looks.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// `millstream run --listen 127.0.0.1:0`.
+pub struct Served {
+    running: Running,
+    /// Where it listens, as `127.0.0.1:12345`.
+    pub address: String,
+}
+
+impl Served {
+    /// Starts a run in the workspace.
+    #[track_caller]
+    pub fn start(workspace: &Workspace) -> Self {
+        let running = workspace.millstream(&["run", "--listen", "127.0.0.1:0"]).start();
+        let line = running.wait_for_line(|line| line.contains("serving http://"));
+        let (_, address) = line.split_once("serving http://").expect("the line was chosen for it");
+        Self { running, address: address.trim().to_owned() }
+    }
+
+    /// Asks for `path`; gives the code and the body of the answer.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> (u16, String) {
+        let mut answer = String::new();
+        self.request(path).read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status code");
+        (code, body.to_owned())
+    }
+
+    /// Asks for `path`; the answer is left to be read.
+    #[track_caller]
+    pub fn request(&self, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).expect("the run listens");
+        // HTTP/1.0: the answer comes as it is and ends with the connection.
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address).expect("the run listens");
+        stream
+    }
+
+    /// The run's status.
+    #[track_caller]
+    pub fn status(&self) -> Value {
+        serde_json::from_str(&self.get("/status").1).expect("the status is JSON")
+    }
+
+    /// Waits until so many messages of `stream` are committed.
+    #[track_caller]
+    pub fn wait_until_committed(&self, stream: &str, messages: usize) -> Value {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let status = self.status();
+            let streams = status["streams"].as_array().into_iter().flatten();
+            let committed =
+                streams.filter(|s| s["name"] == stream).map(|s| s["committed"]["in"].clone()).next();
+            if committed == Some(messages.into()) {
+                return status;
+            }
+            assert!(Instant::now() < end, "{messages} messages were not committed: {status:#}");
+            std::thread::sleep(GLANCE);
+        }
+    }
+
+    /// Samples of the metrics by name and labels, as Prometheus writes them.
+    #[track_caller]
+    pub fn metric(&self, sample: &str) -> Option<f64> {
+        let (_, text) = self.get("/metrics");
+        text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    /// Ends the run.
+    #[track_caller]
+    pub fn stop(self) -> Output {
+        self.running.signal("TERM");
+        let output = self.running.finish();
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+        output
+    }
+}
