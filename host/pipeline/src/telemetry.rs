@@ -10,6 +10,10 @@ use millstream_model::TopicPartition;
 pub struct Telemetry {
     /// Messages read, committed or not.
     pub messages: AtomicU64,
+    /// Dead letters that this process has published to their topic.
+    pub dead_letters_published: AtomicU64,
+    /// Attempts to publish dead letters that failed.
+    pub dead_letter_failures: AtomicU64,
 }
 
 impl Telemetry {

@@ -8,7 +8,7 @@ mod s3;
 mod workspace;
 
 pub use command::{Command, Output, Running};
-pub use kafka::Kafka;
+pub use kafka::{Kafka, Record};
 pub use readers::{duckdb, duckdb_over_s3, pyarrow};
 pub use s3::S3;
 pub use workspace::{Workspace, repository, seeds};

@@ -20,6 +20,8 @@ pub struct File {
     #[serde(default)]
     pub plugins: Plugins,
     #[serde(default)]
+    pub dead_letters: DeadLetters,
+    #[serde(default)]
     pub worker: Worker,
     pub streams: Ordered<Stream>,
 }
@@ -97,6 +99,12 @@ pub struct Checkpoint {
 pub struct Plugins {
     pub dir: Option<PathBuf>,
     pub cache_dir: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetters {
+    pub topic: Option<String>,
 }
 
 #[derive(Default, Deserialize)]

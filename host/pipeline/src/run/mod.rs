@@ -66,10 +66,10 @@ pub async fn run(
     let source = tokio::task::spawn_blocking(move || source::connect(&settings, &topics, source_events))
         .await
         .map_err(|error| RunError::Thread { what: error.to_string() })??;
-    let started = start::start(config, engine, &lake, source.identity(), clock).await;
+    let started = start::start(config, engine, &lake, source.identity(), clock.clone()).await;
     let result = match started {
         Ok(started) => {
-            let coordinator = Coordinator::new(config, &lake, source.clone(), started)?;
+            let coordinator = Coordinator::new(config, &lake, source.clone(), started, clock)?;
             coordinator.run(inbox, until, stop, observe).await
         }
         Err(error) => {

@@ -15,6 +15,7 @@ mod kafka_group;
 mod kafka_log;
 mod kafka_outage;
 mod kafka_partitions;
+mod kafka_producer;
 mod kafka_properties;
 mod kafka_reader;
 mod kafka_topics;
@@ -30,6 +31,7 @@ use tokio::sync::mpsc;
 
 pub use error::{Remedy, SourceError};
 pub use event::{Acknowledgement, SourceEvent};
+pub(crate) use kafka_producer::producer;
 
 /// Something that holds topics of partitions of messages.
 pub trait Source: Send + Sync {
