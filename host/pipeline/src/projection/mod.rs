@@ -176,9 +176,9 @@ impl Publisher {
             // After a failure, news does not shorten the wait, but the run's end does.
             let news =
                 orders.wait_for(|new| new.finish != order.finish || (outcome.is_ok() && *new != order));
-            match tokio::time::timeout(wait, news).await {
-                Ok(Err(_)) => return,
-                Ok(Ok(_)) | Err(_) => {}
+            // Nobody gives orders any more.
+            if let Ok(Err(_)) = tokio::time::timeout(wait, news).await {
+                return;
             }
         }
     }
