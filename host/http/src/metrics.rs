@@ -145,6 +145,14 @@ fn process(to: &mut Families, status: &Status) {
         (("millstream_upload_failures_total", "Files that could not be uploaded."), uploads.failed),
         (("millstream_upload_retries_total", "Further attempts to upload a file."), uploads.retries),
         (("millstream_upload_bytes_total", "Bytes that were uploaded or failed."), uploads.bytes),
+        (
+            ("millstream_dead_letters_published_total", "Dead letters published to their topic."),
+            status.dead_letters.published,
+        ),
+        (
+            ("millstream_dead_letter_publish_failures_total", "Failed attempts to publish dead letters."),
+            status.dead_letters.failures,
+        ),
     ];
     counters.into_iter().for_each(|(name, value)| to.counter(name, &none, value as f64));
 }

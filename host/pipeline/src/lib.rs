@@ -14,6 +14,7 @@ mod fate;
 pub mod lake;
 pub mod plan;
 pub mod predicate;
+mod projection;
 pub mod route;
 pub mod run;
 pub mod sink;

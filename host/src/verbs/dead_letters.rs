@@ -181,7 +181,7 @@ fn describe(letter: &Letter<'_>) -> String {
     if let Some(event_time) = letter.event_time_us {
         line("event time", &time(event_time));
     }
-    line("key", &letter.key.map_or_else(|| "none".to_owned(), |key| readable(key)));
+    line("key", &letter.key.map_or_else(|| "none".to_owned(), readable));
     for (key, value) in &letter.headers {
         let value = value.as_ref().map_or_else(|| "null".to_owned(), |value| readable(value));
         line("header", &format!("{} = {value}", printable(key)));

@@ -1,5 +1,6 @@
 //! Apache Kafka for one test: started by the project's own script, gone when the test is.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,6 +10,15 @@ pub struct Kafka {
     folder: PathBuf,
     /// Address, as `127.0.0.1:12345`.
     pub brokers: String,
+}
+
+/// A record as it was consumed.
+#[derive(Debug)]
+pub struct Record {
+    /// Headers by key.
+    pub headers: BTreeMap<String, String>,
+    /// The value.
+    pub value: String,
 }
 
 impl Kafka {
@@ -39,6 +49,29 @@ impl Kafka {
         input.write_all(text.as_bytes()).expect("the producer reads its input");
         drop(input);
         assert!(producer.wait().expect("the producer is ours").success(), "the console producer failed");
+    }
+
+    /// The records of a topic from its beginning, as Kafka's own console consumer shows them, until no more come.
+    pub fn consume(&self, topic: &str) -> Vec<Record> {
+        const HEADER: &str = "~|~";
+        const VALUE: &str = "~#~";
+        let properties = [
+            "print.headers=true".to_owned(),
+            format!("headers.separator={HEADER}"),
+            format!("key.separator={VALUE}"),
+        ];
+        let folder = self.folder.to_string_lossy();
+        let mut args = vec!["console-consumer", &folder, topic, "--from-beginning", "--timeout-ms", "8000"];
+        args.extend(properties.iter().flat_map(|property| ["--property", property]));
+        let output = script(&args).output().expect("scripts/kafka is a bash script");
+        let text = String::from_utf8(output.stdout).expect("the messages are text");
+        let record = |line: &str| {
+            let (headers, value) = line.split_once(VALUE)?;
+            let headers = headers.split(HEADER).filter_map(|header| header.split_once(':'));
+            let headers = headers.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+            Some(Record { headers, value: value.to_owned() })
+        };
+        text.lines().map(|line| record(line).unwrap_or_else(|| panic!("not a record: {line}"))).collect()
     }
 
     /// Deletes the records of a partition below `offset`, as retention does.

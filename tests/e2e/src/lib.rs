@@ -10,7 +10,7 @@ mod terminal;
 mod workspace;
 
 pub use command::{Command, Output, Running};
-pub use kafka::Kafka;
+pub use kafka::{Kafka, Record};
 pub use readers::{duckdb, duckdb_over_s3, pyarrow};
 pub use s3::S3;
 pub use served::Served;

@@ -189,6 +189,12 @@ impl CheckpointLog {
         Ok(entries)
     }
 
+    /// The entry of this number, if it is still there. Says nothing of whether readers pass over it.
+    pub async fn entry(&self, sequence: Sequence) -> Result<Option<Entry>, LogError> {
+        let Some(bytes) = self.store.entry(sequence).await? else { return Ok(None) };
+        decode_entry(&bytes).map(Some).map_err(|source| LogError::Entry { sequence, source })
+    }
+
     async fn append_as(&mut self, session: &SessionId, body: Body) -> Result<Sequence, AppendError> {
         let outcome = match self.settle_append(&body).await? {
             Some(outcome) => outcome,

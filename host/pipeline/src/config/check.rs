@@ -11,6 +11,7 @@ use millstream_engine::Limits;
 use millstream_model::columns;
 use millstream_model::schema::{ColumnSpec, ColumnType, EventTime, Mismatch, StreamSchema, UnknownFields};
 
+use super::dead_letters::dead_letters;
 use super::document::Document;
 use super::error::ConfigError;
 use super::{CheckpointPolicy, Config, StepConfig, StreamConfig, WorkerSettings, path, routes, typed};
@@ -38,9 +39,11 @@ pub fn check_without_steps(document: &Document) -> Result<Config, ConfigError> {
 fn file(document: &Document, file: typed::File) -> Result<Config, ConfigError> {
     let plugins_dir = resolve(document, file.plugins.dir.unwrap_or_else(|| PathBuf::from("plugins")));
     let streams = streams(document, file.streams, &plugins_dir)?;
+    let source = source(document, file.source)?;
     Ok(Config {
         lake_url: lake_url(document, file.lake.url.clone())?,
-        source: source(document, file.source)?,
+        dead_letter_topic: dead_letters(document, file.dead_letters, &source, &streams)?,
+        source,
         sink: Arc::new(sink(document, &file.lake)?),
         checkpoint: checkpoint(document, &file.checkpoint)?,
         cache_dir: file.plugins.cache_dir.map(|dir| resolve(document, dir)),
@@ -231,9 +234,7 @@ fn streams(
             return Err(document.error(&["streams", &name], message));
         }
         if !is_topic(&stream.topic) {
-            let message =
-                "not a topic's name: 1 to 249 letters, digits, `.`, `_` and `-`, and not `.` or `..`";
-            return Err(document.error(&["streams", &name, "topic"], message));
+            return Err(document.error(&["streams", &name, "topic"], TOPIC_RULE));
         }
         if let Some(other) = topics.insert(stream.topic.clone(), name.clone()) {
             let message = format!("topic `{}` is that of stream `{other}` already", stream.topic);
@@ -251,8 +252,12 @@ pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
+/// What [`is_topic`] asks for.
+pub(super) const TOPIC_RULE: &str =
+    "not a topic's name: 1 to 249 letters, digits, `.`, `_` and `-`, and not `.` or `..`";
+
 /// Kafka's own rule.
-fn is_topic(name: &str) -> bool {
+pub(super) fn is_topic(name: &str) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     (1..=249).contains(&name.len()) && name.chars().all(legal) && name != "." && name != ".."
 }

@@ -3,6 +3,7 @@
 //! nothing behind this module sees a key, a default or a unit.
 
 mod check;
+mod dead_letters;
 mod document;
 mod error;
 mod path;
@@ -27,7 +28,7 @@ pub use error::ConfigError;
 
 use crate::decode::iso8601;
 use crate::sink::SinkSettings;
-use crate::source::SourceSettings;
+use crate::source::{KafkaSettings, SourceSettings};
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub struct Config {
     pub plugins_dir: PathBuf,
     /// Folder for compiled plugins; none: they are compiled at each start.
     pub cache_dir: Option<PathBuf>,
+    /// Where dead letters are published besides their table, if they are.
+    pub dead_letter_topic: Option<DeadLetterTopic>,
     /// This process.
     pub worker: WorkerSettings,
     /// Address that health, metrics and taps are served at; none: they are not.
@@ -61,6 +64,15 @@ pub struct CheckpointPolicy {
     pub rows_max: u64,
     /// Bytes of table files since the last one.
     pub bytes_max: usize,
+}
+
+/// A topic that dead letters are published to.
+#[derive(Clone, Debug)]
+pub struct DeadLetterTopic {
+    /// Name of the topic; none of the streams'.
+    pub topic: String,
+    /// The cluster it is on: that of the source.
+    pub kafka: KafkaSettings,
 }
 
 /// Settings of one worker process.

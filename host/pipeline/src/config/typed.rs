@@ -20,6 +20,8 @@ pub struct File {
     #[serde(default)]
     pub plugins: Plugins,
     #[serde(default)]
+    pub dead_letters: DeadLetters,
+    #[serde(default)]
     pub worker: Worker,
     #[serde(default)]
     pub http: Http,
@@ -112,6 +114,12 @@ pub struct Checkpoint {
 pub struct Plugins {
     pub dir: Option<PathBuf>,
     pub cache_dir: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetters {
+    pub topic: Option<String>,
 }
 
 #[derive(Default, Deserialize)]

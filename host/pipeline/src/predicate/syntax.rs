@@ -35,7 +35,7 @@ pub(super) fn parse(text: &str) -> Result<Expr, PredicateError> {
         problem: plain(&error.message),
     })?;
     let words = tokens.iter().filter(|token| is_word(token)).count();
-    if words == 0 && tokens.iter().all(|token| is_space(token)) {
+    if words == 0 && tokens.iter().all(is_space) {
         return Err(PredicateError::Syntax {
             position: Position { line: 1, character: 0 },
             problem: "it is empty; write `true` to match all rows".to_owned(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millstream_model::TopicPartition;
+use millstream_model::{Clock, TopicPartition};
 use tokio::sync::mpsc;
 
 use super::{EVENTS_MAX, Progress, Until};
@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::error::RunError;
 use crate::lake::Lake;
 use crate::plan::StreamPlan;
+use crate::projection::Projector;
 use crate::sink::FileNames;
 use crate::source::{Remedy, Source, SourceEvent};
 use crate::start::Started;
@@ -44,6 +45,8 @@ pub(super) struct Coordinator<'a> {
     /// False until the source has said which partitions are ours, and in the middle of a rebalance.
     pub(super) assignment_known: bool,
     pub(super) last_checkpoint: Instant,
+    /// Publishes dead letters, if they are to be.
+    projector: Option<Projector>,
 }
 
 impl<'a> Coordinator<'a> {
@@ -54,6 +57,7 @@ impl<'a> Coordinator<'a> {
         source: Arc<dyn Source>,
         started: Started,
         telemetry: Arc<Telemetry>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, RunError> {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         telemetry.begin(started.plans.values());
@@ -70,6 +74,8 @@ impl<'a> Coordinator<'a> {
                 .map_err(|error| RunError::Thread { what: error.to_string() })
         };
         let threads = (0..threads).map(start).collect::<Result<_, _>>()?;
+        let projector = config.dead_letter_topic.as_ref();
+        let projector = projector.map(|topic| Projector::start(topic, lake, clock, telemetry.clone()));
         Ok(Self {
             config,
             source,
@@ -84,6 +90,7 @@ impl<'a> Coordinator<'a> {
             open_again: Instant::now(),
             assignment_known: false,
             last_checkpoint: Instant::now(),
+            projector: projector.transpose()?,
         })
     }
 
@@ -120,11 +127,24 @@ impl<'a> Coordinator<'a> {
         self.telemetry.enter(Phase::Ending);
         self.checkpoint(Command::Drain).await?;
         self.unheard_failure()?;
+        self.tell_projector();
+        if let Some(projector) = self.projector.take() {
+            projector.finish().await;
+        }
         observe(self.progress(start, true));
         Ok(())
     }
 
+    /// Dead letters are published by the worker that has the first partition of the first stream. For a
+    /// moment two may think that they have it, and then both publish.
+    fn tell_projector(&self) {
+        let (Some(projector), Some(stream)) = (&self.projector, self.config.streams.first()) else { return };
+        let first = TopicPartition::new(stream.topic.as_str(), 0);
+        projector.tell(self.assigned.contains_key(&first), self.log.state().sequence());
+    }
+
     async fn on_tick(&mut self) -> Result<(), RunError> {
+        self.tell_projector();
         if self.last_checkpoint.elapsed() >= self.config.checkpoint.interval {
             self.checkpoint(Command::Barrier).await?;
         }

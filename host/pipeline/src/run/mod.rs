@@ -68,10 +68,10 @@ pub async fn run(
         .await
         .map_err(|error| RunError::Thread { what: error.to_string() })??;
     telemetry.enter(Phase::Opening);
-    let started = start::start(config, engine, &lake, source.identity(), clock).await;
+    let started = start::start(config, engine, &lake, source.identity(), clock.clone()).await;
     let result = match started {
         Ok(started) => {
-            let coordinator = Coordinator::new(config, &lake, source.clone(), started, telemetry)?;
+            let coordinator = Coordinator::new(config, &lake, source.clone(), started, telemetry, clock)?;
             coordinator.run(inbox, until, stop, observe).await
         }
         Err(error) => {

@@ -43,6 +43,33 @@ const KEPT: [(&str, &str); 11] = [
 const MEMBERSHIP: [&str; 4] =
     ["group.instance.id", "group.protocol", "group.remote.assignor", "partition.assignment.strategy"];
 
+/// What a producer has unless the user says otherwise: memory is bounded, equal keys go where Java's clients
+/// send them, and a record that is not taken is soon an error.
+const PRODUCER_DEFAULTS: [(&str, &str); 8] = [
+    ("client.id", "millstream"),
+    ("partitioner", "murmur2_random"),
+    ("linger.ms", "5"),
+    ("queue.buffering.max.kbytes", "65536"),
+    // How large a record may be is for the topic to say.
+    ("message.max.bytes", "1000000000"),
+    ("message.timeout.ms", "10000"),
+    ("topic.metadata.propagation.max.ms", "5000"),
+    ("reconnect.backoff.max.ms", "2000"),
+];
+
+/// Configuration of a client that produces.
+pub(super) fn producer(settings: &KafkaSettings) -> Result<ClientConfig, SourceError> {
+    let mut config = user(settings)?;
+    for key in MEMBERSHIP {
+        config.remove(key);
+    }
+    for (key, value) in PRODUCER_DEFAULTS {
+        set_default(&mut config, key, value);
+    }
+    config.set("bootstrap.servers", &settings.brokers).set("acks", "all");
+    Ok(config)
+}
+
 /// Configuration of the client that fetches messages.
 pub(super) fn fetcher(settings: &KafkaSettings) -> Result<ClientConfig, SourceError> {
     let mut config = base(settings)?;
@@ -65,7 +92,8 @@ pub(super) fn member(settings: &KafkaSettings) -> Result<ClientConfig, SourceErr
     Ok(config)
 }
 
-fn base(settings: &KafkaSettings) -> Result<ClientConfig, SourceError> {
+/// What the user set, if it may be set.
+fn user(settings: &KafkaSettings) -> Result<ClientConfig, SourceError> {
     let mut config = ClientConfig::new();
     // The default would be that of the `log` crate, which nobody here sets up.
     config.set_log_level(RDKafkaLogLevel::Info);
@@ -76,6 +104,11 @@ fn base(settings: &KafkaSettings) -> Result<ClientConfig, SourceError> {
         }
         config.set(key, value);
     }
+    Ok(config)
+}
+
+fn base(settings: &KafkaSettings) -> Result<ClientConfig, SourceError> {
+    let mut config = user(settings)?;
     for (key, value) in DEFAULTS {
         set_default(&mut config, key, value);
     }

@@ -16,6 +16,7 @@ mod kafka_group;
 mod kafka_log;
 mod kafka_outage;
 mod kafka_partitions;
+mod kafka_producer;
 mod kafka_properties;
 mod kafka_reader;
 mod kafka_sample;
@@ -33,6 +34,7 @@ use tokio::sync::mpsc;
 
 pub use error::{Remedy, SourceError};
 pub use event::{Acknowledgement, SourceEvent};
+pub(crate) use kafka_producer::producer;
 pub use sample::{SampleSize, sample};
 
 /// Something that holds topics of partitions of messages.

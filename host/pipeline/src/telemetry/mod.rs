@@ -21,8 +21,8 @@ pub use arrivals::Arrivals;
 pub use distribution::{Distribution, Quantiles};
 pub use figures::{StepFigures, StreamFigures};
 pub use status::{
-    CheckpointStatus, PartitionStatus, Readiness, SourceStatus, Status, StepStatus, StreamStatus, TableSize,
-    UploadStatus,
+    CheckpointStatus, DeadLetterStatus, PartitionStatus, Readiness, SourceStatus, Status, StepStatus,
+    StreamStatus, TableSize, UploadStatus,
 };
 pub use task::TaskGauge;
 
@@ -39,6 +39,10 @@ pub struct Telemetry {
     pub checkpoints: CheckpointFigures,
     /// Files on their way to the lake.
     pub uploads: Arc<UploadFigures>,
+    /// Dead letters that this process has published to their topic.
+    pub dead_letters_published: AtomicU64,
+    /// Attempts to publish dead letters that failed.
+    pub dead_letter_failures: AtomicU64,
     run: Mutex<RunFigures>,
     committed: Mutex<Committed>,
 }
@@ -177,6 +181,8 @@ impl Telemetry {
             streams: OnceLock::new(),
             checkpoints: CheckpointFigures::default(),
             uploads: Arc::default(),
+            dead_letters_published: AtomicU64::new(0),
+            dead_letter_failures: AtomicU64::new(0),
             run: Mutex::default(),
             committed: Mutex::default(),
         }

@@ -3,6 +3,7 @@
 //! fields may come at any time.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use millstream_model::entry::{Counters, Sequence};
@@ -34,6 +35,9 @@ pub struct Status {
     pub checkpoints: CheckpointStatus,
     /// Uploads.
     pub uploads: UploadStatus,
+    /// Dead letters on their way to their topic.
+    #[serde(default)]
+    pub dead_letters: DeadLetterStatus,
     /// Streams, by name.
     pub streams: Vec<StreamStatus>,
     /// Sizes of the lake's tables, all runs together.
@@ -105,6 +109,15 @@ pub struct UploadStatus {
     pub files_in_flight: u64,
     /// Their bytes.
     pub bytes_in_flight: u64,
+}
+
+/// Dead letters on their way to their topic, if they have one.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct DeadLetterStatus {
+    /// Letters that this process has published.
+    pub published: u64,
+    /// Attempts to publish that failed.
+    pub failures: u64,
 }
 
 /// A stream.
@@ -211,6 +224,10 @@ impl Telemetry {
                 duration: self.checkpoints.with_durations(|durations| durations.quantiles()),
             },
             uploads: self.uploads.status(),
+            dead_letters: DeadLetterStatus {
+                published: self.dead_letters_published.load(Ordering::Relaxed),
+                failures: self.dead_letter_failures.load(Ordering::Relaxed),
+            },
             streams: self.streams().iter().map(of_stream).collect(),
             tables: committed.tables,
         }

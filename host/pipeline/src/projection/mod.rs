@@ -1,0 +1,246 @@
+//! The dead-letter topic: a projection of the dead-letter table. A [`Projector`] hears how far the log is,
+//! reads the files that its entries name, produces their letters to Kafka, and keeps in the lake how far it
+//! came. It runs beside the data path, which never waits for it: what a crash or a broken topic leaves,
+//! the next attempt publishes, so a letter may be there twice and is never missing.
+
+mod progress;
+mod record;
+mod topic;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use millstream_model::Clock;
+use millstream_model::entry::{Body, Entry, Sequence};
+use object_store::ObjectStore;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::checkpoint::{CheckpointLog, LogError};
+use crate::config::DeadLetterTopic;
+use crate::dead_letter::{self, Letters};
+use crate::lake::Lake;
+use crate::sink::read::{self, ReadError};
+use crate::source::SourceError;
+use crate::start;
+use crate::telemetry::Telemetry;
+use progress::Progress;
+use topic::Topic;
+
+/// Time between two looks at the log for entries of other workers.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// Longest wait after a failure; it begins at a second and doubles.
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(30);
+/// How long a run that ends waits for the projection.
+const FINISH_PATIENCE: Duration = Duration::from_secs(15);
+/// Entries without letters after which the progress is kept all the same.
+const ENTRIES_PER_PROGRESS: u64 = 100;
+
+/// What a projector is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Order {
+    /// True if this worker is the one that publishes.
+    active: bool,
+    /// Last entry that is known to stand.
+    head: Sequence,
+    /// True if the run ends: stop at `head`.
+    finish: bool,
+}
+
+/// Publishes dead letters in the background; gone when dropped.
+pub struct Projector {
+    orders: watch::Sender<Order>,
+    task: JoinHandle<()>,
+}
+
+/// What keeps letters from being published.
+#[derive(Debug, thiserror::Error)]
+enum ProjectionError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A file of the table cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A file does not hold dead letters.
+    #[error("`{path}`: {source}")]
+    Rows {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        source: arrow::error::ArrowError,
+    },
+    /// An entry was deleted before its letters were published.
+    #[error("entry {sequence} of the checkpoint log is gone, and its dead letters were not published")]
+    Missing {
+        /// The entry.
+        sequence: Sequence,
+    },
+    /// The progress cannot be read or kept.
+    #[error("the progress at `{path}`: {source}")]
+    Progress {
+        /// Where it lies.
+        path: String,
+        /// What the store says.
+        source: object_store::Error,
+    },
+    /// The topic does not take a record.
+    #[error("topic `{topic}` does not take dead letters: {reason}")]
+    Topic {
+        /// The topic.
+        topic: String,
+        /// What Kafka says.
+        reason: String,
+    },
+}
+
+impl Projector {
+    /// Starts a projector for `settings`. Nothing is published until [`Projector::tell`] says that it is for
+    /// this worker to do.
+    pub fn start(
+        settings: &DeadLetterTopic,
+        lake: &Lake,
+        clock: Arc<dyn Clock>,
+        telemetry: Arc<Telemetry>,
+    ) -> Result<Self, SourceError> {
+        let (orders, inbox) = watch::channel(Order { active: false, head: 0, finish: false });
+        let publisher = Publisher {
+            topic: Topic::new(settings)?,
+            progress: Progress::new(lake.store(), &settings.topic),
+            store: lake.store(),
+            lake: lake.clone(),
+            clock,
+            log: None,
+            telemetry,
+        };
+        Ok(Self { orders, task: tokio::spawn(publisher.run(inbox)) })
+    }
+
+    /// Says that the log stands at `head`, and whether this worker is the one that publishes.
+    pub fn tell(&self, active: bool, head: Sequence) {
+        self.orders.send_if_modified(|order| {
+            let changed = (order.active, order.head) != (active, head);
+            (order.active, order.head) = (active, head);
+            changed
+        });
+    }
+
+    /// Publishes what the log holds up to now and ends; gives up after a while, with a warning.
+    pub async fn finish(mut self) {
+        self.orders.send_modify(|order| order.finish = true);
+        if tokio::time::timeout(FINISH_PATIENCE, &mut self.task).await.is_err() {
+            tracing::warn!("not all dead letters are in their topic yet; the next run goes on with them");
+        }
+    }
+}
+
+impl Drop for Projector {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Publisher {
+    topic: Topic,
+    progress: Progress,
+    store: Arc<dyn ObjectStore>,
+    lake: Lake,
+    clock: Arc<dyn Clock>,
+    /// A hold on the log of our own, for reading: the run's is busy with the data path.
+    log: Option<CheckpointLog>,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Publisher {
+    async fn run(mut self, mut orders: watch::Receiver<Order>) {
+        let mut failures = 0;
+        loop {
+            let order = *orders.borrow();
+            let outcome = if order.active { self.catch_up().await } else { Ok(()) };
+            let wait = match &outcome {
+                Ok(()) if order.finish => return,
+                Ok(()) => {
+                    failures = 0;
+                    LOOK_INTERVAL
+                }
+                Err(error) => {
+                    failures += 1;
+                    self.telemetry.dead_letter_failures.fetch_add(1, Ordering::Relaxed);
+                    let delay = delay(failures);
+                    tracing::warn!(%error, failures, ?delay, "dead letters are not published; trying again");
+                    delay
+                }
+            };
+            // After a failure, news does not shorten the wait, but the run's end does.
+            let news =
+                orders.wait_for(|new| new.finish != order.finish || (outcome.is_ok() && *new != order));
+            // Nobody gives orders any more.
+            if let Ok(Err(_)) = tokio::time::timeout(wait, news).await {
+                return;
+            }
+        }
+    }
+
+    /// Publishes the letters of all entries that stand and have not been published.
+    async fn catch_up(&mut self) -> Result<(), ProjectionError> {
+        let mut log = match self.log.take() {
+            Some(mut log) => {
+                log.refresh().await?;
+                log
+            }
+            None => {
+                CheckpointLog::open(self.store.clone(), start::LOG_FOLDER.into(), self.clock.clone()).await?
+            }
+        };
+        let outcome = self.publish(&mut log).await;
+        self.log = Some(log);
+        outcome
+    }
+
+    async fn publish(&self, log: &mut CheckpointLog) -> Result<(), ProjectionError> {
+        let mut kept = self.progress.read().await?;
+        for sequence in kept + 1..=log.state().sequence() {
+            let entry = log.entry(sequence).await?.ok_or(ProjectionError::Missing { sequence })?;
+            let letters = self.publish_entry(log, &entry).await?;
+            if letters > 0 || sequence - kept >= ENTRIES_PER_PROGRESS {
+                self.progress.keep(sequence).await?;
+                kept = sequence;
+            }
+            if letters > 0 {
+                self.telemetry.dead_letters_published.fetch_add(letters, Ordering::Relaxed);
+                tracing::debug!(sequence, letters, "dead letters published");
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes the letters of one entry; returns how many there are.
+    async fn publish_entry(&self, log: &CheckpointLog, entry: &Entry) -> Result<u64, ProjectionError> {
+        let Body::Data(data) = &entry.body else { return Ok(0) };
+        let mut ordinal = 0;
+        for file in data.files.iter().filter(|file| file.table == dead_letter::TABLE) {
+            // What an entry names that broke a rule is not part of the table.
+            if !log.state().is_live(&file.path) {
+                continue;
+            }
+            for rows in read::batches(&self.store, file).await? {
+                let rows = rows?;
+                let in_file =
+                    |source| ProjectionError::Rows { path: self.lake.display_path(&file.path), source };
+                let letters: Vec<_> = Letters::new(&rows).map_err(in_file)?.iter().collect();
+                let sent = letters.iter().zip(ordinal..).map(|(letter, ordinal)| {
+                    self.topic.send(letter, record::Place { sequence: entry.sequence, ordinal })
+                });
+                try_join_all(sent).await?;
+                ordinal += letters.len() as u64;
+            }
+        }
+        Ok(ordinal)
+    }
+}
+
+fn delay(failures: u32) -> Duration {
+    Duration::from_secs(1 << failures.saturating_sub(1).min(5)).min(RETRY_DELAY_MAX)
+}

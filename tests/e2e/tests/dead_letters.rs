@@ -1,0 +1,169 @@
+//! Dead letters in hand: counted, shown, and published to a topic of Apache Kafka.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use millstream_tests::{Kafka, Record, Workspace, duckdb, seeds};
+use serde_json::{Value, json};
+
+/// Messages that cannot be processed, of three kinds, and a good one.
+fn messages() -> String {
+    let good = seeds("canonical", "vehicle_data").lines().next().unwrap().to_owned();
+    let other_year = good.replacen("\"year\": 2024", "\"year\": \"new\"", 1);
+    let misspelt = seeds("misspelt", "vehicle_data").lines().take(3).collect::<Vec<_>>().join("\n");
+    format!("{good}\n{{\n{other_year}\n{misspelt}\n")
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn letters_are_counted_and_shown() {
+    let workspace = Workspace::files();
+    let mut bytes = messages().into_bytes();
+    bytes.extend_from_slice(b"{\"id\": \"\xff\"}\n");
+    workspace.write("messages/vehicle_data/0.jsonl", bytes);
+    workspace.catch_up();
+    let run = |args: &[&str]| workspace.millstream(&[&["dead-letters"], args].concat()).succeed();
+
+    let groups = lines(&run(&["list", "--json"]));
+    let letters: u64 = groups.iter().map(|group| group["letters"].as_u64().unwrap()).sum();
+    let reasons = duckdb(
+        &workspace.files_of("dead_letters"),
+        "select stream, step, reason, count(*) from t group by all order by all",
+    );
+    let mut listed: Vec<_> = groups
+        .iter()
+        .map(|group| json!([group["stream"], group["step"], group["reason"], group["letters"]]))
+        .collect();
+    listed.sort_by_key(Value::to_string);
+    assert_eq!(json!(listed), reasons);
+    assert_eq!(letters, 6);
+    assert_eq!(groups[0]["letters"], json!(3), "the most frequent reason comes first");
+    assert_eq!(groups[0]["reason"], json!("missing `model`; found `mode`"));
+    assert_eq!(groups[0]["example"]["offset"], json!(3));
+
+    let text = run(&["list", "--reason", "mode"]);
+    assert!(text.contains("vehicle_data/0 offset 3: {\"id\""), "{text}");
+    assert!(!text.contains("year"), "{text}");
+
+    let shown = lines(&run(&["show", "--json"]));
+    let broken = shown.iter().find(|letter| letter["offset"] == json!(1)).unwrap();
+    assert_eq!((&broken["value"], &broken["value_encoding"]), (&json!("{"), &json!("utf8")));
+    let binary = shown.iter().find(|letter| letter["offset"] == json!(6)).unwrap();
+    assert_eq!(
+        (&binary["value"], &binary["value_encoding"]),
+        (&json!("7b226964223a2022ff227d"), &json!("hex"))
+    );
+
+    let text = run(&["show", "--reason", "mode", "-n", "1"]);
+    assert_eq!(text.matches("stream ").count(), 1, "{text}");
+    assert!(text.contains("\"mode\": "), "JSON is laid out: {text}");
+
+    assert_eq!(run(&["list", "--stream", "gps"]), "no dead letters match\n");
+    assert_eq!(run(&["show", "--since", "2100-01-01"]), "no dead letters match\n");
+    let output = workspace.millstream(&["dead-letters", "list", "--since", "noon"]).run();
+    assert_eq!(output.code, Some(2), "{}", output.stderr);
+    assert!(output.stderr.contains("neither a time"), "{}", output.stderr);
+}
+
+#[test]
+fn a_lake_without_dead_letters_says_so() {
+    let workspace = Workspace::files();
+    workspace.write(
+        "messages/vehicle_data/0.jsonl",
+        seeds("canonical", "vehicle_data").lines().next().unwrap().to_owned() + "\n",
+    );
+    workspace.catch_up();
+    assert_eq!(workspace.millstream(&["dead-letters", "list"]).succeed(), "no dead letters\n");
+    assert_eq!(workspace.millstream(&["dead-letters", "show", "--json"]).succeed(), "");
+}
+
+#[test]
+fn the_topic_is_checked_with_the_configuration() {
+    let workspace = Workspace::files();
+    workspace.configure("[worker]", "[dead_letters]\ntopic = \"letters\"\n[worker]");
+    let output = workspace.millstream(&["validate"]).run();
+    assert_eq!(output.code, Some(2), "{}", output.stderr);
+    assert!(output.stderr.contains("`dead_letters.topic`: only with [source.kafka]"), "{}", output.stderr);
+    let workspace = Workspace::kafka("127.0.0.1:9");
+    workspace.configure("[worker]", "[dead_letters]\ntopic = \"vehicle_data\"\n[worker]");
+    let output = workspace.millstream(&["validate"]).run();
+    assert_eq!(output.code, Some(2), "{}", output.stderr);
+    assert!(output.stderr.contains("that of stream `vehicle`"), "{}", output.stderr);
+}
+
+/// Partition and offset of each letter in the table.
+fn in_table(workspace: &Workspace) -> BTreeSet<(String, String)> {
+    let rows = duckdb(&workspace.files_of("dead_letters"), "select _partition, _offset from t");
+    rows.as_array().unwrap().iter().map(|row| (row[0].to_string(), row[1].to_string())).collect()
+}
+
+fn in_topic(records: &[Record]) -> BTreeSet<(String, String)> {
+    let header = |record: &Record, name: &str| record.headers[&format!("__connect.errors.{name}")].clone();
+    records.iter().map(|record| (header(record, "partition"), header(record, "offset"))).collect()
+}
+
+/// The topic is missing when the letters are committed, and the process is killed before it is there; then
+/// it is killed again and again while it publishes.
+#[test]
+fn every_letter_reaches_the_topic_whatever_happens_in_between() {
+    let folder = tempfile::tempdir().unwrap();
+    let kafka = Kafka::start(folder.path());
+    kafka.topic("vehicle_data", 2);
+    let workspace = Workspace::kafka(&kafka.brokers);
+    workspace.configure(
+        "brokers =",
+        "properties = { \"session.timeout.ms\" = 6000, \"heartbeat.interval.ms\" = 500, \
+         \"topic.metadata.propagation.max.ms\" = 500 }\nbrokers =",
+    );
+    workspace.configure("[worker]", "[dead_letters]\ntopic = \"letters\"\n[worker]");
+    kafka.produce("vehicle_data", &messages());
+    let running = workspace.millstream(&["run"]).start();
+    running.wait_for_line(|line| line.contains("dead letters are not published"));
+    running.signal("KILL");
+    running.finish();
+    let committed = in_table(&workspace);
+    assert_eq!(committed.len(), 5, "a broken topic does not stop the commits");
+
+    kafka.topic("letters", 1);
+    for round in 0..3 {
+        kafka.produce("vehicle_data", &seeds("misspelt", "vehicle_data"));
+        let running =
+            workspace.millstream(&["run"]).env("MILLSTREAM_LOG", "info,millstream_pipeline=debug").start();
+        let published = |line: &str| line.contains("dead letters published");
+        let committed = |line: &str| line.contains("checkpoint sequence");
+        running.wait_for_line(|line| if round == 1 { committed(line) } else { published(line) });
+        running.signal("KILL");
+        running.finish();
+    }
+    workspace.catch_up();
+    let records = kafka.consume("letters");
+    assert_eq!(in_topic(&records), in_table(&workspace));
+    assert_eq!(in_table(&workspace).len(), 305);
+
+    // A record is what came, and says why it is here.
+    let shown = workspace.millstream(&["dead-letters", "show", "-n", "1000", "--json"]).succeed();
+    let letters: BTreeMap<_, _> = lines(&shown)
+        .into_iter()
+        .map(|letter| ((letter["partition"].to_string(), letter["offset"].to_string()), letter))
+        .collect();
+    for record in &records {
+        let place = in_topic(std::slice::from_ref(record)).pop_first().unwrap();
+        let letter = &letters[&place];
+        assert_eq!(json!(record.value), letter["value"]);
+        assert_eq!(json!(record.headers["__connect.errors.exception.message"]), letter["reason"]);
+        assert_eq!(record.headers["__connect.errors.topic"], "vehicle_data");
+        assert_eq!(record.headers["__connect.errors.stage"], "VALUE_CONVERTER");
+        assert_eq!(record.headers["millstream.step"], "decode");
+    }
+    let places: BTreeSet<_> = records
+        .iter()
+        .map(|record| (&record.headers["millstream.sequence"], &record.headers["millstream.ordinal"]))
+        .collect();
+    assert_eq!(places.len(), 305, "sequence and ordinal tell letters from their duplicates");
+
+    // Nothing is published again once the progress is kept.
+    workspace.catch_up();
+    assert_eq!(kafka.consume("letters").len(), records.len());
+}
