@@ -1,14 +1,15 @@
-# make demo   runs the worked example for 30 s and shows what it made   (make demo FOR=10m)
+# make demo   runs the city for a minute and shows what it made   (make demo FOR=10m)
 # make test   runs the whole test suite
 # Both do their own set-up and can be run again.
 
-FOR ?= 30s
+FOR ?= 1m
 
-.PHONY: help demo test bench lint plugins setup
+.PHONY: help demo test bench hour lint plugins setup
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
 	@echo 'make bench  measures decode, plugins and Parquet on one core'
+	@echo 'make hour   one hour of city time at 5,000 messages a second and stream, through Kafka; see tests/bench/hour'
 	@echo 'make lint   formatting, lints and the Compose file'
 	@echo 'make plugins  compiles the plugins into plugins/'
 
@@ -28,6 +29,10 @@ test: setup
 
 bench: setup
 	cargo bench --locked --workspace --bench spine
+
+hour: plugins
+	cargo build --release --locked --workspace --bins
+	PROFILE=release tests/bench/hour
 
 lint: setup
 	cargo fmt --all --check

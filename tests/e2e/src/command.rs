@@ -33,7 +33,16 @@ const PATIENCE: Duration = Duration::from_secs(120);
 impl Command {
     /// `millstream ARGS…`, with an environment that holds no setting of ours and no credentials.
     pub fn millstream<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
-        let mut command = std::process::Command::new(binary("millstream"));
+        Self::new("millstream", args)
+    }
+
+    /// `millstream-simulator ARGS…`, in the same environment.
+    pub fn simulator<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
+        Self::new("millstream-simulator", args)
+    }
+
+    fn new<S: AsRef<std::ffi::OsStr>>(name: &str, args: impl IntoIterator<Item = S>) -> Self {
+        let mut command = std::process::Command::new(binary(name));
         let ours = |name: &str| name.starts_with("MILLSTREAM_") || name.starts_with("AWS_");
         for (variable, _) in std::env::vars().filter(|(name, _)| ours(name)) {
             command.env_remove(variable);
