@@ -56,6 +56,26 @@ fn folder(file: &FinishedFile) -> &str {
     file.file.path.rsplit('/').nth(1).unwrap()
 }
 
+/// Files of a few rows used to count for megabytes each, so that a run over many partitions took a
+/// checkpoint several times a second.
+#[test]
+fn a_small_file_counts_as_small() {
+    let fields = (0..20).map(|number| Field::new(format!("c{number}"), DataType::Int64, false));
+    let fields =
+        [Field::new(EVENT_TIME, columns::instant(), true), Field::new(OFFSET, DataType::Int64, false)]
+            .into_iter()
+            .chain(fields);
+    let spec = spec(fields.collect());
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100));
+    let times = Arc::new(TimestampMicrosecondArray::from(vec![0; 100]).with_timezone("UTC"));
+    let values = std::iter::once(times as ArrayRef).chain(std::iter::repeat_n(numbers, 21));
+    let batch = RecordBatch::try_new(spec.schema.clone(), values.collect()).unwrap();
+    let mut writer = writer(&spec, SinkSettings::default());
+    writer.write(&batch).unwrap();
+    let buffered = writer.buffered_bytes();
+    assert!((22 * 100 * 8..1 << 20).contains(&buffered), "{buffered}");
+}
+
 #[test]
 fn files_rows_under_their_utc_day_in_order() {
     let check = |times: &[Option<i64>], expect: &[(&str, &[i64])]| {
