@@ -1,9 +1,11 @@
 //! The librdkafka properties of the source: defaults that bound memory, what the user set, and what
 //! nobody may change because correctness rests on it.
 //!
-//! Memory: each partition prefetches up to `queued.max.messages.kbytes` (8 MiB here, librdkafka's
-//! default is 64 MiB) plus one answer of `max.partition.fetch.bytes` (1 MiB), and each broker
-//! connection holds one answer of at most `fetch.max.bytes` (16 MiB).
+//! Memory: each partition prefetches up to `queued.max.messages.kbytes` (2 MiB here, librdkafka's default is
+//! 64 MiB) plus one answer of `max.partition.fetch.bytes` (128 KiB, compressed as the producer compressed it),
+//! and each broker connection holds one answer of at most `fetch.max.bytes` (16 MiB). Small queues need a short
+//! `fetch.wait.max.ms`: while the broker waits for news of partitions that are read to their end, it fetches
+//! nothing of those that are not.
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
@@ -11,10 +13,12 @@ use rdkafka::config::RDKafkaLogLevel;
 use super::{KafkaSettings, SourceError};
 
 /// What a user may change.
-const DEFAULTS: [(&str, &str); 8] = [
+const DEFAULTS: [(&str, &str); 10] = [
     ("client.id", "millstream"),
     ("isolation.level", "read_committed"),
-    ("queued.max.messages.kbytes", "8192"),
+    ("queued.max.messages.kbytes", "2048"),
+    ("max.partition.fetch.bytes", "131072"),
+    ("fetch.wait.max.ms", "50"),
     ("fetch.max.bytes", "16777216"),
     // After a full queue, fetch on soon: the default of 1 s would starve a fast reader.
     ("fetch.queue.backoff.ms", "20"),
