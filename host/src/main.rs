@@ -19,12 +19,25 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// Batches and prefetched messages are allocated on one thread and freed on another, which leaves the
+/// system's allocator with ever more memory that it holds and nobody uses.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Threads for what blocks, which is mostly files of a local lake.
+const BLOCKING_THREADS_MAX: usize = 16;
+
 fn main() -> ExitCode {
     let args = args::Args::parse();
     if let Err(error) = logging::start(args.log_format) {
         return exit::report(&error.into());
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             return exit::report(&anyhow::Error::new(error).context("cannot start the I/O threads"));

@@ -54,8 +54,11 @@ impl Screen {
 
     fn head(&self) -> Vec<Line<'static>> {
         let Status { readiness, source, checkpoints, uploads, .. } = &self.now;
-        let state =
-            if readiness.ready { " ready ".black().on_green() } else { " not ready ".white().on_red() };
+        let state = match (self.silent_since, readiness.ready) {
+            (Some(_), _) => " gone ".white().on_red(),
+            (None, true) => " ready ".black().on_green(),
+            (None, false) => " not ready ".white().on_red(),
+        };
         let mut lines = vec![Line::from(vec![
             format!("{MARGIN}millstream {}", self.now.millstream).bold(),
             format!("  {}  ", self.now.worker).into(),
@@ -71,12 +74,16 @@ impl Screen {
             ("revocations", count(source.revocations)),
             ("uploading", bytes(uploads.bytes_in_flight)),
         ]));
+        let took = |of: fn(&Quantiles) -> u64| match checkpoints.duration {
+            none if none.count == 0 => "–".to_owned(),
+            some => millis(of(&some)),
+        };
         let age = checkpoints.age_seconds.map(|age| millis((age * 1000.0) as u64));
         lines.push(figures(&[
             ("checkpoint", count(checkpoints.sequence)),
             ("age", age.unwrap_or("–".to_owned())),
-            ("takes p50", millis(checkpoints.duration.p50_ms)),
-            ("p99", millis(checkpoints.duration.p99_ms)),
+            ("takes p50", took(|of| of.p50_ms)),
+            ("p99", took(|of| of.p99_ms)),
             ("lost races", count(checkpoints.lost_races)),
         ]));
         let warn = |text: &String| Line::from(format!("{MARGIN}{text}")).red();
@@ -161,7 +168,7 @@ impl Screen {
         let mut spans = vec![Span::from(row(widths, &cells))];
         let cost = recent_cost(step, earlier).map_or(String::new(), |micros| format!("{micros:.2} µs/row"));
         let digits = if widths == &WIDE { 12 } else { 8 };
-        spans.push(format!("{cost:>12} {:.digits$}", step.digest).dim());
+        spans.push(format!(" {cost:>12} {:.digits$}", step.digest).dim());
         if step.circuit.is_some() {
             spans.push(Span::styled("  circuit open", Style::new().fg(Color::Red).bold()));
         }

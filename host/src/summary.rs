@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use millstream_model::entry::Counters;
 use millstream_pipeline::run::Progress;
-use millstream_pipeline::telemetry::{Status, StreamStatus, TableSize};
+use millstream_pipeline::telemetry::{Status, StreamStatus, Work};
 use serde_json::json;
 
 pub use crate::units::count;
@@ -16,34 +16,25 @@ pub use crate::units::count;
 /// Undeclared fields that the text names by stream.
 const FIELDS_SHOWN: usize = 8;
 
-/// What a run committed.
+/// What a run committed, other workers' part left out.
 #[derive(Default)]
 pub struct Summary {
-    before: Option<Before>,
-    now: BTreeMap<String, Counters>,
+    work: Work,
     status: Option<Status>,
     elapsed: Duration,
     lag: Option<u64>,
     checkpoint: u64,
 }
 
-/// What was there when the run began.
-struct Before {
-    totals: BTreeMap<String, Counters>,
-    tables: BTreeMap<String, TableSize>,
-}
-
 impl Summary {
-    /// Takes in where the run is; the first call says what was there before.
+    /// Takes in where the run is; what it is at the last call counts.
     pub fn observe(&mut self, progress: &Progress<'_>) {
-        self.elapsed = progress.elapsed;
-        if self.before.is_some() && !progress.last {
+        if !progress.last {
             return;
         }
-        let status = progress.telemetry.status();
-        self.now = progress.log.totals().clone();
-        self.before.get_or_insert_with(|| Before { totals: self.now.clone(), tables: status.tables.clone() });
-        self.status = Some(status);
+        self.elapsed = progress.elapsed;
+        self.work = progress.telemetry.work();
+        self.status = Some(progress.telemetry.status());
         self.lag = progress.lag;
         self.checkpoint = progress.log.sequence();
     }
@@ -58,7 +49,7 @@ impl Summary {
             "checkpoints": self.status.as_ref().map(|status| status.checkpoints),
             "streams": self.streams().into_iter().map(|(stream, c)| (stream, self.stream_json(stream, &c)))
                 .collect::<BTreeMap<_, _>>(),
-            "tables": self.tables(),
+            "tables": self.work.tables,
         })
     }
 
@@ -90,43 +81,11 @@ impl Summary {
         messages as f64 / self.elapsed.as_secs_f64().max(f64::EPSILON)
     }
 
-    /// Counters of this run alone.
+    /// What became of the messages of each stream, of those without any too.
     fn streams(&self) -> BTreeMap<&str, Counters> {
-        let nothing = Counters::default();
-        let before = self.before.as_ref();
-        let before = |stream: &str| before.and_then(|b| b.totals.get(stream)).unwrap_or(&nothing);
-        self.now.iter().map(|(stream, now)| (stream.as_str(), difference(now, before(stream)))).collect()
-    }
-
-    /// What this run added to each table.
-    fn tables(&self) -> BTreeMap<&str, TableSize> {
-        let before = |table: &str| self.before.as_ref().and_then(|b| b.tables.get(table)).copied();
-        let tables = self.status.iter().flat_map(|status| &status.tables);
-        let added = tables.map(|(table, now)| {
-            let before = before(table).unwrap_or_default();
-            let added = TableSize {
-                files: now.files.saturating_sub(before.files),
-                rows: now.rows.saturating_sub(before.rows),
-                bytes: now.bytes.saturating_sub(before.bytes),
-            };
-            (table.as_str(), added)
-        });
-        added.filter(|(_, size)| size.files > 0).collect()
-    }
-}
-
-fn difference(now: &Counters, before: &Counters) -> Counters {
-    let each = |now: &BTreeMap<String, u64>, before: &BTreeMap<String, u64>| {
-        let new = |(key, count): (&String, &u64)| (key.clone(), count - before.get(key).unwrap_or(&0));
-        now.iter().map(new).filter(|(_, count)| *count > 0).collect()
-    };
-    Counters {
-        r#in: now.r#in - before.r#in,
-        out: now.out - before.out,
-        dropped: each(&now.dropped, &before.dropped),
-        dead: each(&now.dead, &before.dead),
-        rows: each(&now.rows, &before.rows),
-        drift: each(&now.drift, &before.drift),
+        let streams = self.status.iter().flat_map(|status| &status.streams);
+        let counted = |stream: &str| self.work.counters.get(stream).cloned().unwrap_or_default();
+        streams.map(|stream| (stream.name.as_str(), counted(&stream.name))).collect()
     }
 }
 

@@ -64,7 +64,7 @@ impl Summary {
     }
 
     fn write_tables(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let tables = self.tables();
+        let tables = &self.work.tables;
         if tables.is_empty() {
             return Ok(());
         }

@@ -19,7 +19,7 @@ use crate::feed::Message;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// A message that no broker has acknowledged by then has failed.
-const DELIVER_WITHIN: Duration = Duration::from_secs(30);
+const DELIVER_WITHIN: Duration = Duration::from_secs(120);
 
 /// A connected producer and its topics.
 pub struct KafkaTarget {

@@ -44,7 +44,7 @@ fn a_person_watches_a_run() {
     terminal.wait_for(|screen| screen.contains("raw.vehicle"));
 
     served.stop();
-    terminal.wait_for(|screen| screen.contains("no answer any more"));
+    terminal.wait_for(|screen| screen.contains("no answer any more") && screen.contains(" gone "));
     terminal.press("q");
     terminal.wait_for_end();
 }
@@ -58,6 +58,9 @@ fn one_frame_goes_to_a_pipe() {
     let frame = Command::millstream(["top", "--once", "--url", &served.address]).succeed();
     assert_eq!(cells(&frame, "vehicle").get(2..4), Some(&["300", "300"].map(str::to_owned)[..]), "{frame}");
     assert!(!frame.contains('\x1b'), "{frame}");
+    // The cost of a row used to run into the count of dead letters before it.
+    let cost = cells(&frame, "cleanse").into_iter().find(|cell| cell.contains("µs/row")).unwrap_or_default();
+    assert!(frame.lines().any(|line| line.contains(" 0 ") && line.contains("µs/row")), "{cost}: {frame}");
     let status = Command::millstream(["top", "--json", "--url", &served.address]).succeed();
     let status: Value = serde_json::from_str(&status).unwrap();
     assert_eq!(status["streams"][0]["committed"]["in"], json!(300));

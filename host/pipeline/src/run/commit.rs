@@ -14,7 +14,7 @@ use super::coordinator::Coordinator;
 use crate::checkpoint::AppendError;
 use crate::error::RunError;
 use crate::task::TaskReport;
-use crate::telemetry::Arrivals;
+use crate::telemetry::{Arrivals, Work};
 use crate::worker::Command;
 
 impl Coordinator<'_> {
@@ -43,11 +43,12 @@ impl Coordinator<'_> {
         }
         let arrivals = arrivals(&mut reports);
         let data = self.entry(reports).await?;
-        let positions = positions(&data);
+        let (positions, work) = (positions(&data), Work::of(&data));
         match self.log.append(Body::Data(data)).await {
             Ok(sequence) => {
                 self.telemetry.checkpoints.accepted(began.elapsed());
                 self.telemetry.note_latencies(&arrivals);
+                self.telemetry.note_work(&work);
                 self.committed(sequence, &positions);
                 Ok(())
             }

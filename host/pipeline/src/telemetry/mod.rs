@@ -7,6 +7,7 @@ mod distribution;
 mod figures;
 mod status;
 mod task;
+mod work;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +26,7 @@ pub use status::{
     StreamStatus, TableSize, UploadStatus,
 };
 pub use task::TaskGauge;
+pub use work::Work;
 
 use crate::plan::StreamPlan;
 use crate::sink::UploadError;
@@ -45,6 +47,7 @@ pub struct Telemetry {
     pub dead_letter_failures: AtomicU64,
     run: Mutex<RunFigures>,
     committed: Mutex<Committed>,
+    work: Mutex<Work>,
 }
 
 impl std::fmt::Debug for Telemetry {
@@ -185,6 +188,7 @@ impl Telemetry {
             dead_letter_failures: AtomicU64::new(0),
             run: Mutex::default(),
             committed: Mutex::default(),
+            work: Mutex::default(),
         }
     }
 
@@ -261,6 +265,16 @@ impl Telemetry {
                 stream.committed(arrivals, now_us);
             }
         }
+    }
+
+    /// An entry of this process was accepted.
+    pub fn note_work(&self, work: &Work) {
+        lock(&self.work).add(work);
+    }
+
+    /// What the entries of this process did, without those of other workers.
+    pub fn work(&self) -> Work {
+        lock(&self.work).clone()
     }
 
     /// What the log says, as of the last checkpoint.

@@ -189,6 +189,15 @@ pub struct TableSize {
     pub bytes: u64,
 }
 
+impl TableSize {
+    /// Adds another part of the table.
+    pub fn add(&mut self, part: Self) {
+        self.files += part.files;
+        self.rows += part.rows;
+        self.bytes += part.bytes;
+    }
+}
+
 impl StepStatus {
     /// Rows it rejected, for whatever cause.
     pub fn rejected_rows(&self) -> u64 {

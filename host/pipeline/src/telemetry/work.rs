@@ -1,0 +1,41 @@
+//! What entries of the log did: sums that tell one process's part from what all workers did together.
+
+use std::collections::BTreeMap;
+
+use millstream_model::entry::{Counters, Data};
+
+use super::TableSize;
+
+/// Sums over entries.
+#[derive(Clone, Debug, Default)]
+pub struct Work {
+    /// What became of messages, by stream.
+    pub counters: BTreeMap<String, Counters>,
+    /// Files added, by table.
+    pub tables: BTreeMap<String, TableSize>,
+}
+
+impl Work {
+    /// What one entry did.
+    pub fn of(data: &Data) -> Self {
+        let mut tables: BTreeMap<String, TableSize> = BTreeMap::new();
+        for file in &data.files {
+            tables.entry(file.table.clone()).or_default().add(TableSize {
+                files: 1,
+                rows: file.rows,
+                bytes: file.bytes,
+            });
+        }
+        Self { counters: data.counters.clone(), tables }
+    }
+
+    /// Adds what another entry did.
+    pub fn add(&mut self, more: &Self) {
+        for (stream, counters) in &more.counters {
+            self.counters.entry(stream.clone()).or_default().add(counters);
+        }
+        for (table, size) in &more.tables {
+            self.tables.entry(table.clone()).or_default().add(*size);
+        }
+    }
+}
