@@ -43,6 +43,10 @@ pub struct Remarks {
     /// How many messages were never sent because of that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub withheld: Option<u64>,
+    /// How many messages should have been late, repeated or overtaken and were not, because too many others were
+    /// held back already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forgone: Option<u64>,
 }
 
 /// One message. Its buffers are kept from one message to the next, so that sending allocates nothing.

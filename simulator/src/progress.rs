@@ -90,6 +90,9 @@ impl Summary {
         if let (Some(silences), Some(withheld)) = (self.remarks.silences, self.remarks.withheld) {
             write!(out, ", {silences} silences kept {withheld} messages back")?;
         }
+        if let Some(forgone @ 1..) = self.remarks.forgone {
+            write!(out, ", {forgone} faults forgone because too many messages were held back")?;
+        }
         writeln!(out)?;
         self.topics.iter().try_for_each(|topic| topic.print(&mut out, self.seconds))
     }

@@ -52,6 +52,7 @@ fn flags_that_contradict_each_other_are_refused() {
     city(&["--seed-compatible", "--vehicles", "5"], &["'--seed-compatible' cannot be used with"]);
     city(&["--seed-compatible", "--virtual", "1h"], &["'--seed-compatible' cannot be used with"]);
     city(&["--fault", "late=0.7,malformed=0.7"], &["faults add up to 1.4", "at most 1"]);
+    city(&["--fault", "late=1"], &["faults add up to 1.0212, expected at most 1"]);
     city(&["--route", "london-birmingham", "--route", "london-birmingham"], &["is given twice"]);
     city(&["--vehicles", "0", "--cameras", "0", "--stations", "0"], &["expected at least 1"]);
     check(&["--seed", "1", "replay"], &["'replay' cannot be used with '--seed <N>'"]);

@@ -31,6 +31,8 @@ pub enum Mismatch {
     Error,
     /// The column is null. Such a column may share its field with others: each takes what is of its type.
     Null,
+    /// As `Null`, but what no column takes anything of is kept as its JSON text. Only of texts.
+    Json,
 }
 
 /// Types that a column can be declared with.

@@ -58,7 +58,7 @@ impl Summary {
         dropped.into_iter().try_for_each(|(messages, why)| detail(f, &count(messages), &why))?;
         reasons(f, counters)?;
         if !counters.drift.is_empty() {
-            detail(f, "drift", &format!("fields that no column declares: {}", drift(counters)))?;
+            detail(f, "drift", &format!("fields that no column reads: {}", drift(counters)))?;
         }
         status.iter().flat_map(|status| &status.steps).try_for_each(|step| self::step(f, step))
     }

@@ -70,7 +70,7 @@ impl Rules {
         }
         let time = self.timestamps.read(report.reported_at, report.received_at).map_err(Fault::Time)?;
         (report.instant, report.in_future) = (time.instant, time.in_future);
-        let position = self.positions.require(report.latitude, report.longitude, report.position);
+        let position = self.positions.require(report.whereabouts());
         let position = position.map_err(Fault::Position)?;
         (report.latitude, report.longitude) = (Some(position.latitude), Some(position.longitude));
         if !known_type {
@@ -119,6 +119,8 @@ mod tests {
             in_future: Some(false),
             latitude: Some(51.5),
             longitude: Some(-0.14),
+            lat: None,
+            lon: None,
             position: None,
             incident_type: Some("Fire"),
             status: Some("Active"),

@@ -1,5 +1,6 @@
 //! The projection: the columns of the emergency stream that the rules look at.
 
+use millstream_readings::position::Whereabouts;
 use millstream_sdk::{Row, Timestamp};
 
 /// One report of an incident.
@@ -23,7 +24,13 @@ pub struct Report<'a> {
     /// Degrees east.
     #[row(name = "location.lon", write)]
     pub longitude: Option<f64>,
-    /// Both as one text.
+    /// Degrees north, in a field of its own.
+    #[row(name = "lat", optional, drop)]
+    pub lat: Option<f64>,
+    /// Degrees east, in a field of its own.
+    #[row(name = "lon", optional, drop)]
+    pub lon: Option<f64>,
+    /// Both as one text, or the JSON of what is there in place of them.
     #[row(name = "location.text", optional, drop)]
     pub position: Option<&'a str>,
     /// What happened.
@@ -32,4 +39,15 @@ pub struct Report<'a> {
     /// Whether it goes on.
     #[row(write)]
     pub status: Option<&'a str>,
+}
+
+impl<'a> Report<'a> {
+    /// What it says of its place.
+    pub fn whereabouts(&self) -> Whereabouts<'a> {
+        Whereabouts {
+            location: (self.latitude, self.longitude),
+            fields: (self.lat, self.lon),
+            text: self.position,
+        }
+    }
 }

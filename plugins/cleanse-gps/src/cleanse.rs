@@ -67,7 +67,7 @@ impl Rules {
     pub fn cleanse(&mut self, fix: &mut Fix<'_>) -> Result<(), Fault> {
         let time = self.timestamps.read(fix.reported_at, fix.received_at).map_err(Fault::Time)?;
         (fix.instant, fix.in_future) = (time.instant, time.in_future);
-        let position = self.positions.read(fix.latitude, fix.longitude, fix.position);
+        let position = self.positions.read(fix.whereabouts());
         let position = position.map_err(Fault::Position)?;
         (fix.latitude, fix.longitude) = position.map(|at| (at.latitude, at.longitude)).unzip();
         fix.speed = Some(self.speeds.kmh(fix.speed).map_err(Fault::Speed)?);
@@ -117,6 +117,8 @@ mod tests {
             in_future: Some(false),
             latitude: Some(51.5),
             longitude: Some(-0.14),
+            lat: None,
+            lon: None,
             position: None,
             speed: Some(36.0),
             bearing: Some(312.7),

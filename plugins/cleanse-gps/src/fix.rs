@@ -1,5 +1,6 @@
 //! The projection: the columns of the GPS stream that the rules look at.
 
+use millstream_readings::position::Whereabouts;
 use millstream_sdk::{Row, Timestamp};
 
 /// One reading of a satellite receiver.
@@ -24,7 +25,13 @@ pub struct Fix<'a> {
     /// Degrees east.
     #[row(name = "location.lon", optional, write)]
     pub longitude: Option<f64>,
-    /// Both as one text.
+    /// Degrees north, in a field of its own.
+    #[row(name = "lat", optional, drop)]
+    pub lat: Option<f64>,
+    /// Degrees east, in a field of its own.
+    #[row(name = "lon", optional, drop)]
+    pub lon: Option<f64>,
+    /// Both as one text, or the JSON of what is there in place of them.
     #[row(name = "location.text", optional, drop)]
     pub position: Option<&'a str>,
     /// Read in the configured unit, written in km/h.
@@ -45,4 +52,15 @@ pub struct Fix<'a> {
     /// What the receiver drives in.
     #[row(write)]
     pub vehicle_type: Option<&'a str>,
+}
+
+impl<'a> Fix<'a> {
+    /// What it says of its place.
+    pub fn whereabouts(&self) -> Whereabouts<'a> {
+        Whereabouts {
+            location: (self.latitude, self.longitude),
+            fields: (self.lat, self.lon),
+            text: self.position,
+        }
+    }
 }

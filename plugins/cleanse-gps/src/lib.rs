@@ -6,8 +6,9 @@
 //! |---|---|---|
 //! | `timestamp` | is there | `` `timestamp` is missing `` |
 //! | | is an ISO-8601 date and time | `` `timestamp` is not an ISO-8601 time `` |
+//! | | is in the years 1 to 9999, as UTC | `` `timestamp` is out of range: not in the years 1 to 9999 `` |
 //! | | names one instant (only with `clock_change = "reject"`) | `` `timestamp` falls into a change of the clocks `` |
-//! | `location.lat`, `location.lon`; without both, `location.text` | are there both or not at all | `` `location.lat` is missing `` |
+//! | `location.lat`, `location.lon`; without both, `lat`, `lon`; without both, `location.text` | are there both or not at all | `` `location.lat` is missing `` |
 //! | | the text is `lat, lon` or `[lat, lon]` | `` `location` is not a latitude and a longitude `` |
 //! | | are numbers in [-90, 90] and [-180, 180] | `` `location.lat` is out of range [-90, 90] `` |
 //! | | are not 0, 0 (unless `null_island = "keep"`) | `` `location` is 0, 0: the device had no fix `` |
@@ -22,7 +23,8 @@
 //! km/h; `vehicleType` and `direction` in their canonical words (`spellings` adds to those that are
 //! known); and the new column `timestamp_in_future`, true where the instant is more than
 //! `future_max_seconds` later than the message's own, null where the message has none. Location,
-//! `bearing`, `accuracy` and `satellites` need not be declared; `location.text` is taken out.
+//! `bearing`, `accuracy` and `satellites` need not be declared; `lat`, `lon` and
+//! `location.text` are taken out.
 //!
 //! `cleanse` holds the rules, in terms of `millstream-readings`; they are plain Rust and know nothing of
 //! batches. `fix` is the projection, `vocabulary` the vehicle types, `config` the configuration, this file

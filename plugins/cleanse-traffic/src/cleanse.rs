@@ -54,7 +54,7 @@ impl Rules {
     pub fn cleanse(&mut self, view: &mut View<'_>) -> Result<(), Fault> {
         let time = self.timestamps.read(view.reported_at, view.received_at).map_err(Fault::Time)?;
         (view.instant, view.in_future) = (time.instant, time.in_future);
-        let position = self.positions.read(view.latitude, view.longitude, view.position);
+        let position = self.positions.read(view.whereabouts());
         let position = position.map_err(Fault::Position)?;
         (view.latitude, view.longitude) = position.map(|at| (at.latitude, at.longitude)).unzip();
         if view.vehicle_count.is_some_and(|count| count < 0) {
@@ -92,6 +92,8 @@ mod tests {
             in_future: Some(false),
             latitude: Some(51.5),
             longitude: Some(-0.14),
+            lat: None,
+            lon: None,
             position: None,
             vehicle_count: Some(7),
             mean_speed: Some(43.5),

@@ -6,8 +6,9 @@
 //! |---|---|---|
 //! | `timestamp` | is there | `` `timestamp` is missing `` |
 //! | | is an ISO-8601 date and time | `` `timestamp` is not an ISO-8601 time `` |
+//! | | is in the years 1 to 9999, as UTC | `` `timestamp` is out of range: not in the years 1 to 9999 `` |
 //! | | names one instant (only with `clock_change = "reject"`) | `` `timestamp` falls into a change of the clocks `` |
-//! | `location.lat`, `location.lon`; without both, `location.text` | are there both or not at all | `` `location.lat` is missing `` |
+//! | `location.lat`, `location.lon`; without both, `lat`, `lon`; without both, `location.text` | are there both or not at all | `` `location.lat` is missing `` |
 //! | | the text is `lat, lon` or `[lat, lon]` | `` `location` is not a latitude and a longitude `` |
 //! | | are numbers in [-90, 90] and [-180, 180] | `` `location.lat` is out of range [-90, 90] `` |
 //! | | are not 0, 0 (unless `null_island = "keep"`) | `` `location` is 0, 0: the device had no fix `` |

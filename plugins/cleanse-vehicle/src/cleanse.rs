@@ -61,7 +61,7 @@ impl Rules {
     pub fn cleanse(&mut self, vehicle: &mut Vehicle<'_>) -> Result<(), Fault> {
         let time = self.timestamps.read(vehicle.reported_at, vehicle.received_at).map_err(Fault::Time)?;
         (vehicle.instant, vehicle.in_future) = (time.instant, time.in_future);
-        let position = self.positions.require(vehicle.latitude, vehicle.longitude, vehicle.position);
+        let position = self.positions.require(vehicle.whereabouts());
         let position = position.map_err(Fault::Position)?;
         (vehicle.latitude, vehicle.longitude) = (Some(position.latitude), Some(position.longitude));
         vehicle.speed = Some(self.speeds.kmh(vehicle.speed).map_err(Fault::Speed)?);
@@ -104,6 +104,8 @@ mod tests {
             in_future: Some(false),
             latitude: Some(51.5),
             longitude: Some(-0.14),
+            lat: None,
+            lon: None,
             position: None,
             speed: Some(36.0),
             bearing: Some(312.7),

@@ -83,7 +83,7 @@ impl Rules {
     pub fn cleanse(&mut self, weather: &mut Weather<'_>) -> Result<(), Fault> {
         let time = self.timestamps.read(weather.reported_at, weather.received_at).map_err(Fault::Time)?;
         (weather.instant, weather.in_future) = (time.instant, time.in_future);
-        let position = self.positions.require(weather.latitude, weather.longitude, weather.position);
+        let position = self.positions.require(weather.whereabouts());
         let position = position.map_err(Fault::Position)?;
         (weather.latitude, weather.longitude) = (Some(position.latitude), Some(position.longitude));
         self.possible.check(weather)?;
@@ -134,6 +134,8 @@ mod tests {
             in_future: Some(false),
             latitude: Some(51.5),
             longitude: Some(-0.14),
+            lat: None,
+            lon: None,
             position: None,
             temperature: Some(4.0),
             condition: Some("Rainy"),

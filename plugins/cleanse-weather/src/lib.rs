@@ -6,8 +6,9 @@
 //! |---|---|---|
 //! | `timestamp` | is there | `` `timestamp` is missing `` |
 //! | | is an ISO-8601 date and time | `` `timestamp` is not an ISO-8601 time `` |
+//! | | is in the years 1 to 9999, as UTC | `` `timestamp` is out of range: not in the years 1 to 9999 `` |
 //! | | names one instant (only with `clock_change = "reject"`) | `` `timestamp` falls into a change of the clocks `` |
-//! | `location.lat`, `location.lon`; without both, `location.text` | are there | `` `location` is missing `` or `` `location.lat` is missing `` |
+//! | `location.lat`, `location.lon`; without both, `lat`, `lon`; without both, `location.text` | are there | `` `location` is missing `` or `` `location.lat` is missing `` |
 //! | | the text is `lat, lon` or `[lat, lon]` | `` `location` is not a latitude and a longitude `` |
 //! | | are numbers in [-90, 90] and [-180, 180] | `` `location.lat` is out of range [-90, 90] `` |
 //! | | are not 0, 0 (unless `null_island = "keep"`) | `` `location` is 0, 0: the device had no fix `` |
@@ -33,7 +34,7 @@
 //! of `zone`); `location.lat` and `location.lon`, whichever way they came; `weatherCondition` in its
 //! canonical word (`spellings` adds to those that are known); and the new column `timestamp_in_future`, true
 //! where the instant is more than `future_max_seconds` later than the message's own, null where the
-//! message has none. `location.text` need not be declared and is taken out.
+//! message has none. `lat`, `lon` and `location.text` need not be declared and are taken out.
 //!
 //! `cleanse` holds the rules, in terms of `millstream-readings`, and `contradiction` what does not go
 //! together; they are plain Rust and know nothing of batches. `weather` is the projection, `vocabulary` the

@@ -1,5 +1,6 @@
 //! The projection: the columns of the weather stream that the rules look at.
 
+use millstream_readings::position::Whereabouts;
 use millstream_sdk::{Row, Timestamp};
 
 /// One report of the weather.
@@ -24,7 +25,13 @@ pub struct Weather<'a> {
     /// Degrees east.
     #[row(name = "location.lon", write)]
     pub longitude: Option<f64>,
-    /// Both as one text.
+    /// Degrees north, in a field of its own.
+    #[row(name = "lat", optional, drop)]
+    pub lat: Option<f64>,
+    /// Degrees east, in a field of its own.
+    #[row(name = "lon", optional, drop)]
+    pub lon: Option<f64>,
+    /// Both as one text, or the JSON of what is there in place of them.
     #[row(name = "location.text", optional, drop)]
     pub position: Option<&'a str>,
     /// °C.
@@ -43,4 +50,15 @@ pub struct Weather<'a> {
     /// What of the above does not go together.
     #[row(new)]
     pub contradiction: Option<&'a str>,
+}
+
+impl<'a> Weather<'a> {
+    /// What it says of its place.
+    pub fn whereabouts(&self) -> Whereabouts<'a> {
+        Whereabouts {
+            location: (self.latitude, self.longitude),
+            fields: (self.lat, self.lon),
+            text: self.position,
+        }
+    }
 }

@@ -54,6 +54,7 @@ impl Fault {
 pub struct FaultCounts {
     sent: [[u64; 7]; 5],
     withheld: [u64; 5],
+    forgone: [u64; 5],
 }
 
 impl FaultCounts {
@@ -66,16 +67,33 @@ impl FaultCounts {
     pub fn withheld(&self, stream: Stream) -> u64 {
         self.withheld[stream.index()]
     }
+
+    /// Messages of this stream that should have been late, repeated or overtaken and were sent as if nothing had
+    /// happened, because so many others were held back already.
+    pub fn forgone(&self, stream: Stream) -> u64 {
+        self.forgone[stream.index()]
+    }
 }
 
 /// Messages held back at once; beyond that a message that should be late, repeated or overtaken is sent as if
-/// nothing had happened. At most about 50 MB.
+/// nothing had happened, and counted. At most about 50 MB.
 const HELD_MAX: usize = 200_000;
 const DUPLICATE_AFTER_S: (f64, f64) = (0.0, 30.0);
 const OUT_OF_ORDER_BY_S: (f64, f64) = (1.0, 5.0);
 const SILENT_FOR_S: (f64, f64) = (60.0, 600.0);
+/// A silence also ends after so many messages, as many as a vehicle sends in ten minutes at its usual pace: else a
+/// device that sends many a second would hardly ever be heard.
+const WITHHELD_MAX: u32 = 240;
 /// Silences that are over are forgotten when so many stand on the list, so it stays below twice the devices.
 const SILENCES_BEFORE_SWEEP: usize = 1024;
+
+/// A device that sends nothing for a while.
+#[derive(Debug)]
+struct Silence {
+    until_us: i64,
+    /// Messages after which it is over even so.
+    left: u32,
+}
 
 /// Draws the faults and keeps what is sent later.
 #[derive(Debug)]
@@ -85,7 +103,7 @@ pub(super) struct Faults {
     random: Random,
     held: BinaryHeap<Held>,
     held_count: u64,
-    silent_until_us: HashMap<DeviceId, i64>,
+    silences: HashMap<DeviceId, Silence>,
     sweep_at: usize,
     counts: FaultCounts,
 }
@@ -98,7 +116,7 @@ impl Faults {
             random: Random::new(seed, "faults"),
             held: BinaryHeap::new(),
             held_count: 0,
-            silent_until_us: HashMap::new(),
+            silences: HashMap::new(),
             sweep_at: SILENCES_BEFORE_SWEEP,
             counts: FaultCounts::default(),
         }
@@ -165,6 +183,7 @@ impl Faults {
         let now_us = event.header().timestamp.0;
         let delay_us = (self.random.between(by_s.0, by_s.1) * 1e6) as i64;
         if self.held.len() >= HELD_MAX {
+            self.counts.forgone[event.stream().index()] += 1;
             return (fault != Fault::Duplicate).then_some(Scheduled { send_us: now_us, event, fault: None });
         }
         self.held_count += 1;
@@ -174,19 +193,25 @@ impl Faults {
     }
 
     fn is_silent(&mut self, event: &Event, now_us: i64) -> bool {
-        let silent = !self.silent_until_us.is_empty()
-            && self.silent_until_us.get(&event.header().device_id).is_some_and(|&until_us| now_us < until_us);
-        self.counts.withheld[event.stream().index()] += u64::from(silent);
+        if self.silences.is_empty() {
+            return false;
+        }
+        let Some(silence) = self.silences.get_mut(&event.header().device_id) else { return false };
+        let silent = now_us < silence.until_us && silence.left > 0;
+        if silent {
+            silence.left -= 1;
+            self.counts.withheld[event.stream().index()] += 1;
+        }
         silent
     }
 
     fn fall_silent(&mut self, event: &Event, now_us: i64) -> Option<Scheduled> {
-        if self.silent_until_us.len() >= self.sweep_at {
-            self.silent_until_us.retain(|_, until_us| now_us < *until_us);
-            self.sweep_at = SILENCES_BEFORE_SWEEP.max(2 * self.silent_until_us.len());
+        if self.silences.len() >= self.sweep_at {
+            self.silences.retain(|_, silence| now_us < silence.until_us);
+            self.sweep_at = SILENCES_BEFORE_SWEEP.max(2 * self.silences.len());
         }
         let until_us = now_us + (self.random.between(SILENT_FOR_S.0, SILENT_FOR_S.1) * 1e6) as i64;
-        self.silent_until_us.insert(event.header().device_id, until_us);
+        self.silences.insert(event.header().device_id, Silence { until_us, left: WITHHELD_MAX - 1 });
         let stream = event.stream().index();
         self.counts.sent[stream][FaultKind::Silent.index()] += 1;
         self.counts.withheld[stream] += 1;

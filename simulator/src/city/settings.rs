@@ -251,8 +251,8 @@ impl CitySettings {
             check_range(&name, self.faults[kind], 0.0, 1.0, "a probability from 0 to 1")?;
         }
         let sum: f64 = self.faults.0.iter().sum();
-        if sum > 1.0 + 1e-9 {
-            return Err(SettingsError::FaultsAboveOne { sum });
+        if sum > 1.0 + 1e-6 {
+            return Err(SettingsError::FaultsAboveOne { sum: (sum * 1e6).round() / 1e6 });
         }
         let (from, to) = self.late_by_s;
         if !(0.0 <= from && from <= to && to <= 86_400.0) {

@@ -279,6 +279,32 @@ fn silent_devices_say_nothing_for_a_while() {
     assert!(city.fault_counts().withheld(Stream::Vehicle) > gaps * 10);
 }
 
+/// At a thousand messages a second a silence of minutes would be most of what a device sends.
+#[test]
+fn devices_that_send_much_are_mostly_heard() {
+    let mut settings = faultless();
+    settings.faults[FaultKind::Silent] = 0.0002;
+    settings.cadence = Cadences::all(Cadence::PerSecond(10_000.0));
+    let mut city = City::new(settings, 4).unwrap();
+    let sent = 500_000;
+    assert_eq!(city.by_ref().take(sent).count(), sent);
+    let withheld: u64 = Stream::ALL.map(|stream| city.fault_counts().withheld(stream)).iter().sum();
+    assert!(withheld > 1000 && withheld < sent as u64 / 10, "{withheld} withheld of {sent}");
+}
+
+/// What is not held back for want of room was once sent without fault and without a word.
+#[test]
+fn faults_that_are_forgone_are_counted() {
+    let mut settings = faultless();
+    settings.faults[FaultKind::Late] = 1.0;
+    settings.late_by_s = (60.0, 60.0);
+    settings.cadence = Cadences::all(Cadence::PerSecond(10_000.0));
+    let mut city = City::new(settings, 4).unwrap();
+    let faultless = city.by_ref().take(1000).filter(|message| message.fault.is_none()).count();
+    let forgone: u64 = Stream::ALL.map(|stream| city.fault_counts().forgone(stream)).iter().sum();
+    assert_eq!((faultless, forgone), (1000, 1000));
+}
+
 #[test]
 fn a_seed_decides_everything() {
     let bytes = |settings: &CitySettings, seed: u64| -> Vec<String> {

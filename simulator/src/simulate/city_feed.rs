@@ -83,6 +83,7 @@ impl Feed for CityFeed {
             virtual_seconds: Some((self.now_us - self.start_us) as f64 / 1e6),
             silences: Some(Stream::ALL.map(|stream| counts.of(stream, FaultKind::Silent)).iter().sum()),
             withheld: Some(Stream::ALL.map(|stream| counts.withheld(stream)).iter().sum()),
+            forgone: Some(Stream::ALL.map(|stream| counts.forgone(stream)).iter().sum()),
         }
     }
 }

@@ -118,8 +118,8 @@ impl Arguments {
             FaultPreset::Off => FaultRates::NONE,
             FaultPreset::Default => FaultRates::default(),
         };
-        // Silence begins with a message and lasts minutes: a device that sends hundreds a second would hardly
-        // ever be heard.
+        // Silence is drawn for each message and meant to last minutes: a device that sends hundreds a second would
+        // fall silent every few seconds.
         if self.stream_rate.is_some() {
             rates[FaultKind::Silent] = 0.0;
         }

@@ -36,7 +36,12 @@ fn changes() -> Vec<Change> {
             (stream, json!({ "location": [51.5, -0.12] }), here),
             (stream, json!({ "location": { "lat": 51.5, "lon": -0.12 } }), here),
             (stream, json!({ "location": { "latitude": 51.5, "longitude": "-0.12" } }), here),
+            (stream, json!({ "location": { "lat": 51.5, "lng": -0.12 } }), here),
             (stream, json!({ "location": null, "lat": 51.5, "lon": -0.12 }), here),
+            // Never half of one and half of the other.
+            (stream, json!({ "location": [1], "lat": 51.5, "lon": -0.12 }), here),
+            (stream, json!({ "location": [1], "lon": -0.12 }), cleanse("`location.lon` is missing")),
+            (stream, json!({ "location": null, "lng": -0.12 }), cleanse("`lat` is missing")),
             (stream, json!({ "location": "51.5,-0.12" }), here),
             (stream, json!({ "location": "[51.5, -0.12]" }), here),
             (stream, json!({ "location": null, "locatoin": [51.5, -0.12] }), here),
@@ -53,6 +58,13 @@ fn changes() -> Vec<Change> {
             (
                 stream,
                 json!({ "location": "London" }),
+                cleanse("`location` is not a latitude and a longitude"),
+            ),
+            (stream, json!({ "location": 51.5 }), cleanse("`location` is not a latitude and a longitude")),
+            (stream, json!({ "location": [] }), cleanse("`location` is not a latitude and a longitude")),
+            (
+                stream,
+                json!({ "location": { "type": "Point", "coordinates": [-0.12, 51.5] } }),
                 cleanse("`location` is not a latitude and a longitude"),
             ),
             (stream, json!({ "location": [0, 0] }), cleanse("`location` is 0, 0: the device had no fix")),
@@ -72,6 +84,16 @@ fn changes() -> Vec<Change> {
                 stream,
                 json!({ "timestamp": "2026-07-01T08:00:00Z" }),
                 RowWhere("epoch(timestamp) = 1782892800"),
+            ),
+            (
+                stream,
+                json!({ "timestamp": " 20260701T090000,5+01 " }),
+                RowWhere("epoch(timestamp) = 1782892800.5 and timestamp = _event_time"),
+            ),
+            (
+                stream,
+                json!({ "timestamp": "0000-07-01T08:00:00Z" }),
+                cleanse("`timestamp` is out of range: not in the years 1 to 9999"),
             ),
             // Files give their messages no timestamp to compare with.
             (stream, json!({ "timestamp": "2999-01-01T00:00:00Z" }), RowWhere("timestamp_in_future is null")),
@@ -196,7 +218,7 @@ fn check(workspace: &Workspace, stream: &str, cases: &[(Value, Expect)]) {
     }
 }
 
-/// The column that only helps to find the position does not reach the curated table.
+/// The columns that only help to find the position do not reach the curated table.
 #[test]
 fn columns_that_are_used_up_are_gone() {
     let workspace = Workspace::city_files();
@@ -206,8 +228,10 @@ fn columns_that_are_used_up_are_gone() {
         let rows = duckdb(&workspace.files_of(table), "select column_name from (describe t)");
         rows.as_array().unwrap().iter().map(|row| row[0].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert!(columns("raw.gps").contains(&"location.text".to_owned()));
-    let curated = columns("curated.gps");
-    assert!(!curated.contains(&"location.text".to_owned()), "{curated:?}");
+    let (raw, curated) = (columns("raw.gps"), columns("curated.gps"));
+    for column in ["lat", "lon", "location.text"].map(str::to_owned) {
+        assert!(raw.contains(&column), "{raw:?}");
+        assert!(!curated.contains(&column), "{curated:?}");
+    }
     assert!(curated.contains(&"timestamp_in_future".to_owned()), "{curated:?}");
 }

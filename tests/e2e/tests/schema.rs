@@ -183,7 +183,7 @@ fn drift_is_reported_and_counted() {
     assert!(table.contains("`mode` looks like a misspelling of `model`"), "{table}");
 
     let run = workspace.millstream(&["run", "--until-caught-up"]).succeed();
-    assert!(run.contains("fields that no column declares: `colour` 1, `mode` 100"), "{run}");
+    assert!(run.contains("fields that no column reads: `colour` 1, `mode` 100"), "{run}");
     let log = workspace.millstream(&["log", "show"]).succeed();
     assert!(log.contains("drift `colour` 1, `mode` 100"), "{log}");
 }

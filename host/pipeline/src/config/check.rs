@@ -307,11 +307,16 @@ fn column(
     }
     let mismatch = match typed.mismatch {
         typed::Mismatch::Error => Mismatch::Error,
-        typed::Mismatch::Null if typed.required => {
+        _ if typed.required => {
             let message = "a required column is never null; take out `required` or `mismatch`";
             return Err(error("mismatch", message.to_owned()));
         }
         typed::Mismatch::Null => Mismatch::Null,
+        typed::Mismatch::Json if typed.r#type != typed::ColumnType::String => {
+            let message = "only a column of type \"string\" can hold JSON in place of its own values";
+            return Err(error("mismatch", message.to_owned()));
+        }
+        typed::Mismatch::Json => Mismatch::Json,
     };
     let first = match &typed.path {
         Some(text) => path::parse(text).map_err(|message| error("path", message))?,
@@ -373,15 +378,15 @@ fn one_column_per_path(document: &Document, stream: &str, columns: &[ColumnSpec]
             };
             let message = if other.name == column.name {
                 format!("`{}` stands twice among its name, path and aliases", path::render(path))
-            } else if column.mismatch == Mismatch::Null {
+            } else if column.mismatch != Mismatch::Error {
                 continue;
-            } else if other.mismatch == Mismatch::Null {
+            } else if other.mismatch != Mismatch::Error {
                 owners.insert(path, column);
                 continue;
             } else {
                 format!(
                     "`{}` is read into column `{}` already; a field goes into one column, and into others that \
-                     have mismatch = \"null\"",
+                     have mismatch = \"null\" or \"json\"",
                     path::render(path),
                     other.name
                 )

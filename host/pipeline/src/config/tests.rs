@@ -107,7 +107,7 @@ fn errors_name_file_line_and_key() {
     check(
         "timestamp = \"string\"",
         "timestamp = { type = \"string\", mismatch = \"drop\" }",
-        "`streams.vehicle.schema.timestamp.mismatch`: unknown variant `drop`, expected `error` or `null`",
+        "`streams.vehicle.schema.timestamp.mismatch`: unknown variant `drop`, expected one of `error`, `null`, `json`",
     );
     check("id = {", "_id = {", "`streams.vehicle.schema._id`: names that begin with an underscore");
     check(

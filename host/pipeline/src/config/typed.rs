@@ -208,6 +208,7 @@ pub enum Mismatch {
     #[default]
     Error,
     Null,
+    Json,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]

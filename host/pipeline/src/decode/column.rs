@@ -69,17 +69,26 @@ impl ColumnBuilder {
         Ok(Self { builder })
     }
 
-    /// Appends the value at the front of `value`, or null if it does not fit.
+    /// Appends the value at the front of `value`; nothing if it does not fit.
     pub fn append(&mut self, value: &[Node<'_>]) -> Result<(), Problem> {
         if is_null(&value[0]) {
             self.append_null();
             return Ok(());
         }
-        let appended = self.append_value(value);
-        if appended.is_err() {
+        self.append_value(value)
+    }
+
+    /// Appends the JSON of the value at the front of `value`, of whatever type it is: null if the column
+    /// is no text, nothing if it is full.
+    #[cold]
+    pub fn append_json(&mut self, value: &[Node<'_>]) -> Result<(), Problem> {
+        let Builder::Utf8(builder) = &mut self.builder else {
             self.append_null();
-        }
-        appended
+            return Ok(());
+        };
+        let mut text = String::new();
+        write_value(value, &mut text);
+        append_text(builder, &text)
     }
 
     fn append_value(&mut self, value: &[Node<'_>]) -> Result<(), Problem> {

@@ -1,4 +1,4 @@
-//! Counts the fields that messages have and no column declares, by name. What the walker found enters,
+//! Counts the fields that messages have and no column declares or takes, by name. What the walker found enters,
 //! message by message; names with counts leave when a checkpoint asks for them. A message without such
 //! a field never comes here, and a name that is known costs one look-up.
 
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use millstream_model::entry::Counters;
 use simd_json::Node;
 
-use super::plan::{NodeId, Plan, ROOT};
+use super::plan::{NodeId, Plan, ROOT, Slot};
 use super::problem::{clip, shown};
 use super::walk::Undeclared;
 
@@ -15,11 +15,15 @@ use super::walk::Undeclared;
 const ELEMENTS: &str = "[]";
 /// What a value in place of an object or array is counted under: nothing is below its name.
 const VALUE: &str = "";
+/// What a value that no column takes is counted under, after the field's name.
+const OTHER_TYPE: &str = ": another type";
 
 /// Counts of the undeclared fields of one stream.
 pub(super) struct Drift {
     /// Name of each place of the plan.
     places: Vec<String>,
+    /// By slot, the place that it is of.
+    places_of_slots: Vec<NodeId>,
     /// By place, counts of what is undeclared directly below it.
     counts: Vec<HashMap<Box<str>, u64>>,
     /// Distinct names counted.
@@ -33,7 +37,11 @@ impl Drift {
     pub fn new(plan: &Plan) -> Self {
         let mut places = vec![String::new(); plan.nodes.len()];
         name_below(plan, ROOT, &mut places);
-        Self { counts: vec![HashMap::new(); places.len()], places, named: 0, others: 0 }
+        let mut places_of_slots = vec![ROOT; plan.nodes[ROOT].slots.end];
+        for (place, node) in plan.nodes.iter().enumerate() {
+            node.slot.into_iter().for_each(|slot| places_of_slots[slot] = place);
+        }
+        Self { counts: vec![HashMap::new(); places.len()], places, places_of_slots, named: 0, others: 0 }
     }
 
     /// Counts what is undeclared in the message on `tape`.
@@ -48,14 +56,25 @@ impl Drift {
                 Undeclared::Elements(place) => (place, ELEMENTS),
                 Undeclared::Value(place) => (place, VALUE),
             };
-            if let Some(count) = self.counts[place].get_mut(name) {
-                *count += 1;
-            } else if self.named < Counters::DRIFT_FIELDS_MAX {
-                self.named += 1;
-                self.counts[place].insert(name.into(), 1);
-            } else {
-                self.others += 1;
-            }
+            self.add(place, name);
+        }
+    }
+
+    /// Counts a value that is of the type of no column that reads its field.
+    #[cold]
+    pub fn count_other_type(&mut self, slot: Option<Slot>) {
+        let place = slot.map_or(ROOT, |slot| self.places_of_slots[slot]);
+        self.add(place, OTHER_TYPE);
+    }
+
+    fn add(&mut self, place: NodeId, name: &str) {
+        if let Some(count) = self.counts[place].get_mut(name) {
+            *count += 1;
+        } else if self.named < Counters::DRIFT_FIELDS_MAX {
+            self.named += 1;
+            self.counts[place].insert(name.into(), 1);
+        } else {
+            self.others += 1;
         }
     }
 
@@ -88,7 +107,7 @@ fn name_below(plan: &Plan, node: NodeId, places: &mut [String]) {
 
 fn below(place: &str, name: &str) -> String {
     match name {
-        ELEMENTS | VALUE => format!("{place}{name}"),
+        ELEMENTS | VALUE | OTHER_TYPE => format!("{place}{name}"),
         _ if place.is_empty() => name.to_owned(),
         _ => format!("{place}.{name}"),
     }

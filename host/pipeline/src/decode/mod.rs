@@ -9,10 +9,11 @@
 //!   twice the last counts, with all that is below it, as in JavaScript and Python.
 //! - A required column must be there and not null; any column, required or not, must have its type.
 //!   One failing column fails the message: nothing becomes null silently. A column with `mismatch = "null"`
-//!   is null where the value is of another type, and may share its field with others.
+//!   is null where the value is of another type, and may share its field with others; a value that none of
+//!   them reads is counted as drift, or kept as JSON text where a column has `mismatch = "json"`.
 //! - Conversions lose nothing: a text that is exactly a JSON number may be in a number column, `3.0` in
 //!   an integer one. Floats are the nearest to what is written, and finite. Dates are `YYYY-MM-DD`.
-//! - Timestamps are date-times as in RFC 3339, where the offset may be missing if a zone is declared: of
+//! - Timestamps are ISO 8601 date-times, where the offset may be missing if a zone is declared: of
 //!   a local time that occurs twice the first is meant, one that is skipped is read with the offset
 //!   before the gap (jiff's "compatible"). Fractions beyond microseconds are cut, second `:60` is
 //!   read as `:59`. Numbers count units of the declared epoch. Years are 1 to 9999.
@@ -45,7 +46,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringBuilder};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use millstream_model::schema::{Mismatch, StreamSchema, UnknownFields};
+use millstream_model::schema::{ColumnSpec, Mismatch, StreamSchema, UnknownFields};
 use millstream_model::{MessageBatch, columns};
 use simd_json::Node;
 
@@ -108,7 +109,8 @@ impl Decoder {
         raw_fields.push(Field::new(columns::ERROR, DataType::Utf8, true));
         raw_fields.push(Field::new(columns::BYTES, DataType::Binary, true));
         let (walker, drift) = (Walker::new(&plan), Drift::new(&plan));
-        let rows = RowBuilder { schema, plan, walker, drift, declared, unknown: StringBuilder::new() };
+        let (left_out, unknown) = (Vec::new(), StringBuilder::new());
+        let rows = RowBuilder { schema, plan, walker, drift, declared, left_out, unknown };
         Ok(Self {
             parser: Parser::new(),
             rows,
@@ -149,7 +151,8 @@ impl Decoder {
     }
 
     /// How often each field stood in a message that no column declares, since this was last asked. Of
-    /// fields that go on within an array it is said once a message, as `field[]`.
+    /// fields that go on within an array it is said once a message, as `field[]`; of a declared field whose
+    /// value was left out for its type, as `field: another type`.
     pub fn take_drift(&mut self) -> BTreeMap<String, u64> {
         self.rows.drift.take()
     }
@@ -196,33 +199,25 @@ struct RowBuilder {
     walker: Walker,
     drift: Drift,
     declared: Vec<ColumnBuilder>,
+    /// Of the message at hand, the columns that wait for a value, for what was found is of another type.
+    left_out: Vec<LeftOut>,
     unknown: StringBuilder,
+}
+
+/// A value that is not of the type of a column that need not take it.
+#[derive(Clone, Copy, Debug)]
+struct LeftOut {
+    column: usize,
+    /// Where the value is on the tape.
+    at: usize,
 }
 
 impl RowBuilder {
     /// Appends the message on `tape`; if it fails, with null for each column that failed.
     fn append(&mut self, tape: &[Node<'_>]) -> Result<(), Refusal> {
-        let Self { schema, plan, walker, drift, declared, unknown } = self;
-        walker.walk(plan, tape);
-        let mut problems = Vec::new();
-        for (number, column) in declared.iter_mut().enumerate() {
-            let required = schema.columns[number].required;
-            let appended = match walker.best(tape, &plan.slots[number]) {
-                Some(at) if required && walk::is_null(&tape[at]) => null(column, Problem::Null),
-                Some(at) => column.append(&tape[at..]),
-                None if required => null(column, Problem::Missing),
-                None => {
-                    column.append_null();
-                    Ok(())
-                }
-            };
-            if let Err(problem) = appended {
-                let may_be_null = schema.columns[number].mismatch == Mismatch::Null && problem.is_mismatch();
-                if !may_be_null {
-                    problems.push((number, problem));
-                }
-            }
-        }
+        let mut problems = self.append_declared(tape);
+        self.settle_left_out(tape, &mut problems);
+        let Self { schema, plan, walker, drift, unknown, .. } = self;
         let undeclared = !walker.undeclared().is_empty();
         if undeclared {
             drift.count(tape, walker.undeclared());
@@ -235,6 +230,78 @@ impl RowBuilder {
             return Ok(());
         }
         Err((problem::reason(schema, plan, tape, &problems, rejected), problems))
+    }
+
+    /// Appends to each column but those that are left out.
+    fn append_declared(&mut self, tape: &[Node<'_>]) -> Vec<(usize, Problem)> {
+        let Self { schema, plan, walker, declared, left_out, .. } = self;
+        walker.walk(plan, tape);
+        left_out.clear();
+        let mut problems = Vec::new();
+        for (number, column) in declared.iter_mut().enumerate() {
+            let ColumnSpec { required, mismatch, .. } = schema.columns[number];
+            let appended = match walker.best(tape, &plan.slots[number]) {
+                Some(at) if required && walk::is_null(&tape[at]) => Err(Problem::Null),
+                Some(at) => match column.append(&tape[at..]) {
+                    Err(problem) if mismatch != Mismatch::Error && problem.is_mismatch() => {
+                        left_out.push(LeftOut { column: number, at });
+                        continue;
+                    }
+                    appended => appended,
+                },
+                None if required => Err(Problem::Missing),
+                None => {
+                    column.append_null();
+                    Ok(())
+                }
+            };
+            if let Err(problem) = appended {
+                column.append_null();
+                problems.push((number, problem));
+            }
+        }
+        problems
+    }
+
+    /// Appends to the columns that are left out. A value that other columns read something of is theirs;
+    /// of any other, its text is kept or its loss counted.
+    fn settle_left_out(&mut self, tape: &[Node<'_>], problems: &mut Vec<(usize, Problem)>) {
+        for index in 0..self.left_out.len() {
+            let left_out = self.left_out[index];
+            let LeftOut { column, at } = left_out;
+            let is_lost = !self.walker.has_below(tape, at) && self.is_lost(tape, left_out, problems);
+            let is_counted = self.left_out[..index].iter().any(|earlier| earlier.at == at);
+            let builder = &mut self.declared[column];
+            if !is_lost {
+                builder.append_null();
+            } else if self.schema.columns[column].mismatch == Mismatch::Json {
+                if let Err(problem) = builder.append_json(&tape[at..]) {
+                    builder.append_null();
+                    problems.push((column, problem));
+                }
+            } else {
+                builder.append_null();
+                if !is_counted {
+                    self.drift.count_other_type(self.walker.slot_at(&self.plan.slots[column], at));
+                }
+            }
+        }
+    }
+
+    /// True if no other column reads the value, nor what it is part of.
+    #[cold]
+    fn is_lost(&self, tape: &[Node<'_>], value: LeftOut, problems: &[(usize, Problem)]) -> bool {
+        let keeps_json = |column: usize| self.schema.columns[column].mismatch == Mismatch::Json;
+        let is_read = |column: usize| match self.left_out.iter().any(|left_out| left_out.column == column) {
+            true => keeps_json(column) && !keeps_json(value.column),
+            false => problems.iter().all(|(failed, _)| *failed != column),
+        };
+        let reads = |(column, slots): (usize, &Vec<plan::Slot>)| {
+            let best = self.walker.best(tape, slots);
+            best.is_some_and(|best| (best..best + tape::width(&tape[best])).contains(&value.at))
+                && is_read(column)
+        };
+        !self.plan.slots.iter().enumerate().any(reads)
     }
 
     /// Appends a row of nulls.
@@ -254,12 +321,6 @@ impl RowBuilder {
         }
         arrays
     }
-}
-
-/// Appends null for want of a value.
-fn null(column: &mut ColumnBuilder, problem: Problem) -> Result<(), Problem> {
-    column.append_null();
-    Err(problem)
 }
 
 fn append_unknown(plan: &Plan, tape: &[Node<'_>], undeclared: bool, unknown: &mut StringBuilder) {

@@ -50,6 +50,12 @@ pub enum SchemaError {
         /// The column.
         column: String,
     },
+    /// A column that is no text is to hold the text of values that do not fit.
+    #[error("column `{column}` is not a string and cannot hold the JSON of a value of another type")]
+    JsonMismatch {
+        /// The column.
+        column: String,
+    },
     /// A path deeper than a message may be.
     #[error("field `{path}` of column `{column}` is nested deeper than {max} levels")]
     PathTooDeep {
@@ -208,8 +214,11 @@ fn check_names(schema: &StreamSchema) -> Result<(), SchemaError> {
         if schema.columns[..number].iter().any(|earlier| earlier.name == name) {
             return Err(SchemaError::DuplicateColumn { column: name });
         }
-        if column.required && column.mismatch == Mismatch::Null {
+        if column.required && column.mismatch != Mismatch::Error {
             return Err(SchemaError::RequiredMismatch { column: name });
+        }
+        if column.ty != ColumnType::Utf8 && column.mismatch == Mismatch::Json {
+            return Err(SchemaError::JsonMismatch { column: name });
         }
     }
     Ok(())
@@ -259,7 +268,7 @@ impl Tree {
             return Err(SchemaError::PathTooDeep { path, column, max: LEVELS_MAX });
         }
         let leaf = path.iter().fold(ROOT, |node, segment| self.descend(node, segment));
-        let is_choosy = |owner: &Owner| schema.columns[owner.column].mismatch == Mismatch::Null;
+        let is_choosy = |owner: &Owner| schema.columns[owner.column].mismatch != Mismatch::Error;
         let clashes =
             |first: &&Owner| first.column == owner.column || !(is_choosy(first) || is_choosy(&owner));
         if let Some(first) = self.owners[leaf].iter().find(clashes) {

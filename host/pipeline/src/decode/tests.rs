@@ -279,6 +279,66 @@ fn a_mismatch_may_be_null() {
     check(&places, r#"{"location":{"alt":3}}"#, Ok(r#"null null null {"location":{"alt":3}}"#));
 }
 
+/// What no other column reads anything of is kept as it is, and so its reader can say what is wrong with it.
+#[test]
+fn a_mismatch_may_be_kept_as_json() {
+    let text =
+        ColumnSpec { mismatch: Mismatch::Json, ..choosy("text", ColumnType::Utf8, "location | locatoin") };
+    let places = schema(vec![
+        text,
+        column("lat", ColumnType::Float64, false, "location.lat | location[0] | locatoin[0]"),
+        column("lon", ColumnType::Float64, false, "location.lon | location[1] | locatoin[1]"),
+    ]);
+    for (message, expect) in [
+        (r#"{"location":[51.5,-0.1,35]}"#, "null 51.5 -0.1"),
+        (r#"{"location":[51.5]}"#, "null 51.5 null"),
+        (r#"{"location":{"lat":null}}"#, "null null null"),
+        (r#"{"location":null,"locatoin":[1,2]}"#, "null 1.0 2.0"),
+        (r#"{"location":"51.5,-0.1"}"#, "51.5,-0.1 null null"),
+        (r#"{"location":51.5}"#, "51.5 null null"),
+        (r#"{"location":true}"#, "true null null"),
+        (r#"{"location":[]}"#, "[] null null"),
+        (
+            r#"{"location":{"type":"Point","coordinates":[1]}}"#,
+            r#"{"type":"Point","coordinates":[1]} null null"#,
+        ),
+        (r#"{"location":null}"#, "null null null"),
+    ] {
+        check(&places, message, Ok(expect));
+    }
+    check_drift(&places, &[r#"{"location":51.5}"#, r#"{"location":[51.5,-0.1]}"#], &[]);
+    let number = ColumnSpec { mismatch: Mismatch::Json, ..choosy("n", ColumnType::Int32, "n") };
+    let refused = Decoder::new(Arc::new(schema(vec![number]))).err();
+    assert_eq!(refused, Some(SchemaError::JsonMismatch { column: "n".into() }));
+}
+
+/// They were null without a trace.
+#[test]
+fn values_that_no_column_takes_are_counted() {
+    let mut columns = vec![
+        column("lat", ColumnType::Float64, false, "location.lat | location[0]"),
+        choosy("text", ColumnType::Utf8, "location"),
+        choosy("number", ColumnType::Int32, "v"),
+        choosy("word", ColumnType::Utf8, "w | v"),
+        choosy("inner", ColumnType::Int32, "rest.inner"),
+    ];
+    let messages = [
+        r#"{"location":[51.5],"v":7,"w":null}"#,
+        r#"{"location":{"lat":null},"v":"x"}"#,
+        r#"{"location":true,"v":7.5}"#,
+        r#"{"location":[],"v":null,"w":1}"#,
+        r#"{"rest":{"inner":"x"}}"#,
+    ];
+    let most = [("location: another type", 2), ("v: another type", 1), ("w: another type", 1)];
+    check_drift(
+        &schema(columns.clone()),
+        &messages,
+        &[most[0], ("rest.inner: another type", 1), most[1], most[2]],
+    );
+    columns.push(column("rest", ColumnType::Json, false, "rest"));
+    check_drift(&schema(columns), &messages, &most);
+}
+
 #[test]
 fn columns_share_a_field_by_type() {
     let shared = schema(vec![

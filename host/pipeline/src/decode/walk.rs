@@ -74,6 +74,17 @@ impl Walker {
         present
     }
 
+    /// True if something declared stands within the value at `at`.
+    pub fn has_below(&self, tape: &[Node<'_>], at: usize) -> bool {
+        let below = at + 1..at + width(&tape[at]);
+        !below.is_empty() && self.found.iter().any(|found| below.contains(found))
+    }
+
+    /// Which of `slots` was found at `at`.
+    pub fn slot_at(&self, slots: &[Slot], at: usize) -> Option<Slot> {
+        slots.iter().copied().find(|slot| self.found[*slot] == at)
+    }
+
     /// What the message has that no column declares; of very much of it, the first.
     pub fn undeclared(&self) -> &[Undeclared] {
         &self.undeclared

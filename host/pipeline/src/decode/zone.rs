@@ -8,6 +8,10 @@ use jiff::{Timestamp, ToSpan};
 
 const SECOND_US: i64 = 1_000_000;
 
+/// The last local time that has an instant in jiff's calendar, whatever the zone: 9999-12-29T22:00. The two
+/// days that are left of the year 9999 have its offset.
+const LAST_LOCAL_US: i64 = 253_402_120_800_000_000;
+
 /// A zone with the offset that held for the last time it was asked.
 #[derive(Clone, Debug)]
 pub(super) struct ZoneClock {
@@ -26,7 +30,7 @@ impl ZoneClock {
 
     /// The instant, in microseconds since the epoch, at which clocks of the zone show `local_us`
     /// (microseconds since 1970-01-01T00:00 on those clocks). Of a local time that occurs twice the
-    /// first is meant; one that is skipped is read with the offset before the gap. None if out of
+    /// first is meant; one that is skipped is read with the offset before the gap. None if before
     /// the calendar's range.
     pub fn instant(&mut self, local_us: i64) -> Option<i64> {
         if (self.from..self.to).contains(&local_us) {
@@ -38,7 +42,8 @@ impl ZoneClock {
     #[cold]
     fn look_up(&mut self, local_us: i64) -> Option<i64> {
         let epoch = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
-        let local = epoch.checked_add(local_us.microseconds()).ok()?;
+        let known_us = local_us.min(LAST_LOCAL_US);
+        let local = epoch.checked_add(known_us.microseconds()).ok()?;
         let instant = self.zone.to_ambiguous_timestamp(local).compatible().ok()?;
         let offset_us = self.offset_us_at(instant);
         let before = Timestamp::from_nanosecond(instant.as_nanosecond() + 1).unwrap_or(instant);
@@ -56,7 +61,7 @@ impl ZoneClock {
             None => i64::MAX,
         };
         self.offset_us = offset_us;
-        Some(instant.as_microsecond())
+        Some(instant.as_microsecond() + (local_us - known_us))
     }
 
     fn offset_us_at(&self, instant: Timestamp) -> i64 {
@@ -93,7 +98,9 @@ mod tests {
         ];
         check("Europe/London", &london);
         check("Asia/Kolkata", &[("2026-01-01T05:30:00", "2026-01-01T00:00:00")]);
-        check("UTC", &[("0001-01-01T00:00:00", "0001-01-01T00:00:00")]);
+        let ends = ["0001-01-01T00:00:00", "9999-12-31T23:59:59"].map(|text| (text, text));
+        check("UTC", &ends);
+        check("Europe/London", &ends[1..]);
     }
 
     #[test]

@@ -54,6 +54,22 @@ fn what_is_no_time() {
     }
 }
 
+/// One table for the host and for the plugins, which once read other texts than the host.
+#[test]
+fn reads_what_the_host_reads() {
+    for line in include_str!("../../../../tests/times/texts").lines().skip(1) {
+        let (text, expect) = line.split_once('|').unwrap();
+        let mut clock = Clock::new(TimeZone::get("Europe/London").unwrap(), ClockChange::Compatible);
+        let read = match clock.instant_us(text) {
+            Ok(instant_us) => instant_us.to_string(),
+            Err(Fault::NotATime) => "not a time".to_owned(),
+            Err(Fault::OutOfRange) => "out of range".to_owned(),
+            Err(Fault::ClockChange) => "in a change of the clocks".to_owned(),
+        };
+        assert_eq!(read, expect.trim(), "{text}");
+    }
+}
+
 #[test]
 fn changes_of_the_clocks() {
     let (left_out, twice) = ("2026-03-29T01:30:00", "2026-10-25T01:30:00");
