@@ -150,6 +150,13 @@ fn process(to: &mut Families, status: &Status) {
             status.dead_letters.published,
         ),
         (
+            (
+                "millstream_dead_letters_unpublished_total",
+                "Dead letters that their topic does not take, or whose file is gone.",
+            ),
+            status.dead_letters.unpublished,
+        ),
+        (
             ("millstream_dead_letter_publish_failures_total", "Failed attempts to publish dead letters."),
             status.dead_letters.failures,
         ),

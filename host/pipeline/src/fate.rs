@@ -8,11 +8,6 @@ use millstream_model::{MessageBatch, Offset};
 
 use crate::plan::StreamPlan;
 
-/// Distinct reasons that one entry counts by name; the rest go under [`OTHER_REASONS`].
-const REASONS_MAX: usize = 64;
-/// Where reasons beyond the limit are counted. The dead letters themselves keep theirs.
-const OTHER_REASONS: &str = "other reasons";
-
 /// Fates of a batch's messages.
 pub struct Fates {
     messages: u64,
@@ -89,7 +84,7 @@ impl Fates {
         counters.r#in += self.messages;
         counters.out += self.out;
         for (reason, count) in &self.dead {
-            add(&mut counters.dead, reason, *count);
+            counters.add_dead(reason, *count);
         }
         for (step, count) in &self.dropped {
             *counters.dropped.entry(plan.steps[*step].name.to_string()).or_default() += count;
@@ -110,6 +105,6 @@ fn raise(fate: &mut Fate, to: Fate) {
 }
 
 fn add(counts: &mut BTreeMap<String, u64>, reason: &str, count: u64) {
-    let known = counts.contains_key(reason) || counts.len() < REASONS_MAX;
-    *counts.entry(if known { reason } else { OTHER_REASONS }.to_owned()).or_default() += count;
+    let known = counts.contains_key(reason) || counts.len() < Counters::REASONS_MAX;
+    *counts.entry(if known { reason } else { Counters::OTHER_REASONS }.to_owned()).or_default() += count;
 }

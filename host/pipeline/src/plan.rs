@@ -100,8 +100,8 @@ pub enum PlanError {
     },
     /// An output's table has other rows already.
     #[error(
-        "stream `{stream}`, step `{step}`: output `{output}` cannot go to table `{table}`, which holds other rows; \
-         name another one"
+        "stream `{stream}`, step `{step}`: output `{output}` cannot go to table `{table}`, which holds other rows: \
+         {difference}; name another one"
     )]
     TableTaken {
         /// The stream.
@@ -112,6 +112,26 @@ pub enum PlanError {
         output: String,
         /// The table.
         table: String,
+        /// In what the rows differ.
+        difference: String,
+    },
+    /// Two sources of one stream feed one table. Each numbers its rows from 0, so that rows of both would be
+    /// one to whoever knows them by offset and ordinal.
+    #[error(
+        "stream `{stream}`, step `{step}`: output `{output}` cannot go to table `{table}`, which {other} feeds \
+         already: rows of one message would have the same _offset and _ordinal there; name another table"
+    )]
+    FedTwice {
+        /// The stream.
+        stream: String,
+        /// The step.
+        step: String,
+        /// The output.
+        output: String,
+        /// The table.
+        table: String,
+        /// What else feeds it.
+        other: String,
     },
     /// A table is named for an output that the plugin does not have.
     #[error("stream `{stream}`, step `{step}`: plugin `{plugin}` has no output `{output}`; it has: {known}")]
@@ -185,7 +205,7 @@ impl StreamPlan {
 }
 
 /// Checks that no route and no output goes to a table of other rows: one that millstream fills itself, or
-/// that another route or output fills with other columns.
+/// that another route or output fills with other columns, or with rows of the same messages.
 pub fn check_tables<'a>(plans: &'a [Arc<StreamPlan>]) -> Result<(), PlanError> {
     let rest = |plan: &'a StreamPlan| plan.routing.as_ref().and_then(Routing::rest);
     let own = plans.iter().flat_map(|plan| [&plan.raw, &plan.dead_letters].into_iter().chain(rest(plan)));
@@ -195,15 +215,22 @@ pub fn check_tables<'a>(plans: &'a [Arc<StreamPlan>]) -> Result<(), PlanError> {
         let outputs = |step: &'a PlannedStep| {
             step.outputs.iter().zip(step.step.outputs()).map(move |(table, output)| (step, table, output))
         };
+        let routes = plan.routing.iter().flat_map(Routing::routes).map(|route| &route.table.name);
+        let mut feeds: BTreeMap<_, _> =
+            routes.map(|table| (table, "a route of the stream".to_owned())).collect();
         for (step, table, output) in plan.steps.iter().flat_map(outputs) {
             let known = *shared.entry(&table.name).or_insert(table);
-            if own.contains(&table.name) || route::difference(known, table).is_some() {
-                return Err(PlanError::TableTaken {
-                    stream: plan.name.to_string(),
-                    step: step.name.to_string(),
-                    output: output.name.clone(),
-                    table: table.name.clone(),
-                });
+            let reserved = own.contains(&table.name).then(|| "millstream fills it itself".to_owned());
+            let difference = reserved.or_else(|| route::difference(known, table));
+            let feed = format!("output `{}` of step `{}`", output.name, step.name);
+            let other = feeds.insert(&table.name, feed);
+            let (stream, table) = (plan.name.to_string(), table.name.clone());
+            let (step, output) = (step.name.to_string(), output.name.clone());
+            if let Some(other) = other {
+                return Err(PlanError::FedTwice { stream, step, output, table, other });
+            }
+            if let Some(difference) = difference {
+                return Err(PlanError::TableTaken { stream, step, output, table, difference });
             }
         }
     }

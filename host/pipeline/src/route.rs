@@ -53,7 +53,7 @@ pub enum RouteError {
     },
     /// Its table is fed from elsewhere, too, with other rows.
     #[error(
-        "table `{table}` is filled by stream `{other}`, too, and {difference}; a table has one set of columns"
+        "table `{table}` is filled by stream `{other}`, too, and {difference}; a table has one set of columns, in one order"
     )]
     OtherColumns {
         /// The table.
@@ -149,7 +149,8 @@ pub(crate) fn check_tables(
     Ok(fed.into_iter().map(|(name, (table, _))| (name, table)).collect())
 }
 
-/// In what the columns of two tables of one name differ, if they do. Their order does not matter.
+/// In what the columns of two tables of one name differ, if they do. Their order matters: a writer knows the
+/// columns by their places.
 pub(crate) fn difference(left: &TableSpec, right: &TableSpec) -> Option<String> {
     let describe = |field: &Field| {
         format!("{}{}", field.data_type(), if field.is_nullable() { "" } else { " not null" })
@@ -168,6 +169,14 @@ pub(crate) fn difference(left: &TableSpec, right: &TableSpec) -> Option<String> 
         right.schema.fields().iter().filter(|field| left.schema.field_with_name(field.name()).is_err());
     if let Some(field) = more.next() {
         return Some(format!("column `{}` is only here", field.name()));
+    }
+    let mut places = left.schema.fields().iter().zip(right.schema.fields());
+    if let Some((there, here)) = places.find(|(there, here)| there.name() != here.name()) {
+        return Some(format!(
+            "its columns are in another order: where `{}` is there, `{}` is here",
+            there.name(),
+            here.name()
+        ));
     }
     (left.event_time != right.event_time)
         .then(|| format!("its day is that of `{}` there and of `{}` here", left.event_time, right.event_time))

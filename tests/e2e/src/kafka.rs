@@ -36,12 +36,30 @@ impl Kafka {
 
     /// Creates a topic.
     pub fn topic(&self, name: &str, partitions: u32) {
-        self.call(&["topic", &self.folder.to_string_lossy(), name, "--partitions", &partitions.to_string()]);
+        self.topic_with(name, partitions, &[]);
+    }
+
+    /// Creates a topic with settings of its own, as `max.message.bytes=60000`.
+    pub fn topic_with(&self, name: &str, partitions: u32, settings: &[&str]) {
+        let (folder, partitions) = (self.folder.to_string_lossy(), partitions.to_string());
+        let mut args = vec!["topic", &folder, name, "--partitions", &partitions];
+        args.extend(settings.iter().flat_map(|setting| ["--config", setting]));
+        self.call(&args);
     }
 
     /// Produces one message a line of `text` with Kafka's own console producer, which is not our client.
     pub fn produce(&self, topic: &str, text: &str) {
-        let mut producer = script(&["console-producer", &self.folder.to_string_lossy(), topic])
+        self.produce_with(topic, text, &[]);
+    }
+
+    /// As [`Kafka::produce`], each line a key, a tab and a value.
+    pub fn produce_keyed(&self, topic: &str, text: &str) {
+        self.produce_with(topic, text, &["--property", "parse.key=true"]);
+    }
+
+    fn produce_with(&self, topic: &str, text: &str, options: &[&str]) {
+        let folder = self.folder.to_string_lossy();
+        let mut producer = script(&[&["console-producer", &folder, topic], options].concat())
             .stdin(Stdio::piped())
             .spawn()
             .expect("scripts/kafka is a bash script");

@@ -167,3 +167,52 @@ fn every_letter_reaches_the_topic_whatever_happens_in_between() {
     workspace.catch_up();
     assert_eq!(kafka.consume("letters").len(), records.len());
 }
+
+/// Letters in `topic` after a run that publishes there, and what the run said.
+fn published(kafka: &Kafka, topic: &str) -> (Workspace, Vec<Record>, String) {
+    let workspace = Workspace::kafka(&kafka.brokers);
+    workspace.configure("[worker]", &format!("[dead_letters]\ntopic = \"{topic}\"\n[worker]"));
+    let output = workspace.millstream(&["run", "--until-caught-up"]).run();
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    let given_up = "not all dead letters are in their topic yet";
+    assert!(!output.stderr.contains(given_up), "{}", output.stderr);
+    (workspace, kafka.consume(topic), output.stderr)
+}
+
+/// The parts that were left out, of the letters that lost any.
+fn omitted(records: &[Record]) -> Vec<&str> {
+    let omitted = records.iter().filter_map(|record| record.headers.get("millstream.omitted"));
+    omitted.map(String::as_str).collect()
+}
+
+/// One letter that was too large without its value, too, once stopped the topic for good and filled it with
+/// copies of its neighbours. Small letters once lost their values because a batch of them was too large.
+#[test]
+fn a_letter_that_the_topic_does_not_take_costs_no_other_one() {
+    const LETTERS: usize = 1 + 5 + 60;
+    let folder = tempfile::tempdir().unwrap();
+    let kafka = Kafka::start(folder.path());
+    kafka.topic("vehicle_data", 1);
+    let small: String = (0..5).map(|n| format!("key {n}\t{{{n}\n")).collect();
+    kafka.produce_keyed("vehicle_data", &format!("{}\tx\n{small}", "k".repeat(1_048_480)));
+    let medium = |n: usize| format!("{{{n:03}{}\n", "v".repeat(7500));
+    kafka.produce("vehicle_data", &(0..60).map(medium).collect::<String>());
+
+    for (topic, settings) in [("letters", &[][..]), ("narrow", &["max.message.bytes=60000"])] {
+        kafka.topic_with(topic, 1, settings);
+        let (workspace, records, _) = published(&kafka, topic);
+        assert_eq!(in_topic(&records), in_table(&workspace), "{topic}");
+        assert_eq!(records.len(), LETTERS, "{topic}: each letter is there once");
+        assert_eq!(omitted(&records), ["value,key"], "{topic}");
+        let whole = records.iter().filter(|record| record.value.len() == 7504).count();
+        assert_eq!(whole, 60, "{topic}: what fits is whole");
+    }
+
+    // A compacted topic takes no record without a key.
+    kafka.topic_with("compacted", 1, &["cleanup.policy=compact"]);
+    let (_, records, said) = published(&kafka, "compacted");
+    let offsets: BTreeSet<_> = in_topic(&records).into_iter().map(|(_, offset)| offset).collect();
+    assert_eq!(offsets, (1..=5).map(|offset: i64| offset.to_string()).collect());
+    assert_eq!(records.len(), 5);
+    assert!(said.contains("whatever is left out"), "{said}");
+}

@@ -48,6 +48,30 @@ fn what_a_plugin_logs_names_its_stream_and_step() {
     }
 }
 
+/// Rows of one message once had the same offset and ordinal in such a table.
+#[test]
+fn two_sources_of_a_stream_cannot_feed_one_table() {
+    let check = |second: &str, other: &str| {
+        let workspace = workspace(&format!(
+            "config = {{ mode = \"alerts\" }}\noutputs = {{ alerts = \"alerts.all\" }}\n{second}"
+        ));
+        let output = workspace.millstream(&["validate"]).run();
+        assert_eq!(output.code, Some(2), "{}", output.stderr);
+        for word in ["output `alerts` cannot go to table `alerts.all`", other, "name another table"] {
+            assert!(output.stderr.contains(word), "{word}: {}", output.stderr);
+        }
+    };
+    check(
+        "[[streams.numbers.routes]]\ntable = \"alerts.all\"\n",
+        "which a route of the stream feeds already",
+    );
+    check(
+        "[[streams.numbers.steps]]\nname = \"again\"\nplugin = \"misbehave\"\n\
+         config = { mode = \"alerts\" }\noutputs = { alerts = \"alerts.all\" }\n",
+        "which output `alerts` of step `guest` feeds already",
+    );
+}
+
 /// This once ended the run at the first row that the plugin emitted.
 #[test]
 fn an_output_cannot_go_to_a_table_of_other_rows() {

@@ -176,6 +176,22 @@ fn streams_share_a_table_of_the_same_columns() {
     assert!(output.stderr.contains(expect), "{}", output.stderr);
 }
 
+/// `validate` once passed what a writer refused.
+#[test]
+fn the_order_of_columns_is_checked_before_anything_runs() {
+    let workspace = two_streams("string");
+    let check = |code, expect: &str| {
+        let output = workspace.millstream(&["validate"]).run();
+        assert_eq!(output.code, Some(code), "{}", output.stderr);
+        assert!(output.stderr.contains(expect), "{}", output.stderr);
+    };
+    workspace.configure("[streams.one.schema]", "[streams.one.schema]\nw = \"string\"");
+    workspace.configure("[[streams.two.routes]]", "w = \"string\"\n[[streams.two.routes]]");
+    check(2, "its columns are in another order: where `w` is there, `v` is here");
+    workspace.configure("v = \"string\"\nw = \"string\"\n", "w = \"string\"\nv = \"string\"\n");
+    check(0, "");
+}
+
 #[test]
 fn a_table_of_a_route_keeps_its_columns_over_restarts() {
     let workspace = two_streams("string");

@@ -12,6 +12,7 @@ mod random;
 mod retry;
 mod store;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use millstream_log::{Machine, Outcome, Rules, Step, decode_entry};
@@ -42,6 +43,8 @@ pub struct CheckpointLog {
     clock: ClockHandle,
     /// The open session and the name of its worker.
     session: Option<(SessionId, String)>,
+    /// Entries that were read and have no effect: few, since writers check before they write.
+    ignored: BTreeSet<Sequence>,
 }
 
 struct ClockHandle(Arc<dyn Clock>);
@@ -75,6 +78,7 @@ impl CheckpointLog {
             store: LogStore::new(store, prefix, retry),
             clock: ClockHandle(clock),
             session: None,
+            ignored: BTreeSet::new(),
         };
         log.refresh().await?;
         log.check_complete().await?;
@@ -195,6 +199,12 @@ impl CheckpointLog {
         decode_entry(&bytes).map(Some).map_err(|source| LogError::Entry { sequence, source })
     }
 
+    /// True if readers pass over this entry. Of entries before the snapshot that the log was read from this
+    /// is not known, and they count as standing.
+    pub fn passes_over(&self, sequence: Sequence) -> bool {
+        self.ignored.contains(&sequence)
+    }
+
     async fn append_as(&mut self, session: &SessionId, body: Body) -> Result<Sequence, AppendError> {
         let outcome = match self.settle_append(&body).await? {
             Some(outcome) => outcome,
@@ -250,6 +260,7 @@ impl CheckpointLog {
 
     fn report_ignored(&mut self) {
         for ignored in self.machine.take_ignored() {
+            self.ignored.insert(ignored.sequence);
             tracing::warn!(
                 sequence = ignored.sequence,
                 session = %ignored.session,

@@ -5,15 +5,16 @@
 
 mod progress;
 mod record;
+mod settled;
 mod topic;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use arrow::array::RecordBatch;
 use millstream_model::Clock;
-use millstream_model::entry::{Body, Entry, Sequence};
+use millstream_model::entry::{Body, DataFile, Entry, Sequence};
 use object_store::ObjectStore;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -27,7 +28,9 @@ use crate::source::SourceError;
 use crate::start;
 use crate::telemetry::Telemetry;
 use progress::Progress;
-use topic::Topic;
+use record::{LetterRecord, Place};
+use settled::Settled;
+use topic::{Deliveries, Topic};
 
 /// Time between two looks at the log for entries of other workers.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -113,6 +116,7 @@ impl Projector {
             lake: lake.clone(),
             clock,
             log: None,
+            settled: Settled::default(),
             telemetry,
         };
         Ok(Self { orders, task: tokio::spawn(publisher.run(inbox)) })
@@ -150,6 +154,7 @@ struct Publisher {
     clock: Arc<dyn Clock>,
     /// A hold on the log of our own, for reading: the run's is busy with the data path.
     log: Option<CheckpointLog>,
+    settled: Settled,
     telemetry: Arc<Telemetry>,
 }
 
@@ -199,7 +204,7 @@ impl Publisher {
         outcome
     }
 
-    async fn publish(&self, log: &mut CheckpointLog) -> Result<(), ProjectionError> {
+    async fn publish(&mut self, log: &mut CheckpointLog) -> Result<(), ProjectionError> {
         let mut kept = self.progress.read().await?;
         for sequence in kept + 1..=log.state().sequence() {
             let entry = log.entry(sequence).await?.ok_or(ProjectionError::Missing { sequence })?;
@@ -209,7 +214,6 @@ impl Publisher {
                 kept = sequence;
             }
             if letters > 0 {
-                self.telemetry.dead_letters_published.fetch_add(letters, Ordering::Relaxed);
                 tracing::debug!(sequence, letters, "dead letters published");
             }
         }
@@ -217,30 +221,147 @@ impl Publisher {
     }
 
     /// Publishes the letters of one entry; returns how many there are.
-    async fn publish_entry(&self, log: &CheckpointLog, entry: &Entry) -> Result<u64, ProjectionError> {
+    async fn publish_entry(&mut self, log: &CheckpointLog, entry: &Entry) -> Result<u64, ProjectionError> {
         let Body::Data(data) = &entry.body else { return Ok(0) };
+        // What an entry names that broke a rule is not part of the table.
+        if log.passes_over(entry.sequence) {
+            return Ok(0);
+        }
+        self.settled.turn_to(entry.sequence);
         let mut ordinal = 0;
         for file in data.files.iter().filter(|file| file.table == dead_letter::TABLE) {
-            // What an entry names that broke a rule is not part of the table.
-            if !log.state().is_live(&file.path) {
+            let first = Place { sequence: entry.sequence, ordinal };
+            ordinal += file.rows;
+            if self.settled.has_all_before(ordinal) {
                 continue;
             }
-            for rows in read::batches(&self.store, file).await? {
-                let rows = rows?;
-                let in_file =
-                    |source| ProjectionError::Rows { path: self.lake.display_path(&file.path), source };
-                let letters: Vec<_> = Letters::new(&rows).map_err(in_file)?.iter().collect();
-                let sent = letters.iter().zip(ordinal..).map(|(letter, ordinal)| {
-                    self.topic.send(letter, record::Place { sequence: entry.sequence, ordinal })
-                });
-                try_join_all(sent).await?;
-                ordinal += letters.len() as u64;
-            }
+            let is_live = log.state().is_live(&file.path);
+            self.publish_file(file, is_live, first).await?;
+            self.settled.add_all_before(ordinal);
         }
         Ok(ordinal)
+    }
+
+    /// Publishes the letters of `file`; the first one stands at `first`.
+    async fn publish_file(
+        &mut self,
+        file: &DataFile,
+        is_live: bool,
+        first: Place,
+    ) -> Result<(), ProjectionError> {
+        let store = self.store.clone();
+        let batches = match read::batches(&store, file).await {
+            Ok(batches) => batches,
+            Err(error) if !is_live && error.is_missing() => {
+                self.telemetry.dead_letters_unpublished.fetch_add(file.rows, Ordering::Relaxed);
+                tracing::error!(
+                    sequence = first.sequence, letters = file.rows, %error,
+                    "dead letters will not be in their topic: their file was replaced and deleted before they \
+                     were published; the table still has them"
+                );
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let mut place = first;
+        for rows in batches {
+            let rows = rows?;
+            self.publish_rows(file, &rows, place).await?;
+            place.ordinal += rows.num_rows() as u64;
+        }
+        Ok(())
+    }
+
+    /// Publishes the letters of `rows` that are not settled yet; the first one stands at `first`.
+    async fn publish_rows(
+        &mut self,
+        file: &DataFile,
+        rows: &RecordBatch,
+        first: Place,
+    ) -> Result<(), ProjectionError> {
+        let in_file = |source| ProjectionError::Rows { path: self.lake.display_path(&file.path), source };
+        let letters = Letters::new(rows).map_err(in_file)?;
+        let places = (first.ordinal..).map(|ordinal| Place { ordinal, ..first });
+        let letters = letters.iter().zip(places).filter(|(_, place)| !self.settled.has(place.ordinal));
+        let records = letters.map(|(letter, place)| LetterRecord::new(letter, place)).collect();
+        let Deliveries { acknowledged, refused, failed } = self.topic.deliver(records).await;
+
+        let Telemetry { dead_letters_published, dead_letters_unpublished, .. } = &*self.telemetry;
+        dead_letters_published.fetch_add(acknowledged.len() as u64, Ordering::Relaxed);
+        dead_letters_unpublished.fetch_add(refused.len() as u64, Ordering::Relaxed);
+        if let Some((Place { sequence, ordinal }, error)) = refused.first() {
+            tracing::warn!(
+                letters = refused.len(), sequence, ordinal, %error,
+                "dead letters will not be in their topic, which does not take them, whatever is left out; the \
+                 table has them"
+            );
+        }
+        let settled = acknowledged.iter().chain(refused.iter().map(|(place, _)| place));
+        settled.for_each(|place| self.settled.add(place.ordinal));
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        self.settled.add_all_before(first.ordinal + rows.num_rows() as u64);
+        Ok(())
     }
 }
 
 fn delay(failures: u32) -> Duration {
     Duration::from_secs(1 << failures.saturating_sub(1).min(5)).min(RETRY_DELAY_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use millstream_model::SystemClock;
+    use millstream_model::entry::SessionId;
+    use object_store::ObjectStoreExt as _;
+    use object_store::path::Path;
+
+    use super::*;
+    use crate::source::KafkaSettings;
+
+    /// A publisher whose topic is nowhere.
+    fn publisher(lake: &Lake) -> Publisher {
+        let settings = DeadLetterTopic {
+            topic: "letters".to_owned(),
+            kafka: KafkaSettings::new("127.0.0.1:9", "group"),
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        Publisher {
+            topic: Topic::new(&settings).unwrap(),
+            progress: Progress::new(lake.store(), &settings.topic),
+            store: lake.store(),
+            lake: lake.clone(),
+            clock: clock.clone(),
+            log: None,
+            settled: Settled::default(),
+            telemetry: Arc::new(Telemetry::new("worker-0", clock)),
+        }
+    }
+
+    /// Letters of a file that a later entry replaced were once passed over in silence.
+    #[tokio::test]
+    async fn a_replaced_file_is_read_and_missed_loudly() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = Lake::open(folder.path().to_str().unwrap()).unwrap();
+        let mut publisher = publisher(&lake);
+        let file = DataFile {
+            table: dead_letter::TABLE.to_owned(),
+            path: "dead_letters/day=2026-01-01/s-0.parquet".to_owned(),
+            session: SessionId("s".to_owned()),
+            origin: None,
+            partition_values: [].into(),
+            rows: 3,
+            bytes: 4,
+        };
+        let first = Place { sequence: 1, ordinal: 0 };
+        let live = publisher.publish_file(&file, true, first).await.unwrap_err();
+        assert!(matches!(live, ProjectionError::Read(ReadError::Fetch { .. })), "{live}");
+        publisher.publish_file(&file, false, first).await.unwrap();
+        assert_eq!(publisher.telemetry.dead_letters_unpublished.load(Ordering::Relaxed), 3);
+
+        publisher.store.put(&Path::from(file.path.as_str()), "text".into()).await.unwrap();
+        let read = publisher.publish_file(&file, false, first).await.unwrap_err();
+        assert!(matches!(read, ProjectionError::Read(ReadError::Damaged { .. })), "{read}");
+    }
 }

@@ -41,6 +41,13 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// True if there is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Fetch { source: object_store::Error::NotFound { .. }, .. })
+    }
+}
+
 /// The first `rows_max` rows of `files`, in the order of the files. Whole files are fetched, one at
 /// a time, until there are enough rows.
 pub async fn first_rows(

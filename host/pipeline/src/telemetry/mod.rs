@@ -43,6 +43,8 @@ pub struct Telemetry {
     pub uploads: Arc<UploadFigures>,
     /// Dead letters that this process has published to their topic.
     pub dead_letters_published: AtomicU64,
+    /// Dead letters that cannot be published: their topic does not take them, or their file is gone.
+    pub dead_letters_unpublished: AtomicU64,
     /// Attempts to publish dead letters that failed.
     pub dead_letter_failures: AtomicU64,
     run: Mutex<RunFigures>,
@@ -185,6 +187,7 @@ impl Telemetry {
             checkpoints: CheckpointFigures::default(),
             uploads: Arc::default(),
             dead_letters_published: AtomicU64::new(0),
+            dead_letters_unpublished: AtomicU64::new(0),
             dead_letter_failures: AtomicU64::new(0),
             run: Mutex::default(),
             committed: Mutex::default(),

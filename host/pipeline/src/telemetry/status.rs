@@ -116,6 +116,9 @@ pub struct UploadStatus {
 pub struct DeadLetterStatus {
     /// Letters that this process has published.
     pub published: u64,
+    /// Letters that cannot be published: their topic does not take them, or their file is gone.
+    #[serde(default)]
+    pub unpublished: u64,
     /// Attempts to publish that failed.
     pub failures: u64,
 }
@@ -235,6 +238,7 @@ impl Telemetry {
             uploads: self.uploads.status(),
             dead_letters: DeadLetterStatus {
                 published: self.dead_letters_published.load(Ordering::Relaxed),
+                unpublished: self.dead_letters_unpublished.load(Ordering::Relaxed),
                 failures: self.dead_letter_failures.load(Ordering::Relaxed),
             },
             streams: self.streams().iter().map(of_stream).collect(),
