@@ -2,6 +2,7 @@
 //! status, and rows as they pass. It reads [`Telemetry`] and taps; the data path does not know of it. Nothing
 //! here changes a run, and nothing secret is served.
 
+mod connection;
 mod health;
 mod metrics;
 mod tap;
@@ -17,10 +18,15 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use connection::Limits;
 pub use metrics::Metrics;
 
 /// How long requests that are being answered may take when the server ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// What clients may take: far less than the file descriptors that a process usually has.
+const LIMITS: Limits =
+    Limits { connections: 256, head: Duration::from_secs(10), stall: Duration::from_secs(30) };
 
 /// A server that cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -56,9 +62,8 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let routes = routes(telemetry.clone());
         let serving = tokio::spawn(async move {
-            // Without an address there is no error: what goes wrong with a connection ends that one.
             let stopped = async move { drop(stopped.await) };
-            let _ = axum::serve(listener, routes).with_graceful_shutdown(stopped).await;
+            connection::serve(listener, routes, LIMITS, stopped).await;
         });
         Ok(Self { address, telemetry, stop, serving })
     }

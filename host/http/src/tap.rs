@@ -1,13 +1,14 @@
 //! `/tap`: rows as they pass, one JSON object a line, until the client goes or the run ends. The first line
 //! is `{"_columns":[…]}`; a line `{"_skipped":n}` says that so many rows passed unseen. All work on a row
-//! happens here, on an I/O thread, and no more rows are made text than somebody can follow.
+//! happens here, beside the I/O threads and a chunk at a time, and no more rows are made text than somebody
+//! can follow.
 
 mod request;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, AsArray as _, RecordBatch, StringArray};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, StringArray};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
@@ -31,6 +32,10 @@ use request::{Request, View};
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 /// Rows of one tap that are made text in each [`REPORT_INTERVAL`]; further ones are left out.
 const ROWS_MAX: usize = 5000;
+/// Bytes of rows that are made text at a time.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Quotes, colon, comma and a `null` of a value in a line.
+const FIELD_BYTES: usize = 8;
 
 /// Serves rows as they pass, or says what is wrong with the request.
 pub async fn tap(
@@ -60,6 +65,8 @@ struct Lines {
     tap: Tap,
     begun: bool,
     ended: bool,
+    /// Rows that are to be shown.
+    chosen: Option<RecordBatch>,
     /// Rows that may still be shown until the next tick.
     room: usize,
     /// Rows that were left out and not told yet.
@@ -72,7 +79,7 @@ impl Lines {
         let mut ticks = interval(REPORT_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ended = view.left == 0;
-        Self { view, tap, begun: false, ended, room: ROWS_MAX, skipped: 0, ticks }
+        Self { view, tap, begun: false, ended, chosen: None, room: ROWS_MAX, skipped: 0, ticks }
     }
 
     /// The next lines; none when there will be no more.
@@ -81,36 +88,51 @@ impl Lines {
             self.begun = true;
             return Some((Ok(line(&json!({ "_columns": self.view.names() }))), self));
         }
-        while !self.ended {
-            let lines = tokio::select! {
+        loop {
+            if let Some(rows) = self.chosen.take() {
+                let count = rows_of_chunk(&rows);
+                let rest = rows.num_rows() - count;
+                self.chosen = (rest > 0).then(|| rows.slice(count, rest));
+                let text = aside(move || text(&rows.slice(0, count))).await;
+                return Some((text, self));
+            }
+            if self.ended {
+                return None;
+            }
+            let told = tokio::select! {
                 _ = self.ticks.tick() => self.told(),
                 rows = self.tap.next() => match rows {
-                    Some(rows) => self.show(&rows).transpose(),
+                    Some(rows) => match self.choose(rows).await {
+                        Ok(()) => None,
+                        Err(error) => return Some((Err(error), self)),
+                    },
                     None => {
                         self.ended = true;
                         self.told()
                     }
                 },
             };
-            if let Some(lines) = lines {
-                return Some((lines, self));
+            if let Some(told) = told {
+                return Some((Ok(told), self));
             }
         }
-        None
     }
 
     /// The line about rows left out, if there are any. There is room for rows again.
-    fn told(&mut self) -> Option<Result<Bytes, ArrowError>> {
+    fn told(&mut self) -> Option<Bytes> {
         self.room = ROWS_MAX;
         let skipped = std::mem::take(&mut self.skipped) + self.tap.take_skipped();
-        (skipped > 0).then(|| Ok(line(&json!({ "_skipped": skipped }))))
+        (skipped > 0).then(|| line(&json!({ "_skipped": skipped })))
     }
 
-    /// The lines of those rows that are wanted and have room.
-    fn show(&mut self, rows: &RecordBatch) -> Result<Option<Bytes>, ArrowError> {
-        let wanted = match &self.view.predicate {
-            Some(predicate) => filter_record_batch(rows, &predicate.evaluate(rows)?)?,
-            None => rows.clone(),
+    /// Chooses those rows that are wanted and have room.
+    async fn choose(&mut self, rows: RecordBatch) -> Result<(), ArrowError> {
+        let projected = rows.project(&self.view.columns)?;
+        let wanted = match self.view.predicate.clone() {
+            Some(predicate) => {
+                aside(move || filter_record_batch(&projected, &predicate.evaluate(&rows)?)).await?
+            }
+            None => projected,
         };
         let left = usize::try_from(self.view.left).unwrap_or(usize::MAX);
         let shown = wanted.num_rows().min(self.room).min(left);
@@ -120,15 +142,43 @@ impl Lines {
         self.room -= shown;
         self.view.left -= shown as u64;
         self.ended = self.view.left == 0;
-        if shown == 0 {
-            return Ok(None);
-        }
-        let wanted = readable(&wanted.slice(0, shown).project(&self.view.columns)?)?;
-        let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(Vec::new());
-        writer.write(&wanted)?;
-        writer.finish()?;
-        Ok(Some(writer.into_inner().into()))
+        self.chosen = (shown > 0).then(|| wanted.slice(0, shown));
+        Ok(())
     }
+}
+
+/// Does work that takes a while where it holds up no other connection.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ArrowError> + Send + 'static,
+) -> Result<T, ArrowError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(ArrowError::ExternalError(Box::new(error))))
+}
+
+/// How many of `rows`, of which there are some, are made one chunk: at least one.
+fn rows_of_chunk(rows: &RecordBatch) -> usize {
+    let mut count = rows.num_rows();
+    while count > 1 && bytes(&rows.slice(0, count)) > CHUNK_BYTES {
+        count /= 2;
+    }
+    count
+}
+
+/// About as many bytes as `rows` have as text.
+fn bytes(rows: &RecordBatch) -> usize {
+    let names = rows.schema_ref().fields().iter().map(|field| field.name().len() + FIELD_BYTES);
+    let values = rows.columns().iter().map(|column| {
+        column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
+    });
+    names.sum::<usize>() * rows.num_rows() + values.sum::<usize>()
+}
+
+/// `rows` as lines.
+fn text(rows: &RecordBatch) -> Result<Bytes, ArrowError> {
+    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(Vec::new());
+    writer.write(&readable(rows)?)?;
+    writer.finish()?;
+    Ok(writer.into_inner().into())
 }
 
 fn line(value: &serde_json::Value) -> Bytes {
@@ -151,4 +201,25 @@ fn readable(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         }
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All rows that had come were once made one text, however long they were.
+    #[test]
+    fn a_chunk_is_bounded_and_holds_a_row_at_least() {
+        let rows = |lengths: &[usize]| {
+            let texts = lengths.iter().map(|length| Some("x".repeat(*length)));
+            let texts: ArrayRef = Arc::new(texts.collect::<StringArray>());
+            RecordBatch::try_from_iter([("text", texts)]).unwrap()
+        };
+        assert_eq!(rows_of_chunk(&rows(&[10; 100])), 100);
+        assert_eq!(rows_of_chunk(&rows(&[CHUNK_BYTES / 4; 100])), 3);
+        assert_eq!(rows_of_chunk(&rows(&[CHUNK_BYTES * 4, 1])), 1);
+        let last = rows(&[CHUNK_BYTES * 4, 1, 1]).slice(1, 2);
+        assert_eq!(rows_of_chunk(&last), 2);
+        assert_eq!(text(&last).unwrap(), "{\"text\":\"x\"}\n{\"text\":\"x\"}\n");
+    }
 }

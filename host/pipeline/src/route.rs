@@ -112,7 +112,10 @@ impl Routing {
                 send(&route.table, None)?;
                 continue;
             };
-            let matched = condition.evaluate(rows)?;
+            let matched = condition.evaluate(rows).map_err(|error| {
+                let table = &route.table.name;
+                ArrowError::ComputeError(format!("the predicate of the route to table `{table}`: {error}"))
+            })?;
             send(&route.table, Some(&matched))?;
             taken = Some(taken.map_or_else(|| Ok(matched.clone()), |taken| or(&taken, &matched))?);
         }

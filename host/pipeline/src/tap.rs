@@ -3,7 +3,7 @@
 //! few; what finds the queue full is counted and passed by, so that nobody who looks can slow a stream.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -34,7 +34,9 @@ pub struct Taps {
     dead_letters: SchemaRef,
     open: AtomicU32,
     closed: AtomicBool,
-    /// A slot is written only when its onlooker comes or goes, so a thread that finds it being written
+    /// Held by who comes, so that nobody writes to a slot that another one has just taken.
+    coming: Mutex<()>,
+    /// A slot is written only when its own onlooker comes or goes, so a thread that finds it being written
     /// misses nothing that somebody was promised.
     slots: [RwLock<Option<Slot>>; TAPS_MAX],
 }
@@ -68,6 +70,7 @@ impl Taps {
             dead_letters: plan.dead_letters.schema.clone(),
             open: AtomicU32::new(0),
             closed: AtomicBool::new(false),
+            coming: Mutex::default(),
             slots: Default::default(),
         }
     }
@@ -108,13 +111,14 @@ impl Taps {
     /// # Errors
     /// If too many look already, or the run is ending.
     pub fn open(self: &Arc<Self>, place: Place) -> Result<Tap, TapError> {
+        let _coming = self.coming.lock().unwrap_or_else(PoisonError::into_inner);
         for (index, slot) in self.slots.iter().enumerate() {
+            if slot.read().unwrap_or_else(PoisonError::into_inner).is_some() {
+                continue;
+            }
             let mut slot = slot.write().unwrap_or_else(PoisonError::into_inner);
             if self.closed.load(Ordering::Relaxed) {
                 return Err(TapError::Ending);
-            }
-            if slot.is_some() {
-                continue;
             }
             let (batches, receiver) = mpsc::channel(BATCHES_MAX);
             let skipped = Arc::new(AtomicU64::new(0));
@@ -176,6 +180,7 @@ mod tests {
             dead_letters: empty,
             open: AtomicU32::new(0),
             closed: AtomicBool::new(false),
+            coming: Mutex::default(),
             slots: Default::default(),
         })
     }
@@ -201,6 +206,30 @@ mod tests {
         taps.close();
         assert!(tap.next().await.is_none());
         assert_eq!(taps.open(Place::Behind(0)).unwrap_err(), TapError::Ending);
+    }
+
+    /// Who came once locked the slots of the others while it looked for a free one, and what was offered
+    /// just then was neither seen nor counted.
+    #[test]
+    fn nobody_misses_rows_because_another_one_comes() {
+        const OFFERED: u64 = 50_000;
+        let taps = taps();
+        let mut tap = taps.open(Place::Behind(0)).unwrap();
+        let mut seen = 0;
+        std::thread::scope(|scope| {
+            let others =
+                scope.spawn(|| (0..20_000).for_each(|_| drop(taps.open(Place::DeadLetters).unwrap())));
+            let rows = rows(1);
+            for _ in 0..OFFERED {
+                taps.offer(Place::Behind(0), &rows);
+                seen += tap.batches.try_recv().map_or(0, |rows| rows.num_rows() as u64);
+            }
+            others.join().unwrap();
+        });
+        while let Ok(rows) = tap.batches.try_recv() {
+            seen += rows.num_rows() as u64;
+        }
+        assert_eq!(seen + tap.take_skipped(), OFFERED);
     }
 
     #[test]

@@ -96,6 +96,9 @@ fn mistakes_are_answered_with_what_there_is() {
     refused(&served, &["--stream", "vehicle", "--after", "clean"], &["no step `clean`", "cleanse"]);
     refused(&served, &["--stream", "vehicle", "--where", "sped > 3"], &["`sped`", "`speed`"]);
     refused(&served, &["--stream", "vehicle", "--columns", "make,modell"], &["no column `modell`", "model"]);
+    refused(&served, &["--stream", "vehicle", "--columns", "make,make"], &["`make` is named twice"]);
+    let hostile = "interval ".repeat(400) + "1";
+    refused(&served, &["--stream", "vehicle", "--where", &hostile], &["where: at character 10", "interval"]);
     let open: Vec<_> = (0..8).map(|_| tap(&served, &[])).collect();
     refused(&served, &["--stream", "vehicle"], &["8 taps are open"]);
     drop(open);

@@ -1,6 +1,9 @@
 //! What a client wants to see: checked against the streams that run, it becomes a tap and a view. Every
 //! mistake is answered with what there is instead.
 
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
 use axum::http::StatusCode;
 use millstream_pipeline::predicate::{Predicate, PredicateError};
 use millstream_pipeline::tap::{Place, Tap, TapError};
@@ -31,7 +34,7 @@ pub struct Request {
 #[derive(Debug)]
 pub struct View {
     /// Rows for which this is true.
-    pub predicate: Option<Predicate>,
+    pub predicate: Option<Arc<Predicate>>,
     /// Numbers of the columns.
     pub columns: Vec<usize>,
     /// Rows still to be shown.
@@ -84,6 +87,12 @@ pub enum RequestError {
         /// The columns there are.
         known: String,
     },
+    /// A column twice.
+    #[error("column `{column}` is named twice; name each column once")]
+    RepeatedColumn {
+        /// The name.
+        column: String,
+    },
     /// The condition does not fit the rows.
     #[error("where: {0}")]
     Where(#[from] PredicateError),
@@ -98,7 +107,10 @@ impl RequestError {
         match self {
             Self::Starting { .. } | Self::Tap(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::UnknownStream { .. } | Self::UnknownStep { .. } => StatusCode::NOT_FOUND,
-            Self::SeveralPlaces | Self::UnknownColumn { .. } | Self::Where(_) => StatusCode::BAD_REQUEST,
+            Self::SeveralPlaces
+            | Self::UnknownColumn { .. }
+            | Self::RepeatedColumn { .. }
+            | Self::Where(_) => StatusCode::BAD_REQUEST,
         }
     }
 }
@@ -118,17 +130,10 @@ impl Request {
         let schema = stream.taps.schema(place);
         let columns = match &self.columns {
             None => (0..schema.fields().len()).collect(),
-            Some(names) => names
-                .split(',')
-                .map(|name| {
-                    schema.index_of(name.trim()).map_err(|_| RequestError::UnknownColumn {
-                        column: name.trim().to_owned(),
-                        known: list(schema.fields().iter().map(|field| field.name().as_str())),
-                    })
-                })
-                .collect::<Result<Vec<_>, _>>()?,
+            Some(names) => numbers(names, schema)?,
         };
         let predicate = self.r#where.as_deref().map(|text| Predicate::parse(text, schema)).transpose()?;
+        let predicate = predicate.map(Arc::new);
         let names = columns.iter().map(|index| schema.field(*index).name().clone()).collect();
         let view = View { predicate, columns, names, left: self.limit.unwrap_or(u64::MAX) };
         Ok((view, stream.taps.open(place)?))
@@ -151,6 +156,22 @@ impl Request {
             _ => Err(RequestError::SeveralPlaces),
         }
     }
+}
+
+/// Numbers of the columns that `names` has, with commas between them.
+fn numbers(names: &str, schema: &Schema) -> Result<Vec<usize>, RequestError> {
+    let mut numbers = Vec::new();
+    for name in names.split(',').map(str::trim) {
+        let number = schema.index_of(name).map_err(|_| RequestError::UnknownColumn {
+            column: name.to_owned(),
+            known: list(schema.fields().iter().map(|field| field.name().as_str())),
+        })?;
+        if numbers.contains(&number) {
+            return Err(RequestError::RepeatedColumn { column: name.to_owned() });
+        }
+        numbers.push(number);
+    }
+    Ok(numbers)
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {

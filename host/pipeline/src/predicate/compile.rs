@@ -1,20 +1,20 @@
-//! From the parser's expression to a [`Condition`] that fits a schema. The parser knows far more SQL than
-//! a predicate has; what is not listed here is refused by name.
+//! From an [`Expression`] to a [`Condition`] that fits a schema: columns exist, types fit, patterns can be
+//! used. What passes here does not fail on rows.
 
+use arrow::array::StringArray;
+use arrow::compute::kernels::comparison::ilike;
 use arrow::datatypes::{Field, Schema};
-use sqlparser::ast::{BinaryOperator, DataType as SqlType, Expr, Ident, Spanned, UnaryOperator};
-use sqlparser::ast::{Value as SqlValue, ValueWithSpan};
 
 use super::error::{Position, PredicateError};
-use super::literal::Literal;
-use super::syntax::position;
+use super::literal::{Constant, Literal};
+use super::syntax::{self, Expression, Term};
 use super::{Column, Comparison, Condition, Kind, Set, Value, nearest};
 
-/// Characters of an expression that an error shows.
-const SHOWN_CHARS_MAX: usize = 60;
+/// Longest pattern of `like`: most of its characters cost some hundred bytes when it is made ready.
+const PATTERN_BYTES_MAX: usize = 1000;
 
 /// Compiles `expression` for rows of `schema`.
-pub(super) fn condition(expression: &Expr, schema: &Schema) -> Result<Condition, PredicateError> {
+pub(super) fn condition(expression: &Expression, schema: &Schema) -> Result<Condition, PredicateError> {
     Compiler { schema }.condition(expression)
 }
 
@@ -25,61 +25,34 @@ struct Compiler<'a> {
 /// One side of a comparison.
 enum Operand<'a> {
     Column(&'a Field, Position),
-    Literal(Literal, Position),
+    Literal(&'a Literal, Position),
 }
 
-impl<'a> Compiler<'a> {
-    fn condition(&self, expression: &Expr) -> Result<Condition, PredicateError> {
+impl Compiler<'_> {
+    fn condition(&self, expression: &Expression) -> Result<Condition, PredicateError> {
         match expression {
-            Expr::Nested(inner) => self.condition(inner),
-            Expr::BinaryOp { op: BinaryOperator::And, .. } => {
-                self.chain(expression, &BinaryOperator::And).map(Condition::All)
+            Expression::Any(parts) => self.conditions(parts).map(Condition::Any),
+            Expression::All(parts) => self.conditions(parts).map(Condition::All),
+            Expression::Not(part) => Ok(Condition::Not(Box::new(self.condition(part)?))),
+            Expression::Operand(operand) => self.flag(operand),
+            Expression::Compare(left, comparison, right) => self.compare(left, *comparison, right),
+            Expression::Between { operand, low, high } => {
+                let low = self.compare(operand, Comparison::GreaterOrEqual, low)?;
+                let high = self.compare(operand, Comparison::LessOrEqual, high)?;
+                Ok(Condition::All(vec![low, high]))
             }
-            Expr::BinaryOp { op: BinaryOperator::Or, .. } => {
-                self.chain(expression, &BinaryOperator::Or).map(Condition::Any)
-            }
-            Expr::BinaryOp { left, op, right } => {
-                let comparison = comparison(op).ok_or_else(|| unsupported(expression))?;
-                self.compare(left, comparison, right)
-            }
-            Expr::UnaryOp { op: UnaryOperator::Not, expr } => Ok(negated(self.condition(expr)?, true)),
-            Expr::IsNull(expr) => self.is_null(expr),
-            Expr::IsNotNull(expr) => Ok(negated(self.is_null(expr)?, true)),
-            Expr::Between { expr, negated: not, low, high } => {
-                let low = self.compare(expr, Comparison::GreaterOrEqual, low)?;
-                let high = self.compare(expr, Comparison::LessOrEqual, high)?;
-                Ok(negated(Condition::All(vec![low, high]), *not))
-            }
-            Expr::InList { expr, list, negated: not } => Ok(negated(self.in_list(expr, list)?, *not)),
-            Expr::Like { negated: not, any: false, expr, pattern, escape_char }
-                if is_backslash(escape_char) =>
-            {
-                Ok(negated(self.like(expr, pattern, false)?, *not))
-            }
-            Expr::ILike { negated: not, any: false, expr, pattern, escape_char }
-                if is_backslash(escape_char) =>
-            {
-                Ok(negated(self.like(expr, pattern, true)?, *not))
-            }
-            _ => self.flag(expression),
+            Expression::IsNull(operand) => self.is_null(operand),
+            Expression::In(operand, list) => self.in_list(operand, list),
+            Expression::Like { operand, pattern, ignore_case } => self.like(operand, pattern, *ignore_case),
         }
     }
 
-    /// The parts of `a and b and c`, which the parser nests to the left.
-    fn chain(&self, expression: &Expr, operator: &BinaryOperator) -> Result<Vec<Condition>, PredicateError> {
-        let (mut parts, mut rest) = (Vec::new(), expression);
-        while let Expr::BinaryOp { left, op, right } = rest
-            && op == operator
-        {
-            parts.push(&**right);
-            rest = left;
-        }
-        parts.push(rest);
-        parts.into_iter().rev().map(|part| self.condition(part)).collect()
+    fn conditions(&self, parts: &[Expression]) -> Result<Vec<Condition>, PredicateError> {
+        parts.iter().map(|part| self.condition(part)).collect()
     }
 
-    fn flag(&self, expression: &Expr) -> Result<Condition, PredicateError> {
-        match self.operand(expression)? {
+    fn flag(&self, operand: &syntax::Operand) -> Result<Condition, PredicateError> {
+        match self.operand(operand)? {
             Operand::Column(field, at) => match Kind::of(field.data_type()) {
                 Some(kind @ Kind::Boolean) => Ok(Condition::Flag(column(field, kind))),
                 _ => Err(PredicateError::Unsupported {
@@ -87,7 +60,7 @@ impl<'a> Compiler<'a> {
                     what: format!("{} is no condition; compare it with something", describe(field)),
                 }),
             },
-            Operand::Literal(Literal::Boolean(constant), _) => Ok(Condition::Constant(constant)),
+            Operand::Literal(Literal::Boolean(constant), _) => Ok(Condition::Constant(*constant)),
             Operand::Literal(literal, at) => Err(PredicateError::Unsupported {
                 position: at,
                 what: format!("{} is no condition; compare a column with it", literal.describe()),
@@ -97,19 +70,19 @@ impl<'a> Compiler<'a> {
 
     fn compare(
         &self,
-        left: &Expr,
+        left: &syntax::Operand,
         comparison: Comparison,
-        right: &Expr,
+        right: &syntax::Operand,
     ) -> Result<Condition, PredicateError> {
         match (self.operand(left)?, self.operand(right)?) {
             (Operand::Column(left, at), Operand::Column(right, _)) => {
                 compare_columns(left, comparison, right, at)
             }
             (Operand::Column(field, _), Operand::Literal(literal, at)) => {
-                compare_constant(field, comparison, &literal, at)
+                compare_constant(field, comparison, literal, at)
             }
             (Operand::Literal(literal, at), Operand::Column(field, _)) => {
-                compare_constant(field, comparison.mirrored(), &literal, at)
+                compare_constant(field, comparison.mirrored(), literal, at)
             }
             (Operand::Literal(_, at), Operand::Literal(..)) => Err(PredicateError::Unsupported {
                 position: at,
@@ -118,36 +91,39 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn is_null(&self, expression: &Expr) -> Result<Condition, PredicateError> {
-        match self.operand(expression)? {
+    fn is_null(&self, operand: &syntax::Operand) -> Result<Condition, PredicateError> {
+        match self.operand(operand)? {
             Operand::Column(field, _) => Ok(Condition::IsNull(field.name().clone())),
             Operand::Literal(_, at) => Err(needs_column(at, "is null")),
         }
     }
 
-    fn in_list(&self, expression: &Expr, list: &[Expr]) -> Result<Condition, PredicateError> {
-        let field = match self.operand(expression)? {
+    fn in_list(
+        &self,
+        operand: &syntax::Operand,
+        list: &[syntax::Operand],
+    ) -> Result<Condition, PredicateError> {
+        let field = match self.operand(operand)? {
             Operand::Column(field, _) => field,
             Operand::Literal(_, at) => return Err(needs_column(at, "in")),
         };
-        let (mut values, mut read_as) = (Vec::new(), None);
+        let mut constants = Vec::new();
         for item in list {
             let (literal, at) = self.literal(item, "in")?;
-            let (kind, value) = constant(field, &literal, at)?;
-            read_as = Some(kind);
-            values.push(value);
+            constants.push(constant(field, literal, at)?);
         }
-        let kind = read_as.ok_or_else(|| unsupported(expression))?;
-        Ok(Condition::In(column(field, kind), set(kind, values)))
+        let kind = constants.first().map(|(kind, _)| *kind).expect("the grammar has no empty list");
+        let constants = constants.into_iter().map(|(_, constant)| constant);
+        Ok(Condition::In(column(field, kind), set(kind, constants)))
     }
 
     fn like(
         &self,
-        expression: &Expr,
-        pattern: &Expr,
+        operand: &syntax::Operand,
+        pattern: &syntax::Operand,
         ignore_case: bool,
     ) -> Result<Condition, PredicateError> {
-        let (field, at) = match self.operand(expression)? {
+        let (field, at) = match self.operand(operand)? {
             Operand::Column(field, at) => (field, at),
             Operand::Literal(_, at) => return Err(needs_column(at, "like")),
         };
@@ -156,8 +132,13 @@ impl<'a> Compiler<'a> {
             return Err(PredicateError::Unsupported { position: at, what });
         }
         match self.literal(pattern, "like")? {
-            (Literal::Text(pattern), _) => {
-                Ok(Condition::Like { column: column(field, Kind::Text), pattern, ignore_case })
+            (Literal::Text(pattern), at) => {
+                check_pattern(pattern, at)?;
+                Ok(Condition::Like {
+                    column: column(field, Kind::Text),
+                    pattern: pattern.clone(),
+                    ignore_case,
+                })
             }
             (literal, position) => Err(PredicateError::Unsupported {
                 position,
@@ -166,50 +147,39 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn literal(&self, expression: &Expr, operator: &str) -> Result<(Literal, Position), PredicateError> {
-        match self.operand(expression)? {
-            Operand::Literal(literal, at) => Ok((literal, at)),
-            Operand::Column(_, at) => Err(PredicateError::Unsupported {
-                position: at,
+    fn literal<'b>(
+        &self,
+        operand: &'b syntax::Operand,
+        operator: &str,
+    ) -> Result<(&'b Literal, Position), PredicateError> {
+        match &operand.term {
+            Term::Literal(literal) => Ok((literal, operand.position)),
+            Term::Column(_) => Err(PredicateError::Unsupported {
+                position: operand.position,
                 what: format!("expected a constant behind `{operator}`; texts stand in single quotes"),
             }),
         }
     }
 
-    fn operand(&self, expression: &Expr) -> Result<Operand<'a>, PredicateError> {
-        let at = place(expression);
-        match expression {
-            Expr::Nested(inner) => self.operand(inner),
-            Expr::Identifier(name) => self.column(std::slice::from_ref(name), at),
-            Expr::CompoundIdentifier(names) => self.column(names, at),
-            Expr::Value(value) => literal(value, false, at),
-            Expr::UnaryOp { op: UnaryOperator::Plus, expr } => self.operand(expr),
-            Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match &**expr {
-                Expr::Value(value) => literal(value, true, at),
-                _ => Err(unsupported(expression)),
+    fn operand<'b>(&'b self, operand: &'b syntax::Operand) -> Result<Operand<'b>, PredicateError> {
+        let position = operand.position;
+        match &operand.term {
+            Term::Literal(literal) => Ok(Operand::Literal(literal, position)),
+            Term::Column(name) => match self.schema.field_with_name(name) {
+                Ok(field) => Ok(Operand::Column(field, position)),
+                Err(_) => Err(self.unknown_column(name, position)),
             },
-            Expr::TypedString(typed) if matches!(typed.data_type, SqlType::Date | SqlType::Timestamp(..)) => {
-                literal(&typed.value, false, at)
-            }
-            Expr::Function(function) => {
-                Err(PredicateError::UnknownFunction { position: at, function: function.name.to_string() })
-            }
-            _ => Err(unsupported(expression)),
         }
     }
 
-    fn column(&self, names: &[Ident], at: Position) -> Result<Operand<'a>, PredicateError> {
-        let name = names.iter().map(|name| name.value.as_str()).collect::<Vec<_>>().join(".");
-        if let Ok(field) = self.schema.field_with_name(&name) {
-            return Ok(Operand::Column(field, at));
-        }
+    fn unknown_column(&self, name: &str, position: Position) -> PredicateError {
         let known = || self.schema.fields().iter().map(|field| field.name());
-        Err(PredicateError::UnknownColumn {
-            position: at,
-            nearest: nearest(&name, known()),
+        PredicateError::UnknownColumn {
+            position,
+            nearest: nearest(name, known()),
             known: known().cloned().collect(),
-            column: name,
-        })
+            column: name.to_owned(),
+        }
     }
 }
 
@@ -226,18 +196,6 @@ impl Comparison {
     }
 }
 
-fn comparison(operator: &BinaryOperator) -> Option<Comparison> {
-    Some(match operator {
-        BinaryOperator::Eq => Comparison::Equal,
-        BinaryOperator::NotEq => Comparison::NotEqual,
-        BinaryOperator::Lt => Comparison::Less,
-        BinaryOperator::LtEq => Comparison::LessOrEqual,
-        BinaryOperator::Gt => Comparison::Greater,
-        BinaryOperator::GtEq => Comparison::GreaterOrEqual,
-        _ => return None,
-    })
-}
-
 fn compare_columns(
     left: &Field,
     comparison: Comparison,
@@ -245,9 +203,11 @@ fn compare_columns(
     position: Position,
 ) -> Result<Condition, PredicateError> {
     let kinds = Kind::of(left.data_type()).zip(Kind::of(right.data_type()));
-    match kinds.and_then(|(left, right)| left.common(right)) {
-        Some(kind) => Ok(Condition::CompareColumns(column(left, kind), comparison, column(right, kind))),
-        None => Err(PredicateError::Type {
+    match kinds {
+        Some((left_kind, right_kind)) if left_kind.is_comparable(right_kind) => {
+            Ok(Condition::CompareColumns(column(left, left_kind), comparison, column(right, right_kind)))
+        }
+        _ => Err(PredicateError::Type {
             position,
             left: describe(left),
             right: describe(right),
@@ -262,13 +222,31 @@ fn compare_constant(
     literal: &Literal,
     at: Position,
 ) -> Result<Condition, PredicateError> {
-    let (kind, value) = constant(field, literal, at)?;
-    let kind = if matches!(value, Value::Float(_)) { Kind::Float } else { kind };
-    Ok(Condition::Compare(column(field, kind), comparison, value))
+    let (kind, constant) = constant(field, literal, at)?;
+    let column = column(field, kind);
+    let floor = match constant {
+        Constant::Value(value) => return Ok(Condition::Compare(column, comparison, value)),
+        Constant::Fraction { floor } => Value::Integer(floor),
+    };
+    let never = |column| Condition::In(column, Set::Integers(Vec::new()));
+    Ok(match comparison {
+        Comparison::Equal => never(column),
+        Comparison::NotEqual => Condition::Not(Box::new(never(column))),
+        Comparison::Less | Comparison::LessOrEqual => {
+            Condition::Compare(column, Comparison::LessOrEqual, floor)
+        }
+        Comparison::Greater | Comparison::GreaterOrEqual => {
+            Condition::Compare(column, Comparison::Greater, floor)
+        }
+    })
 }
 
 /// `literal` as a value of the column's kind.
-fn constant(field: &Field, literal: &Literal, position: Position) -> Result<(Kind, Value), PredicateError> {
+fn constant(
+    field: &Field,
+    literal: &Literal,
+    position: Position,
+) -> Result<(Kind, Constant), PredicateError> {
     let mismatch = |remedy: &str| PredicateError::Type {
         position,
         left: describe(field),
@@ -280,14 +258,15 @@ fn constant(field: &Field, literal: &Literal, position: Position) -> Result<(Kin
 }
 
 /// The values of a list. A number with a fraction is equal to no integer.
-fn set(kind: Kind, values: Vec<Value>) -> Set {
+fn set(kind: Kind, constants: impl Iterator<Item = Constant>) -> Set {
     let (mut booleans, mut integers, mut floats, mut texts) = (vec![], vec![], vec![], vec![]);
-    for value in values {
-        match value {
-            Value::Boolean(value) => booleans.push(value),
-            Value::Integer(value) => integers.push(value),
-            Value::Float(value) => floats.push(value),
-            Value::Text(value) => texts.push(value),
+    for constant in constants {
+        match constant {
+            Constant::Value(Value::Boolean(value)) => booleans.push(value),
+            Constant::Value(Value::Integer(value)) => integers.push(value),
+            Constant::Value(Value::Float(value)) => floats.push(value),
+            Constant::Value(Value::Text(value)) => texts.push(value),
+            Constant::Fraction { .. } => {}
         }
     }
     integers.sort_unstable();
@@ -301,36 +280,22 @@ fn set(kind: Kind, values: Vec<Value>) -> Set {
     }
 }
 
-fn literal<'a>(value: &ValueWithSpan, minus: bool, at: Position) -> Result<Operand<'a>, PredicateError> {
-    let literal = match &value.value {
-        SqlValue::Number(text, _) if minus => Literal::Number(format!("-{text}")),
-        SqlValue::Number(text, _) => Literal::Number(text.clone()),
-        SqlValue::SingleQuotedString(text) if !minus => Literal::Text(text.clone()),
-        SqlValue::Boolean(flag) if !minus => Literal::Boolean(*flag),
-        SqlValue::Null => {
-            return Err(PredicateError::Unsupported {
-                position: at,
-                what: "a comparison with null is never true; write `is null` or `is not null`".to_owned(),
-            });
+/// Arrow makes a pattern ready when rows are there, and then an error would end the run. A text beyond
+/// ASCII makes it take the way that needs most.
+fn check_pattern(pattern: &str, position: Position) -> Result<(), PredicateError> {
+    if pattern.len() > PATTERN_BYTES_MAX {
+        let what = format!(
+            "the pattern of `like` is too long: {} bytes, where {PATTERN_BYTES_MAX} are allowed",
+            pattern.len()
+        );
+        return Err(PredicateError::Unsupported { position, what });
+    }
+    ilike(&StringArray::from(vec!["é"]), &StringArray::new_scalar(pattern)).map(drop).map_err(|error| {
+        PredicateError::Unsupported {
+            position,
+            what: format!("the pattern of `like` cannot be used: {error}"),
         }
-        _ => {
-            return Err(PredicateError::Unsupported {
-                position: at,
-                what: "this constant is not supported; there are numbers, texts in single quotes, true and false"
-                    .to_owned(),
-            });
-        }
-    };
-    Ok(Operand::Literal(literal, at))
-}
-
-fn negated(condition: Condition, not: bool) -> Condition {
-    if not { Condition::Not(Box::new(condition)) } else { condition }
-}
-
-/// Patterns are escaped by a backslash, which may be said.
-fn is_backslash(escape: &Option<SqlValue>) -> bool {
-    escape.as_ref().is_none_or(|escape| *escape == SqlValue::SingleQuotedString("\\".to_owned()))
+    })
 }
 
 fn column(field: &Field, kind: Kind) -> Column {
@@ -341,23 +306,6 @@ fn describe(field: &Field) -> String {
     format!("column `{}` ({})", field.name(), field.data_type())
 }
 
-fn place(expression: &Expr) -> Position {
-    position(expression.span().start)
-}
-
 fn needs_column(position: Position, operator: &str) -> PredicateError {
     PredicateError::Unsupported { position, what: format!("expected a column before `{operator}`") }
-}
-
-fn unsupported(expression: &Expr) -> PredicateError {
-    let text = expression.to_string();
-    let shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
-    let dots = if shown.len() < text.len() { "…" } else { "" };
-    PredicateError::Unsupported {
-        position: place(expression),
-        what: format!(
-            "`{shown}{dots}` is not supported; there are = <> < <= > >=, and, or, not, in, between, like, ilike \
-             and is null"
-        ),
-    }
 }

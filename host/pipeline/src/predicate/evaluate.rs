@@ -65,7 +65,9 @@ fn compare(
         Value::Float(value) => {
             let floats: &Float64Array = values.as_primitive::<Float64Type>();
             let values = floats.values();
-            Ok(matches(values.len(), floats.nulls().cloned(), |row| comparison.holds(values[row], *value)))
+            Ok(matches(values.len(), floats.nulls().cloned(), |row| {
+                comparison.holds(values[row].partial_cmp(value))
+            }))
         }
     }
 }
@@ -77,13 +79,39 @@ fn compare_columns(
     right: &Column,
 ) -> Result<BooleanArray, ArrowError> {
     let (left_values, right_values) = (read(rows, left)?, read(rows, right)?);
-    if left.kind != Kind::Float {
-        return comparison.apply(&left_values, &right_values);
-    }
     let nulls = NullBuffer::union(left_values.nulls(), right_values.nulls());
-    let left = left_values.as_primitive::<Float64Type>().values();
-    let right = right_values.as_primitive::<Float64Type>().values();
-    Ok(matches(left.len(), nulls, |row| comparison.holds(left[row], right[row])))
+    let integers = |values: &ArrayRef| values.as_primitive::<Int64Type>().values().clone();
+    let floats = |values: &ArrayRef| values.as_primitive::<Float64Type>().values().clone();
+    match (left.kind, right.kind) {
+        (Kind::Float, Kind::Float) => {
+            let (left, right) = (floats(&left_values), floats(&right_values));
+            Ok(matches(left.len(), nulls, |row| comparison.holds(left[row].partial_cmp(&right[row]))))
+        }
+        (Kind::Integer, Kind::Float) => {
+            let (left, right) = (integers(&left_values), floats(&right_values));
+            Ok(matches(left.len(), nulls, |row| comparison.holds(order(left[row], right[row]))))
+        }
+        (Kind::Float, Kind::Integer) => {
+            let (left, right) = (floats(&left_values), integers(&right_values));
+            let order = |row| order(right[row], left[row]).map(Ordering::reverse);
+            Ok(matches(left.len(), nulls, |row| comparison.holds(order(row))))
+        }
+        _ => comparison.apply(&left_values, &right_values),
+    }
+}
+
+/// Compares the numbers themselves: as a float, an integer beyond 2^53 would become a neighbour.
+fn order(integer: i64, float: f64) -> Option<Ordering> {
+    /// The first float that is greater than all integers.
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    if float >= BEYOND {
+        Some(Ordering::Less)
+    } else if float < -BEYOND {
+        Some(Ordering::Greater)
+    } else {
+        let fraction = 0.0.partial_cmp(&float.fract())?;
+        Some(integer.cmp(&(float.trunc() as i64)).then(fraction))
+    }
 }
 
 fn contains(rows: &RecordBatch, column: &Column, set: &Set) -> Result<BooleanArray, ArrowError> {
@@ -125,15 +153,16 @@ impl Comparison {
         }
     }
 
-    /// Arrow's kernels order floats totally, so that `-0.0 < 0.0`; numbers are not like that.
-    fn holds(self, left: f64, right: f64) -> bool {
+    /// Whether two numbers of this order compare so; numbers that have none are unequal and nothing else.
+    /// Arrow's kernels are not used for floats: they order them totally, so that `-0.0 < 0.0`.
+    fn holds(self, order: Option<Ordering>) -> bool {
         match self {
-            Self::Equal => left == right,
-            Self::NotEqual => left != right,
-            Self::Less => left < right,
-            Self::LessOrEqual => left <= right,
-            Self::Greater => left > right,
-            Self::GreaterOrEqual => left >= right,
+            Self::Equal => order == Some(Ordering::Equal),
+            Self::NotEqual => order != Some(Ordering::Equal),
+            Self::Less => order.is_some_and(Ordering::is_lt),
+            Self::LessOrEqual => order.is_some_and(Ordering::is_le),
+            Self::Greater => order.is_some_and(Ordering::is_gt),
+            Self::GreaterOrEqual => order.is_some_and(Ordering::is_ge),
         }
     }
 }

@@ -6,6 +6,9 @@ use arrow::datatypes::DataType;
 use super::{Kind, Value};
 use crate::decode::iso8601;
 
+/// Digits of the greatest 64-bit integer.
+const I64_DIGITS_MAX: i64 = 19;
+
 /// A constant as it is written.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Literal {
@@ -13,6 +16,16 @@ pub(super) enum Literal {
     Number(String),
     Text(String),
     Boolean(bool),
+}
+
+/// A constant as the values of a column of some kind are read.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Constant {
+    Value(Value),
+    /// For integers only: a number between this one and the next.
+    Fraction {
+        floor: i64,
+    },
 }
 
 impl Literal {
@@ -25,14 +38,16 @@ impl Literal {
         }
     }
 
-    /// The constant as a value for a column of `kind`; otherwise what to write instead.
-    pub(super) fn value(&self, kind: Kind) -> Result<Value, &'static str> {
-        match (kind, self) {
+    /// The constant for a column of `kind`; otherwise what to write instead.
+    pub(super) fn value(&self, kind: Kind) -> Result<Constant, &'static str> {
+        if let (Kind::Integer, Self::Number(text)) = (kind, self) {
+            return integer(text).ok_or("it is beyond 64-bit integers");
+        }
+        let value = match (kind, self) {
             (Kind::Boolean, Self::Boolean(flag)) => Ok(Value::Boolean(*flag)),
             (Kind::Boolean, _) => Err("write `true` or `false`"),
             (Kind::Text, Self::Text(text)) => Ok(Value::Text(text.clone())),
             (Kind::Text, _) => Err("write it in single quotes"),
-            (Kind::Integer, Self::Number(text)) => integer(text).ok_or("it is beyond 64-bit integers"),
             (Kind::Float, Self::Number(text)) => {
                 float(text).map(Value::Float).ok_or("it is beyond 64-bit floats")
             }
@@ -53,7 +68,8 @@ impl Literal {
                     .ok_or("write a time without an offset, such as '2026-01-31T08:00:00'")
             }
             (Kind::LocalTime, _) => Err("write a time without an offset, such as '2026-01-31T08:00:00'"),
-        }
+        };
+        value.map(Constant::Value)
     }
 }
 
@@ -73,27 +89,37 @@ impl Kind {
         })
     }
 
-    /// What two columns are compared as; none if they cannot be.
-    pub(super) fn common(self, other: Self) -> Option<Self> {
-        match (self, other) {
-            (Self::Integer, Self::Float) | (Self::Float, Self::Integer) => Some(Self::Float),
-            _ => (self == other).then_some(self),
-        }
+    /// Whether two columns can be compared.
+    pub(super) fn is_comparable(self, other: Self) -> bool {
+        self == other || matches!((self, other), (Self::Integer, Self::Float) | (Self::Float, Self::Integer))
     }
 }
 
-/// A number for an integer column: a float only if it has a fraction, and then it is so small that
-/// every integer it is compared with keeps its side of it as a float.
-fn integer(text: &str) -> Option<Value> {
-    if let Ok(number) = text.parse() {
-        return Some(Value::Integer(number));
+/// A number for an integer column, exactly as it is written; none beyond 64 bits.
+fn integer(text: &str) -> Option<Constant> {
+    let (negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    // The digits that count, and how many of them stand in front of the decimal point.
+    let digits = digits.trim_start_matches('0');
+    let before = i64::try_from(digits.len()).ok()? - i64::try_from(fraction.len()).ok()?;
+    let before = match exponent.parse::<i64>() {
+        _ if digits.is_empty() => 0,
+        Ok(exponent) => before.saturating_add(exponent),
+        Err(_) if exponent.starts_with('-') => 0,
+        Err(_) => i64::MAX,
+    };
+    if before > I64_DIGITS_MAX {
+        return None;
     }
-    let number = float(text)?;
-    if number.fract() != 0.0 {
-        return Some(Value::Float(number));
-    }
-    let exact = number.abs() <= 9_007_199_254_740_992.0;
-    exact.then_some(Value::Integer(number as i64))
+    let before = usize::try_from(before).unwrap_or(0);
+    let (whole, rest) = digits.split_at(before.min(digits.len()));
+    let magnitude: i128 = if before == 0 { 0 } else { format!("{whole:0<before$}").parse().ok()? };
+    let fractional = rest.bytes().any(|digit| digit != b'0');
+    let floor = if negative { -magnitude - i128::from(fractional) } else { magnitude };
+    let floor = i64::try_from(floor).ok()?;
+    Some(if fractional { Constant::Fraction { floor } } else { Constant::Value(Value::Integer(floor)) })
 }
 
 fn float(text: &str) -> Option<f64> {

@@ -27,7 +27,8 @@ pub use error::{Position, PredicateError};
 /// A condition that fits a schema: parse it once, evaluate it for every batch.
 ///
 /// Logic has three values, as in SQL: a comparison with null is neither true nor false, and what is not
-/// true is not matched. Numbers of different types are compared as numbers, floats by IEEE 754 (`-0.0 = 0.0`).
+/// true is not matched. Numbers of different types are compared as numbers, exactly; floats by IEEE 754
+/// (`-0.0 = 0.0`).
 /// Times are written as ISO-8601 texts; one without an offset is in UTC.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Predicate {
