@@ -95,7 +95,7 @@ pub struct Run {
 pub struct Validate {
     #[command(flatten)]
     pub config: ConfigFile,
-    /// Print the result as JSON
+    /// Print JSON, one object a line: one for each stream
     #[arg(long)]
     pub json: bool,
 }
@@ -104,7 +104,8 @@ pub struct Validate {
 pub enum Schema {
     /// Propose the section [streams.NAME] of a configuration from a sample of a topic's messages
     Infer(Infer),
-    /// Compare a sample of each stream's topic with its schema; exit code 1 if they differ
+    /// Compare a sample of each stream's topic with its schema; exit code 1 if they differ, if messages are
+    /// malformed, or if there are none
     Check(Check),
 }
 
@@ -264,6 +265,9 @@ pub enum DeadLetters {
         /// Letters to show
         #[arg(short = 'n', long, default_value_t = 10)]
         limit: usize,
+        /// Show values, keys and headers whole, however long; JSON always has them whole
+        #[arg(long)]
+        full: bool,
         #[command(flatten)]
         lake: LakeOrConfig,
     },

@@ -36,6 +36,11 @@ pub fn likeness(one: &str, other: &str) -> Option<Likeness> {
     is_slip(&a, &b).then_some(Likeness::Slip)
 }
 
+/// True if two different names are a single slip of the fingers apart, however long they are.
+pub fn is_one_slip(one: &str, other: &str) -> bool {
+    likeness(one, other) == Some(Likeness::Slip) && edits(&folded(one), &folded(other)) == 1
+}
+
 /// True if one folded name is the other with a slip in it. Names that differ in their digits are
 /// numbered: `sensor1` and `sensor2`.
 fn is_slip(a: &[char], b: &[char]) -> bool {
@@ -125,6 +130,13 @@ mod tests {
         ] {
             assert_eq!(alike(found, wanted), expect, "{found} {wanted}");
         }
+    }
+
+    #[test]
+    fn one_slip_is_not_two() {
+        assert!(is_one_slip("Actice", "Active"));
+        assert!(is_one_slip("locatoin", "location"));
+        assert!(!is_one_slip("North-East", "North-West"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use arrow::temporal_conversions::timestamp_us_to_datetime;
 use millstream_pipeline::dead_letter::{self, Letter, Letters};
 use millstream_pipeline::sink::read;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::args::{DeadLetters, LakeOrConfig, LetterFilter};
@@ -18,12 +19,19 @@ const GROUPS_MAX: usize = 10_000;
 const OTHER_REASONS: &str = "other reasons";
 /// Characters of a value that a list shows.
 const EXAMPLE_CHARACTERS_MAX: usize = 80;
+/// Bytes of a value, key or header that are shown unless all are asked for.
+const SHOWN_BYTES_MAX: usize = 4096;
+/// Levels of JSON that are laid out.
+const LEVELS_MAX: usize = 32;
 
 /// Runs one of the dead-letter verbs.
 pub async fn dead_letters(verb: DeadLetters) -> anyhow::Result<()> {
     match verb {
         DeadLetters::List { filter, lake } => list(&filter, &lake).await,
-        DeadLetters::Show { filter, limit, lake } => show(&filter, limit, &lake).await,
+        DeadLetters::Show { filter, limit, full, lake } => {
+            let bytes_max = if full { usize::MAX } else { SHOWN_BYTES_MAX };
+            show(&filter, (limit, bytes_max), &lake).await
+        }
     }
 }
 
@@ -52,7 +60,12 @@ async fn list(filter: &LetterFilter, args: &LakeOrConfig) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn show(filter: &LetterFilter, limit: usize, args: &LakeOrConfig) -> anyhow::Result<()> {
+/// Shows at most `limit` letters, and at most `bytes_max` bytes of each thing that came with a message.
+async fn show(
+    filter: &LetterFilter,
+    (limit, bytes_max): (usize, usize),
+    args: &LakeOrConfig,
+) -> anyhow::Result<()> {
     let mut shown = 0;
     each(filter, args, |letter| {
         if shown == limit {
@@ -61,7 +74,7 @@ async fn show(filter: &LetterFilter, limit: usize, args: &LakeOrConfig) -> anyho
         if args.json {
             out::line(letter_json(letter))?;
         } else {
-            out::text(format_args!("{}{}", if shown > 0 { "\n" } else { "" }, describe(letter)))?;
+            out::text(format_args!("{}{}", if shown > 0 { "\n" } else { "" }, describe(letter, bytes_max)))?;
         }
         shown += 1;
         Ok(ControlFlow::Continue(()))
@@ -165,7 +178,8 @@ impl Group {
     }
 }
 
-fn describe(letter: &Letter<'_>) -> String {
+fn describe(letter: &Letter<'_>, bytes_max: usize) -> String {
+    let cut_readable = |bytes: &[u8]| cut(bytes, bytes_max).unwrap_or_else(|| readable(bytes));
     let mut text = format!("{}/{} offset {}\n", letter.topic, letter.partition, letter.offset);
     let mut line = |name: &str, value: &str| text += &format!("  {name:<11}{value}\n");
     line("stream", letter.stream);
@@ -181,12 +195,13 @@ fn describe(letter: &Letter<'_>) -> String {
     if let Some(event_time) = letter.event_time_us {
         line("event time", &time(event_time));
     }
-    line("key", &letter.key.map_or_else(|| "none".to_owned(), readable));
+    line("key", &letter.key.map_or_else(|| "none".to_owned(), cut_readable));
     for (key, value) in &letter.headers {
-        let value = value.as_ref().map_or_else(|| "null".to_owned(), |value| readable(value));
-        line("header", &format!("{} = {value}", printable(key)));
+        let value = value.as_ref().map_or_else(|| "null".to_owned(), |value| cut_readable(value));
+        line("header", &format!("{} = {value}", cut_readable(key.as_bytes())));
     }
-    let value = letter.value.map_or_else(|| "none".to_owned(), pretty);
+    let whole = |bytes: &[u8]| cut(bytes, bytes_max).unwrap_or_else(|| pretty(bytes));
+    let value = letter.value.map_or_else(|| "none".to_owned(), whole);
     line("value", &value.replace('\n', "\n             "));
     text
 }
@@ -233,29 +248,86 @@ fn readable(bytes: &[u8]) -> String {
     }
 }
 
-/// JSON laid out, anything else as [`readable`]. Only what comes out of the layout as it went in is laid
-/// out: a second key of one name, or a number with many digits, would be lost.
+/// The start of what is longer than `bytes_max`, with its size; none if it is not.
+fn cut(bytes: &[u8], bytes_max: usize) -> Option<String> {
+    (bytes.len() > bytes_max).then(|| {
+        let (start, size) = (readable(start_of(bytes, bytes_max)), count(bytes.len() as u64));
+        format!("{start}… {size} bytes in all, --full shows them")
+    })
+}
+
+/// At most the first `bytes_max` bytes, and of text only whole characters, so that it is seen to be text.
+fn start_of(bytes: &[u8], bytes_max: usize) -> &[u8] {
+    let start = &bytes[..bytes.len().min(bytes_max)];
+    match std::str::from_utf8(start) {
+        Err(error) if start.len() < bytes.len() && error.error_len().is_none() => {
+            &start[..error.valid_up_to()]
+        }
+        _ => start,
+    }
+}
+
+/// JSON laid out, if it is not too deep for that; anything else as [`readable`].
 fn pretty(bytes: &[u8]) -> String {
-    let parsed =
-        serde_json::from_slice::<Value>(bytes).ok().filter(|json| json.is_object() || json.is_array());
-    let pretty = parsed.and_then(|json| {
-        let blank = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
-        let text = std::str::from_utf8(bytes).ok()?;
-        (blank(&json.to_string()) == blank(text)).then(|| serde_json::to_string_pretty(&json).ok()).flatten()
-    });
-    pretty.unwrap_or_else(|| readable(bytes))
+    let is_json = serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
+    let text = std::str::from_utf8(bytes).ok().filter(|_| is_json);
+    text.and_then(laid_out).unwrap_or_else(|| readable(bytes))
+}
+
+/// Valid JSON on lines of its own, every token as it came: keys in their order, numbers with all digits.
+/// None if it is nested so deeply that it would be mostly margin.
+fn laid_out(json: &str) -> Option<String> {
+    let mut text = String::with_capacity(json.len() * 2);
+    let (mut depth, mut in_string, mut is_escaped) = (0, false, false);
+    let mut letters = json.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if in_string {
+            in_string = letter != '"' || is_escaped;
+            is_escaped = letter == '\\' && !is_escaped;
+            text.push(if letter.is_control() { '\u{fffd}' } else { letter });
+            continue;
+        }
+        match letter {
+            letter if letter.is_whitespace() => {}
+            '{' | '[' => {
+                text.push(letter);
+                while letters.next_if(|next| next.is_whitespace()).is_some() {}
+                if let Some(end) = letters.next_if(|next| matches!(next, '}' | ']')) {
+                    text.push(end);
+                } else if depth == LEVELS_MAX {
+                    return None;
+                } else {
+                    depth += 1;
+                    new_line(&mut text, depth);
+                }
+            }
+            '}' | ']' => {
+                depth -= 1;
+                new_line(&mut text, depth);
+                text.push(letter);
+            }
+            ',' => {
+                text.push(',');
+                new_line(&mut text, depth);
+            }
+            ':' => text.push_str(": "),
+            letter => {
+                in_string = letter == '"';
+                text.push(letter);
+            }
+        }
+    }
+    Some(text)
+}
+
+fn new_line(text: &mut String, depth: usize) {
+    text.push('\n');
+    text.push_str(&"  ".repeat(depth));
 }
 
 /// The start of a value, on one line.
 fn start(bytes: &[u8]) -> String {
-    let shown = &bytes[..bytes.len().min(4 * EXAMPLE_CHARACTERS_MAX)];
-    // Cut where a character ends, so that text is seen to be text.
-    let shown = match std::str::from_utf8(shown) {
-        Err(error) if shown.len() < bytes.len() && error.error_len().is_none() => {
-            &shown[..error.valid_up_to()]
-        }
-        _ => shown,
-    };
+    let shown = start_of(bytes, 4 * EXAMPLE_CHARACTERS_MAX);
     let text = readable(shown);
     let start: String = text.chars().take(EXAMPLE_CHARACTERS_MAX).collect();
     let is_whole = start.len() == text.len() && shown.len() == bytes.len();
@@ -280,12 +352,23 @@ mod tests {
     fn bytes_are_shown_as_what_they_are() {
         let check = |bytes: &[u8], expect: &str| assert_eq!(pretty(bytes), expect);
         check(b"{\"a\":[1,2]}", "{\n  \"a\": [\n    1,\n    2\n  ]\n}");
-        check(b"{\"a\":1,\"a\":2}", "{\"a\":1,\"a\":2}");
+        check(b"{\"a\":1,\"a\":2}", "{\n  \"a\": 1,\n  \"a\": 2\n}");
+        check(b"{\"z\": {}, \"a\":[ ],\"b\":1.50}", "{\n  \"z\": {},\n  \"a\": [],\n  \"b\": 1.50\n}");
+        check(br#"["\\",",\":{"]"#, "[\n  \"\\\\\",\n  \",\\\":{\"\n]");
         check(b"{\"a\":", "{\"a\":");
+        let deep = "[".repeat(40) + &"]".repeat(40);
+        check(deep.as_bytes(), &deep);
         check(b"7", "7");
         check(b"\xff\x00", "0xff00");
         check(b"\x1b[2J", "\u{fffd}[2J");
         check(b"", "");
+    }
+
+    #[test]
+    fn what_is_long_is_cut_and_says_how_long_it_is() {
+        assert_eq!(cut(b"1234", 4), None);
+        let expect = "123… 5 bytes in all, --full shows them";
+        assert_eq!(cut("123\u{e9}".as_bytes(), 4).as_deref(), Some(expect));
     }
 
     #[test]

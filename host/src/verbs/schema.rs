@@ -1,6 +1,7 @@
 //! `millstream schema infer|check`: looks at a sample of topics, without joining a group or committing
 //! anything, and proposes schemas or compares messages with the declared ones.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use anyhow::{Context as _, bail};
 use millstream_model::MessageBatch;
 use millstream_pipeline::config::{Config, ConfigError, StreamConfig};
 use millstream_pipeline::discover::{
-    self, Place, Proposal, StreamCheck, StreamDrift, TopicProfile, Vocabulary,
+    self, ColumnNulls, Place, Proposal, StreamCheck, StreamDrift, TopicProfile, Vocabulary,
 };
 use millstream_pipeline::source::{self, FilesSettings, KafkaSettings, SourceSettings};
 use serde_json::json;
@@ -21,6 +22,8 @@ const CONFIG: &str = "millstream.toml";
 const GROUP: &str = "millstream-schema";
 /// Columns with nulls that a report names.
 const COLUMNS_SHOWN: usize = 8;
+/// New fields that a report names.
+const NEW_SHOWN: usize = 20;
 /// What a string takes when text is written to it.
 const TAKES_TEXT: &str = "a string takes any text";
 
@@ -33,11 +36,15 @@ pub fn schema(verb: args::Schema) -> anyhow::Result<()> {
 }
 
 fn infer(args: &args::Infer) -> anyhow::Result<()> {
-    let names = stream_names(args)?;
+    // Named twice, a topic is still one.
+    let mut seen = HashSet::new();
+    let topics: Vec<&str> =
+        args.topic.iter().map(String::as_str).filter(|topic| seen.insert(*topic)).collect();
+    let names = stream_names(args, &topics)?;
     let mut vocabulary = Vocabulary::default();
     let source = known(args, &mut vocabulary)?;
     let mut profiles = Vec::new();
-    for topic in &args.topic {
+    for topic in topics {
         let mut profile = TopicProfile::new(topic);
         source::sample(&source, topic, args.limit, &mut |batch| profile.observe(batch))?;
         if profile.messages() == 0 {
@@ -87,12 +94,12 @@ fn show(args: &args::Infer, proposals: &[Proposal]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn stream_names(args: &args::Infer) -> anyhow::Result<Vec<String>> {
+fn stream_names(args: &args::Infer, topics: &[&str]) -> anyhow::Result<Vec<String>> {
     let Some(name) = &args.stream else {
-        return Ok(discover::stream_names(args.topic.iter().map(String::as_str)));
+        return Ok(discover::stream_names(topics.iter().copied()));
     };
     let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
-    if args.topic.len() > 1 {
+    if topics.len() > 1 {
         return Err(wrong("--stream", "names one stream, and there are several topics; leave it out"));
     }
     if name.is_empty() || !name.chars().all(plain) {
@@ -109,6 +116,14 @@ fn known(args: &args::Infer, vocabulary: &mut Vocabulary) -> anyhow::Result<Sour
         (None, None) => None,
     };
     let config = args.config.as_deref().or(named.is_none().then_some(Path::new(CONFIG)));
+    if named.is_none() && args.config.is_none() && !Path::new(CONFIG).exists() {
+        return Err(wrong(
+            "--brokers",
+            &format!(
+                "no source to look at; name one with --brokers or --dir, or a configuration with --config (there is no {CONFIG} here)"
+            ),
+        ));
+    }
     let config = config.map(read_config).transpose()?;
     let mut learn = |streams: &[StreamConfig]| {
         streams.iter().for_each(|stream| vocabulary.add_schema(&stream.name, &stream.schema));
@@ -139,7 +154,7 @@ fn check(args: &args::Check) -> anyhow::Result<()> {
         let known: Vec<_> = config.streams.iter().map(|stream| stream.name.as_str()).collect();
         return Err(wrong("--stream", &format!("no such stream; there are: {}", known.join(", "))));
     }
-    let mut drifted = Vec::new();
+    let (mut drifted, mut empty) = (Vec::new(), Vec::new());
     for stream in streams {
         let mut check = StreamCheck::new(&stream.name, &stream.topic, stream.schema.clone())?;
         let mut observe = |batch: &MessageBatch| check.observe(batch);
@@ -148,29 +163,45 @@ fn check(args: &args::Check) -> anyhow::Result<()> {
         if report.drift {
             drifted.push(stream.name.as_str());
         }
+        if report.messages == 0 {
+            empty.push(stream.name.as_str());
+        }
         if args.json { out::line(serde_json::to_string(&report)?)? } else { out::text(describe(&report))? }
     }
-    if drifted.is_empty() {
-        return Ok(());
+    match (drifted.as_slice(), empty.as_slice()) {
+        ([], []) => Ok(()),
+        ([], empty) => bail!("there is nothing to look at of {}", empty.join(", ")),
+        (drifted, []) => bail!("messages have drifted from the schema of {}", drifted.join(", ")),
+        (drifted, empty) => bail!(
+            "messages have drifted from the schema of {}, and there is nothing to look at of {}",
+            drifted.join(", "),
+            empty.join(", ")
+        ),
     }
-    bail!("messages have drifted from the schema of {}", drifted.join(", "))
 }
 
 /// The report for a person.
 fn describe(report: &StreamDrift) -> String {
     let StreamDrift { stream, topic, messages, .. } = report;
-    let outcome = if report.drift { "drift" } else { "as declared" };
+    let outcome = match report {
+        StreamDrift { messages: 0, .. } => "nothing to look at",
+        StreamDrift { drift: true, .. } => "drift",
+        _ => "as declared",
+    };
     let mut text = format!("stream {stream} from topic {topic}: {messages} messages looked at, {outcome}\n");
     let mut row = |kind: &str, name: &str, about: String| {
         writeln!(text, "  {kind:<10} {:<24} {}", shown(name), shown(&about)).expect(TAKES_TEXT);
     };
-    for new in &report.new_fields {
+    for new in report.new_fields.iter().take(NEW_SHOWN) {
         let hint = new.looks_like.as_ref().map_or(String::new(), |hint| format!("; {hint}"));
         row(
             "new",
             &new.field,
             format!("{} in {}{}{hint}", new.r#type, percent(new.share), first(new.example)),
         );
+    }
+    if report.new_fields.len() > NEW_SHOWN {
+        row("new", "…", format!("and {} more; --json lists all", report.new_fields.len() - NEW_SHOWN));
     }
     for column in &report.never_seen {
         row("never seen", column, "no message has it".to_owned());
@@ -180,7 +211,8 @@ fn describe(report: &StreamDrift) -> String {
         let about = format!("{} in {}{}", found.problem, percent(found.share), first(found.example));
         row(kind, &found.column, about);
     }
-    let mut nulls: Vec<_> = report.nulls.iter().filter(|column| column.share > 0.0).collect();
+    let is_seen = |column: &&ColumnNulls| !report.never_seen.contains(&column.column);
+    let mut nulls: Vec<_> = report.nulls.iter().filter(|column| column.share > 0.0).filter(is_seen).collect();
     nulls.sort_by(|a, b| b.share.total_cmp(&a.share));
     for column in nulls.iter().take(COLUMNS_SHOWN) {
         row("nulls", &column.column, percent(column.share));

@@ -59,8 +59,9 @@ fn recorded_messages_pass_a_run_under_what_is_inferred() {
             assert_eq!(stream["drift"], json!({}), "{producer} {topic}");
         }
         let checked = workspace.millstream(&["schema", "check"]).run();
-        assert_eq!(checked.code, Some(0), "{producer}: {}\n{}", checked.stdout, checked.stderr);
+        assert_eq!(checked.code, Some(1), "{producer}: {}\n{}", checked.stdout, checked.stderr);
         assert!(checked.stdout.contains("malformed"), "{}", checked.stdout);
+        assert!(checked.stderr.ends_with("drifted from the schema of gps\n"), "{}", checked.stderr);
     }
 }
 
@@ -109,8 +110,24 @@ fn misspellings_are_named() {
     assert_eq!(column("model")["aliases"][0]["path"], "mode");
     assert_eq!(column("year")["type"], "int32");
 
-    // Where the right value is known, too, the wrong one is named.
-    workspace.append("messages/emergency_data/1.jsonl", &seeds("us-route", "emergency_data"));
+    // Aliases of a configuration may be misspellings, and are no right names.
+    let city = repository().join("examples/city/millstream.toml");
+    let against = ["--dir", "messages", "--against", city.to_str().unwrap(), "--json"];
+    let named = findings(&objects(&infer(&workspace, &against).succeed()), "misspelt_field");
+    assert!(
+        named.contains(&pair("mode", "model")) && named.contains(&pair("locatoin", "location")),
+        "{named:?}"
+    );
+
+    // Where the right value is frequent, the rare wrong one is named.
+    let misspelt = seeds("misspelt", "emergency_data");
+    let wrong: String = misspelt
+        .lines()
+        .filter(|line| line.contains("Actice"))
+        .take(2)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    workspace.write("messages/emergency_data/0.jsonl", seeds("us-route", "emergency_data") + &wrong);
     let args = ["schema", "infer", "--dir", "messages", "--topic", "emergency_data", "--json"];
     let proposals = objects(&workspace.millstream(&args).succeed());
     assert_eq!(findings(&proposals, "misspelt_value"), [pair("status", "Active")]);
@@ -186,6 +203,17 @@ fn drift_is_reported_and_counted() {
     assert!(run.contains("fields that no column reads: `colour` 1, `mode` 100"), "{run}");
     let log = workspace.millstream(&["log", "show"]).succeed();
     assert!(log.contains("drift `colour` 1, `mode` 100"), "{log}");
+}
+
+/// No message at all had been "as declared".
+#[test]
+fn nothing_to_look_at_is_not_as_declared() {
+    let workspace = Workspace::files();
+    workspace.write("messages/vehicle_data/0.jsonl", "");
+    let checked = workspace.millstream(&["schema", "check"]).run();
+    assert_eq!(checked.code, Some(1), "{}{}", checked.stdout, checked.stderr);
+    assert!(checked.stdout.contains("0 messages looked at, nothing to look at"), "{}", checked.stdout);
+    assert!(checked.stderr.contains("nothing to look at of vehicle"), "{}", checked.stderr);
 }
 
 #[test]

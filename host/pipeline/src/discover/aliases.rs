@@ -3,9 +3,10 @@
 
 use std::cmp::Reverse;
 
+use super::leaves::Leaf;
 use super::profile::TopicProfile;
-use super::shape::{Class, Shape, last_name, usual_place};
-use super::vocabulary::Vocabulary;
+use super::shape::{Class, last_name, usual_place};
+use super::vocabulary::{Known, Vocabulary};
 use crate::spelling::{Likeness, likeness};
 
 /// Of so many messages that have the rarer of two fields, one may have both.
@@ -13,22 +14,13 @@ const RARELY: u64 = 50;
 /// Longest way from a name over better ones to the best.
 const STEPS_MAX: usize = 4;
 
-/// A field of the topic that holds values.
-#[derive(Clone, Debug)]
-pub(super) struct Leaf {
-    /// Dotted path.
-    pub path: String,
-    /// What its values have in common.
-    pub shape: Shape,
-}
-
 /// A better name for a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Better {
     /// Dotted path of the field it is.
     pub path: String,
-    /// How the names are alike.
-    pub likeness: Likeness,
+    /// How the names are alike; none if nothing but a declaration says that they mean the same.
+    pub likeness: Option<Likeness>,
     /// Who else has that name, in words.
     pub known_from: String,
 }
@@ -68,6 +60,21 @@ impl Names<'_> {
     }
 
     fn better(&self, leaf: &Leaf) -> Option<Better> {
+        self.declared(leaf).or_else(|| self.alike(leaf))
+    }
+
+    /// The column of which a stream declares this field to be an alias.
+    fn declared(&self, leaf: &Leaf) -> Option<Better> {
+        let (path, stream) = self.vocabulary.alias(&leaf.path)?;
+        let class = self.vocabulary.get(path).map_or(Class::Any, Known::class);
+        class.agrees_with(leaf.shape.class()).then(|| Better {
+            path: path.to_owned(),
+            likeness: path_likeness(&leaf.path, path),
+            known_from: format!("which stream `{stream}` declares"),
+        })
+    }
+
+    fn alike(&self, leaf: &Leaf) -> Option<Better> {
         let like = |path: &str| path_likeness(&leaf.path, path);
         let here = self.leaves.iter().filter_map(|other| Some((like(&other.path)?, other)));
         let here =
@@ -81,7 +88,7 @@ impl Names<'_> {
         let best = ranked.max_by_key(|(rank, ..)| *rank).filter(|(rank, ..)| *rank > self.rank(&leaf.path));
         let named = best.map(|(_, path, likeness)| Better {
             path: path.to_owned(),
-            likeness,
+            likeness: Some(likeness),
             known_from: self.known_from(path),
         });
         named.or_else(|| self.usual_place(leaf))
@@ -133,7 +140,8 @@ impl Names<'_> {
         let is_free = likeness == Likeness::Slip
             && self.profile.field(&path).is_none()
             && self.vocabulary.get(&leaf.path).is_none_or(|known| known.streams.is_empty());
-        is_free.then(|| Better { path, likeness, known_from: "a usual name of coordinates".to_owned() })
+        let known_from = "a usual name of coordinates".to_owned();
+        is_free.then(|| Better { path, likeness: Some(likeness), known_from })
     }
 }
 

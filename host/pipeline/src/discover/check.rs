@@ -36,7 +36,8 @@ pub struct StreamDrift {
     pub topic: String,
     /// Messages looked at.
     pub messages: u64,
-    /// True if the messages are not as declared: new fields, fields never seen, or column problems.
+    /// True if the messages are not as declared: new fields, fields never seen, column problems, or
+    /// malformed messages.
     pub drift: bool,
     /// Fields that no column declares.
     pub new_fields: Vec<NewField>,
@@ -46,7 +47,7 @@ pub struct StreamDrift {
     pub problems: Vec<ColumnProblem>,
     /// Share of nulls of each column.
     pub nulls: Vec<ColumnNulls>,
-    /// Messages that are no JSON object, by reason; these are no drift.
+    /// Messages that are no JSON object, by reason.
     pub malformed: BTreeMap<String, u64>,
 }
 
@@ -92,7 +93,7 @@ pub struct ColumnProblem {
 pub struct ColumnNulls {
     /// The column.
     pub column: String,
-    /// Messages without a value for it, as a share of all, from 0 to 1.
+    /// Messages without a value for it, as a share of those that are JSON objects, from 0 to 1.
     pub share: f64,
 }
 
@@ -138,19 +139,24 @@ impl StreamCheck {
         let never_seen: Vec<_> =
             unseen.filter(|_| self.messages > 0).map(|column| column.name.clone()).collect();
         let problems: Vec<_> = self.problems.iter().map(|entry| self.problem(entry)).collect();
-        let nulls =
-            self.schema.columns.iter().zip(&self.nulls).map(|(column, nulls)| ColumnNulls {
-                column: column.name.clone(),
-                share: self.share(*nulls),
-            });
-        let malformed = self.profile.malformed().iter();
+        let malformed: BTreeMap<_, _> =
+            self.profile.malformed().iter().map(|(reason, seen)| (reason.clone(), seen.count)).collect();
+        // A malformed message is a row of nulls.
+        let rows_of_nulls: u64 = malformed.values().sum();
+        let nulls = self.schema.columns.iter().zip(&self.nulls).map(|(column, nulls)| ColumnNulls {
+            column: column.name.clone(),
+            share: nulls.saturating_sub(rows_of_nulls) as f64 / self.profile.messages().max(1) as f64,
+        });
         StreamDrift {
             stream: self.stream.clone(),
             topic: self.profile.topic().to_owned(),
             messages: self.messages,
-            drift: !(new_fields.is_empty() && never_seen.is_empty() && problems.is_empty()),
+            drift: !(new_fields.is_empty()
+                && never_seen.is_empty()
+                && problems.is_empty()
+                && malformed.is_empty()),
             nulls: nulls.collect(),
-            malformed: malformed.map(|(reason, seen)| (reason.clone(), seen.count)).collect(),
+            malformed,
             new_fields,
             never_seen,
             problems,
@@ -192,7 +198,7 @@ impl StreamCheck {
             r#type: match shape(field, &self.profile) {
                 Shape::Column(ty) => type_name(&ty),
                 Shape::LocalTime | Shape::NumberText(_) => "string",
-                Shape::Pair { .. } => "list<float64>",
+                Shape::Pair(_) => "list<float64>",
                 Shape::Object | Shape::Unknown => "json",
             },
             messages,
@@ -204,8 +210,9 @@ impl StreamCheck {
 
     /// The declared field that `field` may be meant as: one that hardly any message has beside it.
     fn looks_like(&self, field: &FieldProfile) -> Option<String> {
+        // Aliases may be misspellings themselves.
         let mut names: Vec<_> =
-            self.schema.columns.iter().flat_map(|column| &column.paths).map(keys).collect();
+            self.schema.columns.iter().filter_map(|column| column.paths.first()).map(keys).collect();
         let parents: Vec<_> =
             names.iter().filter_map(|name| Some(name.rsplit_once('.')?.0.to_owned())).collect();
         names.extend(parents);
@@ -217,7 +224,7 @@ impl StreamCheck {
             })
         });
         let (likeness, name) = apart.min_by_key(|(likeness, _)| *likeness)?;
-        Some(alias_message(field.path(), name, likeness))
+        Some(alias_message(field.path(), name, Some(likeness)))
     }
 
     fn is_seen(&self, column: &ColumnSpec) -> bool {

@@ -15,12 +15,31 @@ const EXAMPLE_CHARACTERS_MAX: usize = 40;
 const VALUES_MAX: usize = 24;
 const VALUE_BYTES_MAX: usize = 64;
 
+/// Kinds of values, as far as columns tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// true and false.
+    Boolean,
+    /// Numbers.
+    Number,
+    /// Texts that are exactly numbers.
+    NumberText,
+    /// Other texts.
+    Text,
+    /// Arrays.
+    Array,
+    /// Objects.
+    Object,
+}
+
 /// What one field held.
 #[derive(Clone, Debug)]
 pub struct FieldProfile {
     path: String,
     messages: MessageSet,
     examples: Vec<String>,
+    /// The first value of each kind.
+    first_of_kind: BTreeMap<Kind, String>,
     /// None once there are too many.
     values: Option<BTreeMap<String, u64>>,
     /// Nulls.
@@ -71,8 +90,10 @@ pub struct Arrays {
     pub pairs: u64,
     /// Of texts, and perhaps nulls.
     pub texts: u64,
-    /// A pair's first number was beyond 90: it is no latitude.
-    pub first_beyond_90: bool,
+    /// Pairs whose first number is beyond ±90: it is no latitude.
+    pub first_beyond_90: u64,
+    /// Pairs whose second number is.
+    pub second_beyond_90: u64,
 }
 
 impl FieldProfile {
@@ -82,6 +103,7 @@ impl FieldProfile {
             path: path.to_owned(),
             messages: MessageSet::default(),
             examples: Vec::new(),
+            first_of_kind: BTreeMap::new(),
             values: Some(BTreeMap::new()),
             nulls: Seen::default(),
             booleans: Seen::default(),
@@ -96,21 +118,37 @@ impl FieldProfile {
 
     /// Takes in the value at the front of `value`, of message number `message` of the sample.
     pub fn observe(&mut self, value: &[Node<'_>], message: u64, place: Place) {
-        match &value[0] {
+        let kind = match &value[0] {
             Node::Static(StaticNode::Null) => {
                 self.nulls.add(place);
                 return;
             }
-            Node::Static(StaticNode::Bool(_)) => self.booleans.add(place),
-            Node::Static(number) => self.observe_number(Number::of(*number), place),
+            Node::Static(StaticNode::Bool(_)) => {
+                self.booleans.add(place);
+                Kind::Boolean
+            }
+            Node::Static(number) => {
+                self.observe_number(Number::of(*number), place);
+                Kind::Number
+            }
             Node::String(text) => self.observe_text(text, place),
-            Node::Array { .. } => self.observe_array(value, place),
-            Node::Object { .. } => self.objects.add(place),
-        }
+            Node::Array { .. } => {
+                self.observe_array(value, place);
+                Kind::Array
+            }
+            Node::Object { .. } => {
+                self.objects.add(place);
+                Kind::Object
+            }
+        };
         self.messages.insert(message);
-        if self.examples.len() < EXAMPLES_MAX {
-            self.add_example(value);
-        }
+        self.add_example(kind, value);
+    }
+
+    /// Values, but for nulls.
+    pub fn count(&self) -> u64 {
+        let plain = self.booleans.count + self.integers.count + self.fractions.count + self.texts.all.count;
+        plain + self.arrays.all.count + self.objects.count
     }
 
     /// Dotted path of the field.
@@ -126,6 +164,12 @@ impl FieldProfile {
     /// A few values as compact JSON, cut.
     pub fn examples(&self) -> &[String] {
         &self.examples
+    }
+
+    /// The first value of a kind that is not among `kinds`, as compact JSON, cut.
+    pub fn example_beside(&self, kinds: &[Kind]) -> Option<&str> {
+        let mut others = self.first_of_kind.iter().filter(|(kind, _)| !kinds.contains(kind));
+        others.next().map(|(_, example)| example.as_str())
     }
 
     /// All texts with their counts, if they are few.
@@ -152,9 +196,12 @@ impl FieldProfile {
         }
     }
 
-    fn observe_text(&mut self, text: &str, place: Place) {
+    fn observe_text(&mut self, text: &str, place: Place) -> Kind {
         self.texts.all.add(place);
-        match Number::parse(text).map(Number::to_i64) {
+        self.count_value(text);
+        let number = Number::parse(text).map(Number::to_i64);
+        let kind = if number.is_some() { Kind::NumberText } else { Kind::Text };
+        match number {
             Some(Ok(number)) => {
                 self.texts.integers += 1;
                 self.extend_range(number);
@@ -167,7 +214,7 @@ impl FieldProfile {
                 None => {}
             },
         }
-        self.count_value(text);
+        kind
     }
 
     fn observe_array(&mut self, value: &[Node<'_>], place: Place) {
@@ -177,14 +224,16 @@ impl FieldProfile {
             _ => None,
         };
         let is_null = |node: &Node<'_>| matches!(node, Node::Static(StaticNode::Null));
-        let (mut length, mut numbers, mut texts, mut nulls, mut first) = (0, 0, 0, 0, None);
+        let (mut length, mut numbers, mut texts, mut nulls, mut beyond_90) = (0, 0, 0, 0, [0, 0]);
         for element in elements(value).map(|element| &element[0]) {
             if let Some(number) = number(element) {
+                if let Some(beyond) = beyond_90.get_mut(numbers) {
+                    *beyond = u64::from(number.abs() > 90.0);
+                }
                 numbers += 1;
-                first.get_or_insert(number);
             }
-            texts += u64::from(matches!(element, Node::String(_)));
-            nulls += u64::from(is_null(element));
+            texts += usize::from(matches!(element, Node::String(_)));
+            nulls += usize::from(is_null(element));
             length += 1;
         }
         let arrays = &mut self.arrays;
@@ -193,7 +242,8 @@ impl FieldProfile {
         arrays.texts += u64::from(texts > 0 && texts + nulls == length);
         if numbers == 2 && length == 2 {
             arrays.pairs += 1;
-            arrays.first_beyond_90 |= first.is_some_and(|first| first.abs() > 90.0);
+            arrays.first_beyond_90 += beyond_90[0];
+            arrays.second_beyond_90 += beyond_90[1];
         }
     }
 
@@ -212,18 +262,31 @@ impl FieldProfile {
         }
     }
 
-    fn add_example(&mut self, value: &[Node<'_>]) {
-        let mut text = String::new();
-        write_value(value, &mut text);
-        let plain = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
-        let mut example: String = plain.take(EXAMPLE_CHARACTERS_MAX).collect();
-        if example.len() < text.len() {
-            example.push('…');
+    fn add_example(&mut self, kind: Kind, value: &[Node<'_>]) {
+        let is_first = !self.first_of_kind.contains_key(&kind);
+        if !is_first && self.examples.len() >= EXAMPLES_MAX {
+            return;
         }
-        if !self.examples.contains(&example) {
-            self.examples.push(example);
+        let example = example(value);
+        if self.examples.len() < EXAMPLES_MAX && !self.examples.contains(&example) {
+            self.examples.push(example.clone());
+        }
+        if is_first {
+            self.first_of_kind.insert(kind, example);
         }
     }
+}
+
+/// A value as compact JSON on one line, cut.
+fn example(value: &[Node<'_>]) -> String {
+    let mut text = String::new();
+    write_value(value, &mut text);
+    let plain = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
+    let mut example: String = plain.take(EXAMPLE_CHARACTERS_MAX).collect();
+    if example.len() < text.len() {
+        example.push('…');
+    }
+    example
 }
 
 /// Numbers of messages of a sample, one bit each.

@@ -8,12 +8,14 @@ use millstream_model::columns;
 use millstream_model::schema::ColumnType;
 use serde::Serialize;
 
-use super::aliases::{Better, Leaf, better_names};
+use super::aliases::{Better, better_names};
+use super::coordinates::Pairs;
 use super::event_time::{self, ProposedEventTime};
-use super::field::MessageSet;
+use super::field::{FieldProfile, Kind, MessageSet};
 use super::finding::{self, Finding, FindingKind, alias_message};
-use super::profile::{TopicProfile, is_below};
-use super::shape::{Class, Shape, shape, type_name, unify};
+use super::leaves::{Leaf, Leaves, leaves};
+use super::profile::TopicProfile;
+use super::shape::{Class, Shape, are_most, fitting, kinds, type_name, unify};
 use super::vocabulary::Vocabulary;
 use crate::sink::DAY;
 
@@ -47,8 +49,11 @@ pub struct ProposedColumn {
     /// Zone of date-times that state none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
-    /// In every message, and never null.
+    /// In every message, never null, and always of the type.
     pub required: bool,
+    /// `null` if a few values are not of the type: they leave the column null.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mismatch: Option<&'static str>,
     /// The field, where the column has another name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -67,6 +72,9 @@ pub struct ProposedColumn {
     pub(super) time: Option<TimeKind>,
     #[serde(skip)]
     found: MessageSet,
+    /// Values that are not of the type.
+    #[serde(skip)]
+    misfits: u64,
 }
 
 /// How event time can be read from a column.
@@ -93,7 +101,7 @@ pub struct Alias {
 /// Proposes the stream called `stream` for a topic. `zone` is that of date-times that state none, if it is
 /// known.
 pub fn infer(profile: &TopicProfile, stream: &str, vocabulary: &Vocabulary, zone: Option<&str>) -> Proposal {
-    let leaves = leaves(profile);
+    let Leaves { kept: leaves, left_out, objects } = leaves(profile);
     let better = agreeing(&leaves, better_names(profile, &leaves, vocabulary));
     let mut findings = Vec::new();
     let mut columns: Vec<ProposedColumn> = Vec::new();
@@ -103,8 +111,12 @@ pub fn infer(profile: &TopicProfile, stream: &str, vocabulary: &Vocabulary, zone
         }
     }
     for column in &mut columns {
-        column.required = column.nulls == 0 && column.found.len() == profile.messages();
+        column.mismatch = (column.misfits > 0).then_some("null");
+        let is_always = column.nulls == 0 && column.found.len() == profile.messages();
+        column.required = is_always && column.mismatch.is_none();
     }
+    findings.extend(objects.iter().filter_map(|path| mixed_object(profile, path)));
+    findings.extend(finding::rare_fields(left_out));
     for (leaf, better) in leaves.iter().zip(&better) {
         let name = better.as_ref().map_or(&leaf.path, |better| &better.path);
         findings.extend(finding::misspelt_values(profile, (&leaf.path, name), vocabulary));
@@ -120,21 +132,17 @@ pub fn infer(profile: &TopicProfile, stream: &str, vocabulary: &Vocabulary, zone
     }
 }
 
-/// The fields that become columns: not objects whose members do, nor members of values kept as JSON.
-fn leaves(profile: &TopicProfile) -> Vec<Leaf> {
-    let mut leaves: Vec<Leaf> = Vec::new();
-    let mut closed: Vec<&str> = Vec::new();
-    for field in profile.fields() {
-        let shape = shape(field, profile);
-        if closed.iter().any(|object| is_below(field.path(), object)) || shape == Shape::Object {
-            continue;
-        }
-        if matches!(shape, Shape::Column(_)) {
-            closed.push(field.path());
-        }
-        leaves.push(Leaf { path: field.path().to_owned(), shape });
-    }
-    leaves
+/// An object whose members are columns, if some of its values are none.
+fn mixed_object(profile: &TopicProfile, path: &str) -> Option<Finding> {
+    let field = profile.field(path)?;
+    let (objects, all) = (field.objects.count, field.count());
+    let example =
+        field.example_beside(&[Kind::Object]).map_or(String::new(), |text| format!(", such as {text}"));
+    let message = format!(
+        "`{path}` is an object in {objects} of {all} messages; in the others{example} its columns are null"
+    );
+    let finding = Finding { kind: FindingKind::MixedKinds, field: path.to_owned(), like: None, message };
+    (objects < all).then_some(finding)
 }
 
 /// Better names, but not for a field that does not agree with every other one that has the same.
@@ -184,6 +192,7 @@ impl ProposedColumn {
             r#type: ty,
             zone: None,
             required: false,
+            mismatch: None,
             path: None,
             aliases: Vec::new(),
             messages: 0,
@@ -192,6 +201,7 @@ impl ProposedColumn {
             hints: Vec::new(),
             time: None,
             found: MessageSet::default(),
+            misfits: 0,
         }
     }
 }
@@ -211,14 +221,40 @@ impl Inference<'_> {
         let shapes = group.members.iter().map(|(leaf, _)| leaf.shape.clone());
         let shape = shapes.reduce(|one, other| unify(&one, &other)).unwrap_or(Shape::Unknown);
         match shape {
-            Shape::Pair { latitude_first } => self.pair(group, latitude_first),
+            Shape::Pair(pairs) => self.pair(group, pairs, findings),
             shape => vec![self.column(group, &shape, findings)],
         }
     }
 
+    /// Values of a group, and how many of them `fits` counts in each field.
+    fn fitting(&self, group: &Group<'_>, fits: impl Fn(&FieldProfile) -> u64) -> (u64, u64) {
+        let fields = group.members.iter().filter_map(|(leaf, _)| self.profile.field(&leaf.path));
+        fields.fold((0, 0), |(all, fit), field| (all + field.count(), fit + fits(field)))
+    }
+
+    /// Counts the values of a group that are not of its type, and says so.
+    fn allow_misfits(
+        &self,
+        group: &Group<'_>,
+        (kinds, what): (&[Kind], &str),
+        (all, fit): (u64, u64),
+        findings: &mut Vec<Finding>,
+    ) -> u64 {
+        let misfits = all.saturating_sub(fit);
+        if misfits > 0 {
+            let mut fields = group.members.iter().filter_map(|(leaf, _)| self.profile.field(&leaf.path));
+            let example = fields.find_map(|field| field.example_beside(kinds));
+            findings.push(finding::mixed_kinds(group.name, what, (misfits, all), example));
+        }
+        misfits
+    }
+
     /// `location.lat` and `location.lon`.
-    fn pair(&self, group: &Group<'_>, latitude_first: bool) -> Vec<ProposedColumn> {
-        let order = if latitude_first { ["lat", "lon"] } else { ["lon", "lat"] };
+    fn pair(&self, group: &Group<'_>, pairs: Pairs, findings: &mut Vec<Finding>) -> Vec<ProposedColumn> {
+        let counts = self.fitting(group, |field| field.arrays.pairs + field.objects.count);
+        let what: (&[Kind], _) = (&[Kind::Array, Kind::Object], "a pair of coordinates");
+        let misfits = self.allow_misfits(group, what, counts, findings);
+        let order = if pairs.latitude_first() { ["lat", "lon"] } else { ["lon", "lat"] };
         let columns = order.iter().enumerate().map(|(index, member)| {
             let mut column = ProposedColumn::new(&format!("{}.{member}", group.name), "float64");
             let own = (!group.members.iter().any(|(leaf, _)| leaf.path == group.name))
@@ -229,8 +265,9 @@ impl Inference<'_> {
                 column.aliases.push(Alias { path, why: better.map(|better| why(leaf, better)) });
                 self.count(&mut column, &leaf.path);
             }
-            if !latitude_first {
-                column.hints.push("longitude first, as in GeoJSON".to_owned());
+            column.misfits = misfits;
+            if index == 0 {
+                column.hints.push(pairs.basis());
             }
             column
         });
@@ -250,7 +287,9 @@ impl Inference<'_> {
             }
             self.count(&mut column, &leaf.path);
         }
-        match shape {
+        let (shape, misfits) = self.tolerated(group, shape, findings);
+        column.misfits = misfits;
+        match &shape {
             Shape::Column(ty) => self.set_type(&mut column, ty),
             Shape::NumberText(ty) => {
                 let is_number = declared == Some(Class::Number);
@@ -269,9 +308,24 @@ impl Inference<'_> {
                 column.r#type = "json";
                 column.hints.push("never anything but null".to_owned());
             }
-            Shape::Pair { .. } | Shape::Object => {}
+            Shape::Pair(_) | Shape::Object => {}
         }
         column
+    }
+
+    /// The shape of a group, and how many of its values are not of it. Fields that each have but a few such
+    /// values may have too many of them together: then they are JSON.
+    fn tolerated(&self, group: &Group<'_>, shape: &Shape, findings: &mut Vec<Finding>) -> (Shape, u64) {
+        let ty = match shape {
+            Shape::Column(ty) => ty,
+            Shape::LocalTime | Shape::NumberText(_) => &ColumnType::Utf8,
+            Shape::Unknown | Shape::Pair(_) | Shape::Object => return (shape.clone(), 0),
+        };
+        let (all, fit) = self.fitting(group, |field| fitting(field, ty));
+        if !are_most(fit, all) {
+            return (Shape::Column(ColumnType::Json), 0);
+        }
+        (shape.clone(), self.allow_misfits(group, kinds(ty), (all, fit), findings))
     }
 
     fn set_type(&self, column: &mut ProposedColumn, ty: &ColumnType) {
@@ -337,6 +391,7 @@ fn add(columns: &mut Vec<ProposedColumn>, column: ProposedColumn) {
     };
     there.found.extend(&column.found);
     there.nulls += column.nulls;
+    there.misfits += column.misfits;
     there.messages = there.found.len() + there.nulls;
     let new: Vec<_> = column.aliases.into_iter().filter(|alias| !there.aliases.contains(alias)).collect();
     there.aliases.extend(new);

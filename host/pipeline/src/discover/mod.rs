@@ -5,10 +5,12 @@
 
 mod aliases;
 mod check;
+mod coordinates;
 mod event_time;
 mod field;
 mod finding;
 mod infer;
+mod leaves;
 mod profile;
 mod render;
 mod shape;
@@ -19,7 +21,7 @@ mod tests;
 
 pub use check::{ColumnNulls, ColumnProblem, NewField, StreamCheck, StreamDrift};
 pub use event_time::ProposedEventTime;
-pub use field::{Arrays, FieldProfile, MessageSet, Texts};
+pub use field::{Arrays, FieldProfile, Kind, MessageSet, Texts};
 pub use finding::{Finding, FindingKind};
 pub use infer::{Alias, Proposal, ProposedColumn, infer, stream_names};
 pub use profile::{Place, Seen, TopicProfile};

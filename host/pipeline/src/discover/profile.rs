@@ -59,6 +59,8 @@ struct Fields {
     by_path: HashMap<String, usize>,
     unaddressable: Seen,
     beyond: Seen,
+    /// The last message that room was made for.
+    made_room_for: Option<u64>,
 }
 
 impl TopicProfile {
@@ -149,7 +151,7 @@ impl Fields {
                 path.push('.');
             }
             path.push_str(key);
-            if let Some(number) = self.number(path) {
+            if let Some(number) = self.number(path, message) {
                 self.all[number].observe(value, message.0, message.1);
                 if level + 1 < LEVELS_MAX && matches!(value[0], Node::Object { .. }) {
                     self.observe(value, path, level + 1, message);
@@ -161,9 +163,12 @@ impl Fields {
         }
     }
 
-    fn number(&mut self, path: &str) -> Option<usize> {
+    fn number(&mut self, path: &str, message: (u64, Place)) -> Option<usize> {
         if let Some(number) = self.by_path.get(path) {
             return Some(*number);
+        }
+        if self.all.len() >= FIELDS_MAX {
+            self.make_room(message);
         }
         let number = self.all.len();
         if number >= FIELDS_MAX {
@@ -172,6 +177,20 @@ impl Fields {
         self.all.push(FieldProfile::new(path));
         self.by_path.insert(path.to_owned(), number);
         Some(number)
+    }
+
+    /// Forgets what only one earlier message had, so that a wide one does not shut out the fields of all that
+    /// follow. Once a message at most: looking costs time.
+    fn make_room(&mut self, (message, place): (u64, Place)) {
+        if self.made_room_for.replace(message) == Some(message) {
+            return;
+        }
+        let is_of_this = |field: &FieldProfile| field.first().or(field.nulls.first) == Some(place);
+        let before = self.all.len();
+        self.all.retain(|field| field.count() + field.nulls.count > 1 || is_of_this(field));
+        self.beyond.count += (before - self.all.len()) as u64;
+        let numbers = self.all.iter().enumerate();
+        self.by_path = numbers.map(|(number, field)| (field.path().to_owned(), number)).collect();
     }
 }
 

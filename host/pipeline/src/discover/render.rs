@@ -17,8 +17,8 @@ pub fn toml(proposal: &Proposal) -> String {
     let mut text = String::new();
     comment(&mut text, &format!("proposed from {} messages of topic {}", proposal.messages, proposal.topic));
     let beside_aliases = proposal.findings.iter().filter(|finding| {
-        use FindingKind::{Initials, MisspeltField, OtherSpelling};
-        !matches!(finding.kind, MisspeltField | OtherSpelling | Initials)
+        use FindingKind::{DeclaredAlias, Initials, MisspeltField, OtherSpelling};
+        !matches!(finding.kind, MisspeltField | OtherSpelling | Initials | DeclaredAlias)
     });
     beside_aliases.for_each(|finding| comment(&mut text, &finding.message));
     writeln!(text, "[streams.{}]\ntopic = {}", proposal.stream, quoted(&proposal.topic)).expect(TAKES_TEXT);
@@ -56,6 +56,7 @@ fn value(column: &ProposedColumn) -> String {
     if column.required {
         parts.push("required = true".to_owned());
     }
+    parts.extend(column.mismatch.map(|mismatch| format!("mismatch = \"{mismatch}\"")));
     parts.extend(column.zone.as_ref().map(|zone| format!("zone = {}", quoted(zone))));
     parts.extend(column.path.as_ref().map(|path| format!("path = {}", quoted(path))));
     if !column.aliases.is_empty() {

@@ -3,7 +3,8 @@
 
 use millstream_model::schema::ColumnType;
 
-use super::field::FieldProfile;
+use super::coordinates::Pairs;
+use super::field::{FieldProfile, Kind};
 use super::profile::TopicProfile;
 use crate::spelling::{Likeness, likeness};
 
@@ -13,22 +14,21 @@ const PLACES: [&str; 5] = ["location", "position", "coordinates", "geolocation",
 const MEMBERS_MAX: usize = 64;
 /// Integers beyond this are proposed as 64-bit ones, since the next may not fit into 32 bits.
 const INT32_SAFE: i64 = 1 << 30;
+/// Values of a hundred that have to fit a type for it to be the field's; the others are mistakes.
+const MOST_PERCENT: u64 = 98;
 
 /// What the values of a field have in common.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Shape {
-    /// They fit a column of this type.
+    /// They, or all but a few, fit a column of this type.
     Column(ColumnType),
     /// Date-times that state no zone.
     LocalTime,
     /// Texts that are exactly numbers of this type.
     NumberText(ColumnType),
     /// A latitude and a longitude, or the other way round.
-    Pair {
-        /// Latitude comes first.
-        latitude_first: bool,
-    },
-    /// Nothing but an object: its members are fields.
+    Pair(Pairs),
+    /// An object: its members are fields.
     Object,
     /// Nothing but nulls.
     Unknown,
@@ -60,7 +60,7 @@ impl Shape {
             Self::Column(ty) => class_of(ty),
             Self::LocalTime => Class::Text,
             Self::NumberText(_) => Class::NumberText,
-            Self::Pair { .. } => Class::Pair,
+            Self::Pair(_) => Class::Pair,
             Self::Object | Self::Unknown => Class::Any,
         }
     }
@@ -103,19 +103,69 @@ pub(super) fn type_name(ty: &ColumnType) -> &'static str {
     }
 }
 
-/// The shape of one field of `profile`.
+/// The shape of one field of `profile`: that of all its values, or of nearly all.
 pub(super) fn shape(field: &FieldProfile, profile: &TopicProfile) -> Shape {
-    let plain = field.booleans.count + field.integers.count + field.fractions.count + field.texts.all.count;
-    let (arrays, objects) = (field.arrays.all.count, field.objects.count);
-    let is_pair = arrays > 0 && arrays == field.arrays.pairs && is_place(last_name(field.path()));
-    match (plain, arrays, objects) {
-        (0, 0, 0) => Shape::Unknown,
-        (0, 0, _) if is_record(field, profile) => Shape::Object,
-        (0, _, 0) if is_pair => pair(field, profile),
-        (0, _, _) if is_pair && is_record(field, profile) => pair(field, profile),
-        (0, _, 0) => Shape::Column(list(field)),
-        (_, 0, 0) => scalar(field),
-        _ => Shape::Column(ColumnType::Json),
+    let all = field.count();
+    if all == 0 {
+        return Shape::Unknown;
+    }
+    let is_most = |part: u64| part > 0 && are_most(part, all);
+    let pairs = if is_place(last_name(field.path())) { field.arrays.pairs } else { 0 };
+    let records = if is_record(field, profile) { field.objects.count } else { 0 };
+    let (numbers, texts) = (fitting(field, &ColumnType::Float64), field.texts.all.count);
+    let has_numbers = field.integers.count + field.fractions.count > 0;
+    if pairs > 0 && is_most(pairs + records) {
+        Shape::Pair(evidence(field, profile))
+    } else if is_most(records) {
+        Shape::Object
+    } else if has_numbers && numbers >= texts && is_most(numbers) {
+        Shape::Column(number(field))
+    } else if is_most(texts) {
+        self::texts(field)
+    } else if is_most(field.booleans.count) {
+        Shape::Column(ColumnType::Boolean)
+    } else if field.arrays.numbers > 0 && is_most(fitting(field, &ColumnType::Float64List)) {
+        Shape::Column(ColumnType::Float64List)
+    } else if field.arrays.texts > 0 && is_most(fitting(field, &ColumnType::Utf8List)) {
+        Shape::Column(ColumnType::Utf8List)
+    } else {
+        Shape::Column(ColumnType::Json)
+    }
+}
+
+/// True if `part` of `all` is so much that the others are mistakes.
+pub(super) fn are_most(part: u64, all: u64) -> bool {
+    part * 100 >= all * MOST_PERCENT
+}
+
+/// How many of a field's values a column of this type takes.
+pub(super) fn fitting(field: &FieldProfile, ty: &ColumnType) -> u64 {
+    let FieldProfile { texts, arrays, .. } = field;
+    match ty {
+        ColumnType::Boolean => field.booleans.count,
+        ColumnType::Int32 | ColumnType::Int64 | ColumnType::Float32 | ColumnType::Float64 => {
+            field.integers.count + field.fractions.count + texts.integers + texts.fractions
+        }
+        ColumnType::Utf8 | ColumnType::Date | ColumnType::Timestamp { .. } => texts.all.count,
+        ColumnType::Float64List => arrays.numbers + arrays.empty,
+        ColumnType::Utf8List => arrays.texts + arrays.empty,
+        ColumnType::Json => field.count(),
+    }
+}
+
+/// The kinds of values that a column of this type takes, and what they are in words.
+pub(super) fn kinds(ty: &ColumnType) -> (&'static [Kind], &'static str) {
+    match ty {
+        ColumnType::Boolean => (&[Kind::Boolean], "true or false"),
+        ColumnType::Int32 | ColumnType::Int64 | ColumnType::Float32 | ColumnType::Float64 => {
+            (&[Kind::Number, Kind::NumberText], "a number")
+        }
+        ColumnType::Utf8 | ColumnType::Date | ColumnType::Timestamp { .. } => {
+            (&[Kind::Text, Kind::NumberText], "a text")
+        }
+        ColumnType::Float64List => (&[Kind::Array], "a list of numbers"),
+        ColumnType::Utf8List => (&[Kind::Array], "a list of texts"),
+        ColumnType::Json => (&[], "anything"),
     }
 }
 
@@ -123,6 +173,7 @@ pub(super) fn shape(field: &FieldProfile, profile: &TopicProfile) -> Shape {
 pub(super) fn unify(one: &Shape, other: &Shape) -> Shape {
     use Shape::{Column, LocalTime, NumberText};
     match (one, other) {
+        (Shape::Pair(a), Shape::Pair(b)) => Shape::Pair(a.with(*b)),
         (a, b) if a == b => a.clone(),
         (Shape::Unknown, known) | (known, Shape::Unknown) => known.clone(),
         (Column(a), Column(b)) | (NumberText(a), Column(b)) | (Column(b), NumberText(a))
@@ -133,7 +184,6 @@ pub(super) fn unify(one: &Shape, other: &Shape) -> Shape {
         (NumberText(a), NumberText(b)) => NumberText(wider(a, b)),
         (LocalTime, Column(ColumnType::Timestamp { .. }))
         | (Column(ColumnType::Timestamp { .. }), LocalTime) => LocalTime,
-        (Shape::Pair { .. }, Shape::Pair { .. }) => one.clone(),
         (a, b) if a.class() == Class::Nested || b.class() == Class::Nested => Column(ColumnType::Json),
         _ => Column(ColumnType::Utf8),
     }
@@ -164,44 +214,40 @@ fn is_record(field: &FieldProfile, profile: &TopicProfile) -> bool {
     !members.is_empty() && !is_map
 }
 
-/// GeoJSON has the longitude first: `{"type": "Point", "coordinates": [-0.13, 51.5]}`.
-fn pair(field: &FieldProfile, profile: &TopicProfile) -> Shape {
+/// What the pairs of a field say of their order. GeoJSON has the longitude first:
+/// `{"type": "Point", "coordinates": [-0.13, 51.5]}`.
+fn evidence(field: &FieldProfile, profile: &TopicProfile) -> Pairs {
     let sibling = field.path().rsplit_once('.').map(|(parent, _)| format!("{parent}.type"));
     let kind = sibling.and_then(|path| profile.field(&path)).and_then(FieldProfile::values);
-    let is_point = kind.is_some_and(|values| values.contains_key("Point"));
-    Shape::Pair { latitude_first: !is_point && !field.arrays.first_beyond_90 }
-}
-
-fn list(field: &FieldProfile) -> ColumnType {
-    let arrays = &field.arrays;
-    let filled = arrays.all.count - arrays.empty;
-    match filled {
-        0 => ColumnType::Json,
-        _ if arrays.numbers == filled => ColumnType::Float64List,
-        _ if arrays.texts == filled => ColumnType::Utf8List,
-        _ => ColumnType::Json,
+    let FieldProfile { arrays, .. } = field;
+    Pairs {
+        seen: arrays.pairs,
+        first_beyond_90: arrays.first_beyond_90,
+        second_beyond_90: arrays.second_beyond_90,
+        points: kind.and_then(|values| values.get("Point")).map_or(0, |points| arrays.pairs.min(*points)),
     }
 }
 
-fn scalar(field: &FieldProfile) -> Shape {
-    let FieldProfile { texts, fractions, integers, booleans, .. } = field;
-    let numbers = integers.count + fractions.count;
-    let number_texts = texts.integers + texts.fractions;
-    let number = match fractions.count + texts.fractions {
+fn number(field: &FieldProfile) -> ColumnType {
+    match field.fractions.count + field.texts.fractions {
         0 => integer(field.range),
         _ => ColumnType::Float64,
-    };
+    }
+}
+
+fn texts(field: &FieldProfile) -> Shape {
+    let texts = &field.texts;
     let all = texts.all.count;
-    match (booleans.count, numbers, all) {
-        (_, 0, 0) => Shape::Column(ColumnType::Boolean),
-        (0, _, 0) => Shape::Column(number),
-        (0, 0, _) if number_texts == all => Shape::NumberText(number),
-        (0, 0, _) if texts.dates == all => Shape::Column(ColumnType::Date),
-        (0, 0, _) if texts.zoned == all => Shape::Column(ColumnType::Timestamp { zone: None, epoch: None }),
-        (0, 0, _) if texts.zoned + texts.zoneless == all => Shape::LocalTime,
-        (0, 0, _) => Shape::Column(ColumnType::Utf8),
-        (0, _, _) if number_texts == all => Shape::Column(number),
-        _ => Shape::Column(ColumnType::Json),
+    if texts.integers + texts.fractions == all {
+        Shape::NumberText(number(field))
+    } else if texts.dates == all {
+        Shape::Column(ColumnType::Date)
+    } else if texts.zoned == all {
+        Shape::Column(ColumnType::Timestamp { zone: None, epoch: None })
+    } else if texts.zoned + texts.zoneless == all {
+        Shape::LocalTime
+    } else {
+        Shape::Column(ColumnType::Utf8)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use millstream_model::schema::{PathSegment, StreamSchema};
+use millstream_model::schema::{FieldPath, PathSegment, StreamSchema};
 
 use super::profile::TopicProfile;
 use super::shape::{Class, class_of, shape};
@@ -12,6 +12,8 @@ use super::shape::{Class, class_of, shape};
 #[derive(Default)]
 pub struct Vocabulary {
     names: BTreeMap<String, Known>,
+    /// Fields that a stream declares as aliases: the column's own, and the stream.
+    aliases: BTreeMap<String, (String, String)>,
     /// Texts of fields with few, by dotted path and topic.
     values: BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>>,
 }
@@ -30,19 +32,34 @@ pub(super) struct Known {
 }
 
 impl Vocabulary {
-    /// Adds the names that a stream's schema reads.
+    /// Adds the names that a stream's schema reads. The first place of a column is its right name; its
+    /// aliases, which may be misspellings, are known to mean that.
     pub fn add_schema(&mut self, stream: &str, schema: &StreamSchema) {
         for column in &schema.columns {
-            for path in &column.paths {
-                let keys: Vec<_> = path.iter().map_while(key).collect();
-                let class = if keys.len() < path.len() { Class::Pair } else { class_of(&column.ty) };
-                for depth in 1..=keys.len() {
-                    let class = if depth < keys.len() { Class::Any } else { class };
-                    let known = self.names.entry(keys[..depth].join(".")).or_default();
-                    known.declared = Some(agreed(known.declared, class));
-                    known.streams.insert(stream.to_owned());
-                }
+            let Some((own, aliases)) = column.paths.split_first() else { continue };
+            let keys = keys(own);
+            let class = if keys.len() < own.len() { Class::Pair } else { class_of(&column.ty) };
+            for depth in 1..=keys.len() {
+                let class = if depth < keys.len() { Class::Any } else { class };
+                let known = self.names.entry(keys[..depth].join(".")).or_default();
+                known.declared = Some(agreed(known.declared, class));
+                known.streams.insert(stream.to_owned());
             }
+            for alias in aliases {
+                self.add_alias(stream, own, alias);
+            }
+        }
+    }
+
+    /// `locatoin[0]` of `location.lat` says that `locatoin` is `location`.
+    fn add_alias(&mut self, stream: &str, own: &FieldPath, alias: &FieldPath) {
+        let (mut right, alias_keys) = (keys(own), keys(alias));
+        if alias_keys.len() < alias.len() && right.len() == own.len() {
+            right.pop();
+        }
+        let (right, alias) = (right.join("."), alias_keys.join("."));
+        if !right.is_empty() && right != alias {
+            self.aliases.entry(alias).or_insert_with(|| (right, stream.to_owned()));
         }
     }
 
@@ -63,6 +80,14 @@ impl Vocabulary {
     /// What is known of a dotted path.
     pub(super) fn get(&self, path: &str) -> Option<&Known> {
         self.names.get(path)
+    }
+
+    /// The field that the one at `path` is by declaration, and the stream that declares it. What any stream
+    /// has as a column's own is no alias.
+    pub(super) fn alias(&self, path: &str) -> Option<(&str, &str)> {
+        let is_own = self.names.get(path).is_some_and(|known| !known.streams.is_empty());
+        let declared = self.aliases.get(path).filter(|_| !is_own);
+        declared.map(|(right, stream)| (right.as_str(), stream.as_str()))
     }
 
     /// All known dotted paths.
@@ -92,9 +117,11 @@ fn agreed(before: Option<Class>, class: Class) -> Class {
     if before.is_none_or(|before| before == class) { class } else { Class::Any }
 }
 
-fn key(segment: &PathSegment) -> Option<&str> {
-    match segment {
-        PathSegment::Key(key) => Some(key),
+/// The keys of a path up to its first index.
+fn keys(path: &FieldPath) -> Vec<&str> {
+    let keys = path.iter().map_while(|segment| match segment {
+        PathSegment::Key(key) => Some(key.as_str()),
         PathSegment::Index(_) => None,
-    }
+    });
+    keys.collect()
 }
