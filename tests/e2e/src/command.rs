@@ -155,11 +155,18 @@ impl Drop for Running {
 pub(crate) fn binary(name: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let folder = BUILT.get_or_init(|| {
-        let status = std::process::Command::new(env!("CARGO"))
-            // The whole workspace, so that dependencies have the features they were tested with.
+        let mut cargo = std::process::Command::new(env!("CARGO"));
+        // What cargo tells this test of its package would make a build script that looks at it (ring's does)
+        // run again, and everything above it be compiled anew.
+        let of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        for (variable, _) in std::env::vars().filter(|(name, _)| of_package(name)) {
+            cargo.env_remove(variable);
+        }
+        // The whole workspace, so that dependencies have the features they were tested with.
+        cargo
             .args(["build", "--quiet", "--locked", "--workspace", "--bins"])
-            .current_dir(crate::repository())
-            .status();
+            .current_dir(crate::repository());
+        let status = cargo.status();
         assert!(status.expect("cargo is there").success(), "the binaries do not build");
         let test = std::env::current_exe().expect("a test knows its path");
         test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps").to_owned()
