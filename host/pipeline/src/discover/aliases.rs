@@ -141,7 +141,7 @@ impl Names<'_> {
             && self.profile.field(&path).is_none()
             && self.vocabulary.get(&leaf.path).is_none_or(|known| known.streams.is_empty());
         let known_from = "a usual name of coordinates".to_owned();
-        is_free.then(|| Better { path, likeness: Some(likeness), known_from })
+        is_free.then_some(Better { path, likeness: Some(likeness), known_from })
     }
 }
 
