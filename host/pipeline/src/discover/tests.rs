@@ -237,8 +237,8 @@ fn aliases_of_a_configuration_are_proposed_as_such() {
     assert_eq!(
         columns,
         [
-            r#""location.lat" = { type = "float64", required = true, aliases = ["lat"] }"#,
-            r#""location.lon" = { type = "float64", required = true, aliases = ["lng"] }"#,
+            r#"lat = { type = "float64", required = true }"#,
+            r#"lon = { type = "float64", required = true, aliases = ["lng"] }"#,
         ]
     );
 }
