@@ -4,12 +4,13 @@
 
 FOR ?= 1m
 
-.PHONY: help demo test bench hour lint plugins setup
+.PHONY: help demo test bench hour sim lint plugins setup
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
 	@echo 'make bench  measures decode, plugins and Parquet on one core'
 	@echo 'make hour   one hour of city time at 5,000 messages a second and stream, through Kafka; see tests/bench/hour'
+	@echo 'make sim    the log under 10,000 seeds of faults   (SEEDS=100000; SEED=7 SEEDS=1 runs one again)'
 	@echo 'make lint   formatting, lints and the Compose file'
 	@echo 'make plugins  compiles the plugins into plugins/'
 
@@ -33,6 +34,10 @@ bench: setup
 hour: plugins
 	cargo build --release --locked --workspace --bins
 	PROFILE=release tests/bench/hour
+
+# The profile of the tests: optimised, with debug assertions.
+sim:
+	@cargo bench --quiet --locked --profile dev --workspace --bench simulation
 
 lint: setup
 	cargo fmt --all --check

@@ -6,15 +6,16 @@ use millstream_model::entry::{
     StateDelta, Watermark,
 };
 
+use crate::rules::{Rule, Rules};
 use crate::state::{BoundSource, LogState, Session};
 
 impl LogState {
-    pub(crate) fn apply(&mut self, entry: &Entry) {
+    pub(crate) fn apply(&mut self, entry: &Entry, rules: &Rules) {
         match &entry.body {
             Body::Data(data) => self.apply_data(data, &entry.session),
             Body::Replace(replace) => self.apply_replace(replace, entry.written_at_us),
             Body::Replay(replay) => self.apply_replay(replay, entry),
-            Body::Control(control) => self.apply_control(control, entry),
+            Body::Control(control) => self.apply_control(control, entry, rules),
         }
         if let Some(session) = self.sessions.get_mut(&entry.session) {
             session.last_at_us = entry.written_at_us;
@@ -72,7 +73,7 @@ impl LogState {
         self.replay_totals.entry(replay.stream.clone()).or_default().add(&replay.counters);
     }
 
-    fn apply_control(&mut self, control: &Control, entry: &Entry) {
+    fn apply_control(&mut self, control: &Control, entry: &Entry, rules: &Rules) {
         match control {
             Control::SessionOpened { session, worker, version } => {
                 let opened = Session {
@@ -102,6 +103,9 @@ impl LogState {
                 bound.extend(topics.clone());
                 self.source = Some(BoundSource { source: source.clone(), topics: bound });
                 restart.iter().for_each(|topic| self.restart_topic(topic));
+                if !restart.is_empty() && rules.has(Rule::TopicEpoch) {
+                    self.close_others(entry);
+                }
             }
             Control::Plugins { desired } => self.apply_plugins(desired),
             Control::Configured { config } => self.config = Some(*config),
@@ -113,6 +117,14 @@ impl LogState {
             }
             // The entry's own format says it.
             Control::Upgraded { .. } => {}
+        }
+    }
+
+    /// Ranges do not say of which epoch they are, so whoever read the topic as it was must begin anew.
+    fn close_others(&mut self, entry: &Entry) {
+        let others = self.sessions.iter_mut().filter(|(session, _)| **session != entry.session);
+        for (_, session) in others {
+            session.closed.get_or_insert(entry.sequence);
         }
     }
 

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_model::entry::{
-    Body, Control, Data, DataFile, Entry, PluginUse, Replace, Replay, ReplayedRange, Sequence, SessionId,
+    Body, Control, Data, DataFile, Entry, FORMAT, PluginUse, Replace, Replay, ReplayedRange, Sequence,
+    SessionId,
 };
 use millstream_model::{Offset, OffsetRange, TopicPartition};
 
@@ -52,6 +53,9 @@ impl LogState {
             check_offsets(data)?;
         }
         self.check_added(&data.files, rules)?;
+        if rules.has(Rule::TopicEpoch) {
+            self.check_epochs(&data.files)?;
+        }
         self.check_states(data, rules)?;
         if rules.has(Rule::WatermarksRise) {
             self.check_watermarks(data)?;
@@ -98,28 +102,24 @@ impl LogState {
         for file in files {
             self.check_session(&file.path, &file.session, rules)?;
             let is_live = self.files.get(&file.table).is_some_and(|files| files.contains_key(&file.path));
-            if !paths.insert(&file.path) || is_live {
+            if !paths.insert(&file.path) || is_live || self.replaced.contains_key(&file.path) {
                 return Err(Rejection::FileKnown { table: file.table.clone(), path: file.path.clone() });
-            }
-            if rules.has(Rule::TopicEpoch) {
-                self.check_epoch(file)?;
             }
         }
         Ok(())
     }
 
-    fn check_epoch(&self, file: &DataFile) -> Result<(), Rejection> {
-        let Some(first) = file.offsets.keys().next() else { return Ok(()) };
-        let expected = self.epoch(&first.topic);
-        match file.epoch == expected {
-            true => Ok(()),
-            false => Err(Rejection::OtherEpoch {
-                path: file.path.clone(),
-                topic: first.topic.to_string(),
-                expected,
-                found: file.epoch,
-            }),
+    /// Rows that are made now are of the topics as they are now. Merged files may be older.
+    fn check_epochs<'a>(&self, files: impl IntoIterator<Item = &'a DataFile>) -> Result<(), Rejection> {
+        for file in files {
+            let Some(topic) = topic_of(file) else { continue };
+            let expected = self.epoch(topic);
+            if file.epoch != expected {
+                let (path, topic, found) = (file.path.clone(), topic.to_owned(), file.epoch);
+                return Err(Rejection::OtherEpoch { path, topic, expected, found });
+            }
         }
+        Ok(())
     }
 
     fn check_session(&self, path: &str, session: &SessionId, rules: &Rules) -> Result<(), Rejection> {
@@ -182,20 +182,21 @@ impl LogState {
     }
 
     fn check_replace(&self, replace: &Replace, rules: &Rules) -> Result<(), Rejection> {
-        let rows_removed = self.check_exchange(replace, rules)?;
-        let rows_added = replace.added.iter().map(|file| file.rows).sum();
-        match rows_removed == rows_added || !rules.has(Rule::RemovedFilesLive) {
+        let gone = self.check_exchange(replace, rules)?;
+        if rules.has(Rule::OffsetsKept) {
+            check_offsets_kept(&gone, &replace.added)?;
+        }
+        let rows = |rows: u64, file: &DataFile| rows.saturating_add(file.rows);
+        let removed = gone.iter().fold(0, |sum, file| rows(sum, file));
+        let added = replace.added.iter().fold(0, rows);
+        match removed == added || !rules.has(Rule::RemovedFilesLive) {
             true => Ok(()),
-            false => Err(Rejection::RowsChanged {
-                table: replace.table.clone(),
-                removed: rows_removed,
-                added: rows_added,
-            }),
+            false => Err(Rejection::RowsChanged { table: replace.table.clone(), removed, added }),
         }
     }
 
-    /// Files of one table go and others come; returns the rows of those that go.
-    fn check_exchange(&self, replace: &Replace, rules: &Rules) -> Result<u64, Rejection> {
+    /// Files of one table go and others come; returns those that go.
+    fn check_exchange(&self, replace: &Replace, rules: &Rules) -> Result<Vec<&DataFile>, Rejection> {
         let table = &replace.table;
         if let Some(file) = replace.added.iter().find(|file| file.table != *table) {
             return Err(Rejection::FileOfOtherTable {
@@ -207,23 +208,26 @@ impl LogState {
         self.check_added(&replace.added, rules)?;
         let live = self.files.get(table);
         let mut paths = BTreeSet::new();
-        let mut rows = 0;
+        let mut gone = Vec::new();
         for path in &replace.removed {
             let file = live.and_then(|files| files.get(path)).filter(|_| paths.insert(path));
             match file {
-                Some(file) => rows += file.rows,
+                Some(file) => gone.push(file),
                 None if rules.has(Rule::RemovedFilesLive) => {
                     return Err(Rejection::FileNotLive { table: table.clone(), path: path.clone() });
                 }
                 None => {}
             }
         }
-        Ok(rows)
+        Ok(gone)
     }
 
     /// Messages may be replayed if they were accepted, no other replay came in between, and the files
     /// that hold their rows are still those that the replay read.
     fn check_replay(&self, replay: &Replay, rules: &Rules) -> Result<(), Rejection> {
+        if replay.ranges.is_empty() {
+            return Err(Rejection::ReplayOfNothing { stream: replay.stream.clone() });
+        }
         for replayed in &replay.ranges {
             self.check_replayed(replayed, rules)?;
         }
@@ -232,7 +236,10 @@ impl LogState {
             if !tables.insert(&exchange.table) {
                 return Err(Rejection::TableTwice { table: exchange.table.clone() });
             }
-            self.check_exchange(exchange, rules)?;
+            let gone = self.check_exchange(exchange, rules)?;
+            if rules.has(Rule::ReplayParent) {
+                self.check_epochs(gone.into_iter().chain(&exchange.added))?;
+            }
         }
         match rules.has(Rule::PluginsDesired) {
             true => self.check_plugins(&replay.plugins),
@@ -268,7 +275,10 @@ impl LogState {
             }
             Control::Plugins { desired } => check_steps(desired),
             Control::Retention { boundary } => self.check_boundary(*boundary, rules),
-            Control::Upgraded { format } if *format <= self.format => {
+            Control::Adopted { source, topics, restart } if rules.has(Rule::AdoptedOnce) => {
+                self.check_adoption(source, topics, restart)
+            }
+            Control::Upgraded { format } if *format <= self.format || *format > FORMAT => {
                 Err(Rejection::FormatNotRising { last: self.format, found: *format })
             }
             _ => Ok(()),
@@ -289,6 +299,24 @@ impl LogState {
         }
     }
 
+    /// A topic begins again if it is another one than before. Who adopts the same one once more, because the
+    /// outcome was not known or somebody else was asked too, would have it read twice.
+    fn check_adoption(
+        &self,
+        source: &str,
+        topics: &BTreeMap<String, String>,
+        restart: &BTreeSet<String>,
+    ) -> Result<(), Rejection> {
+        let Some(bound) = self.source.as_ref().filter(|bound| bound.source == source) else { return Ok(()) };
+        let is_same = |topic: &&String| {
+            topics.get(*topic).is_none_or(|id| bound.topics.get(*topic).is_some_and(|bound| bound == id))
+        };
+        match restart.iter().find(is_same) {
+            None => Ok(()),
+            Some(topic) => Err(Rejection::TopicKnown { topic: topic.clone() }),
+        }
+    }
+
     fn check_boundary(&self, found: Sequence, rules: &Rules) -> Result<(), Rejection> {
         if found > self.sequence() {
             return Err(Rejection::BoundaryPastHead { head: self.sequence(), found });
@@ -302,18 +330,53 @@ impl LogState {
 
 /// Files hold rows of messages that the entry processes. Of files of format 1 it is not known.
 fn check_offsets(data: &Data) -> Result<(), Rejection> {
-    let mut hulls: BTreeMap<&TopicPartition, OffsetRange> = BTreeMap::new();
-    for consumed in &data.ranges {
-        let hull = hulls.entry(&consumed.partition).or_insert(consumed.range);
-        *hull = hull.hull(consumed.range);
+    let mut processed = Hulls::new();
+    for consumed in data.ranges.iter().filter(|consumed| consumed.skipped.is_none()) {
+        widen(&mut processed, &consumed.partition, consumed.range);
     }
-    let within = |(partition, offsets): (&TopicPartition, &OffsetRange)| {
-        hulls.get(partition).is_some_and(|hull| hull.start <= offsets.start && offsets.end <= hull.end)
+    let is_own = |file: &&DataFile| {
+        holds(&processed, &file.offsets) && file.offsets.keys().all(|of| file.origin.as_ref() == Some(of))
     };
-    match data.files.iter().find(|file| !file.offsets.iter().all(within)) {
+    match data.files.iter().find(|file| !is_own(file)) {
         None => Ok(()),
         Some(file) => Err(Rejection::FileOutsideRange { path: file.path.clone() }),
     }
+}
+
+/// Merged files say that they hold rows of all messages of which the files had rows that they replace, and of
+/// the same topic and epoch. Of files of format 1 the messages are not known.
+fn check_offsets_kept(gone: &[&DataFile], added: &[DataFile]) -> Result<(), Rejection> {
+    let Some(first) = added.first() else { return Ok(()) };
+    let all = || gone.iter().copied().chain(added);
+    let topics: BTreeSet<_> = all().filter_map(topic_of).collect();
+    let is_mixed = topics.len() > 1 || all().any(|file| file.epoch != first.epoch);
+    let mut said = Hulls::new();
+    for (partition, range) in added.iter().flat_map(|file| &file.offsets) {
+        widen(&mut said, partition, *range);
+    }
+    let is_known = added.iter().all(|file| !file.offsets.is_empty());
+    match gone.iter().find(|file| is_mixed || (is_known && !holds(&said, &file.offsets))) {
+        None => Ok(()),
+        Some(file) => Err(Rejection::OffsetsLost { path: file.path.clone() }),
+    }
+}
+
+/// From the first message to behind the last, by partition.
+type Hulls<'a> = BTreeMap<&'a TopicPartition, OffsetRange>;
+
+fn widen<'a>(hulls: &mut Hulls<'a>, partition: &'a TopicPartition, range: OffsetRange) {
+    let hull = hulls.entry(partition).or_insert(range);
+    *hull = hull.hull(range);
+}
+
+fn holds(hulls: &Hulls, offsets: &BTreeMap<TopicPartition, OffsetRange>) -> bool {
+    offsets.iter().all(|(partition, range)| {
+        hulls.get(partition).is_some_and(|hull| hull.start <= range.start && range.end <= hull.end)
+    })
+}
+
+fn topic_of(file: &DataFile) -> Option<&str> {
+    file.offsets.keys().next().map(|partition| &*partition.topic)
 }
 
 /// Files hold rows of one processed partition, states are of a task that the entry moves.

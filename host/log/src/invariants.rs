@@ -2,8 +2,9 @@
 //! and end-to-end tests use the same ones; none of them knows how the data came about.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use millstream_model::entry::{Body, Control, Entry, PluginUse, Replay, Sequence, SessionId};
+use millstream_model::entry::{Body, Control, Entry, Epoch, PluginUse, Replay, Sequence, SessionId};
 use millstream_model::{Digest, Offset, TopicPartition};
 
 use crate::format::decode_entry;
@@ -13,36 +14,62 @@ use crate::state::LogState;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// An accepted offset has more rows than it should.
-    #[error("{table}: offset {offset} of {partition} is there more than once")]
+    #[error("{table}: {row} is there more than once")]
     RowTwice {
         /// The table.
         table: String,
-        /// The partition.
-        partition: TopicPartition,
-        /// The offset.
-        offset: Offset,
+        /// The row.
+        row: Row,
     },
     /// An accepted offset has no row.
-    #[error("{table}: offset {offset} of {partition} was accepted and has no row")]
+    #[error("{table}: {row} was accepted and has no row")]
     RowMissing {
         /// The table.
         table: String,
-        /// The partition.
-        partition: TopicPartition,
-        /// The offset.
-        offset: Offset,
+        /// The row.
+        row: Row,
     },
     /// A row of an offset that no entry accounts for.
-    #[error("{table}: a row of offset {offset} of {partition}, which no entry accounts for")]
+    #[error("{table}: a row of {row}, which no entry accounts for")]
     RowUnaccounted {
         /// The table.
         table: String,
+        /// The row.
+        row: Row,
+    },
+    /// A row was made by another attempt at its message than the last accepted one.
+    #[error("{table}: {row} was made by attempt {found}, and attempt {expected} was accepted last")]
+    RowOutdated {
+        /// The table.
+        table: String,
+        /// The row.
+        row: Row,
+        /// The attempt that was accepted.
+        expected: Attempt,
+        /// The attempt that made the row.
+        found: Attempt,
+    },
+    /// Messages of one topic were accepted as those of another that has its name.
+    #[error("entry {sequence}: messages of topic {found} were accepted as those of {expected:?}")]
+    TopicMixed {
+        /// The entry.
+        sequence: Sequence,
+        /// Id of the topic that the log is bound to.
+        expected: Option<String>,
+        /// Id of the topic that the messages are of.
+        found: String,
+    },
+    /// A message was accepted twice.
+    #[error("entry {sequence}: offset {offset} of {partition} is of a message that was accepted before")]
+    MessageTwice {
+        /// The entry.
+        sequence: Sequence,
         /// The partition.
         partition: TopicPartition,
         /// The offset.
         offset: Offset,
     },
-    /// A live file is gone from the store.
+    /// A live file is gone from the store, or one that readers may have open.
     #[error("live file `{path}` is not in the store")]
     FileMissing {
         /// The file.
@@ -130,6 +157,14 @@ pub enum Violation {
         /// The partition.
         partition: TopicPartition,
     },
+    /// The watermark of a topic went back.
+    #[error("entry {sequence}: the watermark of topic {topic} goes back")]
+    TopicWatermarkBack {
+        /// The entry.
+        sequence: Sequence,
+        /// The topic.
+        topic: String,
+    },
     /// The boundary went back.
     #[error("entry {sequence}: the boundary goes from {last} to {found}")]
     BoundaryBack {
@@ -157,28 +192,76 @@ pub enum Violation {
 }
 
 /// One row of a table: what message it is of.
-pub type Row = (TopicPartition, Offset);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Row {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// Epoch of its topic.
+    pub epoch: Epoch,
+    /// The offset.
+    pub offset: Offset,
+}
 
-/// Rows of the live files are exactly the `expected` ones, each once.
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "offset {} of {}, epoch {}", self.offset, self.partition, self.epoch)
+    }
+}
+
+/// Which attempt at its message made a row: the first, or a replay.
+pub type Attempt = u64;
+
+/// Rows of the live files are exactly the `expected` ones, each once, and made by the attempt that was accepted
+/// last.
 pub fn rows_exactly_once(
     table: &str,
-    expected: &BTreeSet<Row>,
-    rows: impl IntoIterator<Item = Row>,
+    expected: &BTreeMap<Row, Attempt>,
+    rows: impl IntoIterator<Item = (Row, Attempt)>,
 ) -> Result<(), Violation> {
     let table = || table.to_owned();
-    let mut seen = BTreeSet::new();
-    for (partition, offset) in rows {
-        if !expected.contains(&(partition.clone(), offset)) {
-            return Err(Violation::RowUnaccounted { table: table(), partition, offset });
+    let mut seen = BTreeMap::new();
+    for (row, attempt) in rows {
+        if !expected.contains_key(&row) {
+            return Err(Violation::RowUnaccounted { table: table(), row });
         }
-        if !seen.insert((partition.clone(), offset)) {
-            return Err(Violation::RowTwice { table: table(), partition, offset });
+        if seen.contains_key(&row) {
+            return Err(Violation::RowTwice { table: table(), row });
+        }
+        seen.insert(row, attempt);
+    }
+    for (row, expected) in expected {
+        match seen.get(row) {
+            Some(found) if found == expected => {}
+            Some(&found) => {
+                let (row, expected) = (row.clone(), *expected);
+                return Err(Violation::RowOutdated { table: table(), row, expected, found });
+            }
+            None => return Err(Violation::RowMissing { table: table(), row: row.clone() }),
         }
     }
-    match expected.difference(&seen).next() {
+    Ok(())
+}
+
+/// Files that were replaced at `since_us` or later, by the clock of who did it, are still in the store.
+pub fn replaced_files_exist(
+    state: &LogState,
+    since_us: i64,
+    exists: impl Fn(&str) -> bool,
+) -> Result<(), Violation> {
+    let mut kept = state.replaced().iter().filter(|(_, at_us)| **at_us >= since_us);
+    match kept.find(|(path, _)| !exists(path)) {
         None => Ok(()),
-        Some((partition, offset)) => {
-            Err(Violation::RowMissing { table: table(), partition: partition.clone(), offset: *offset })
+        Some((path, _)) => Err(Violation::FileMissing { path: path.clone() }),
+    }
+}
+
+/// Watermarks of topics are not lower than in the state before, whatever became of their partitions.
+pub fn topic_watermarks_rise(before: &LogState, after: &LogState) -> Result<(), Violation> {
+    let fell = |(topic, micros): &(&String, &i64)| after.topic_watermark(topic) < Some(**micros);
+    match before.topic_watermarks.iter().find(fell) {
+        None => Ok(()),
+        Some((topic, _)) => {
+            Err(Violation::TopicWatermarkBack { sequence: after.sequence(), topic: topic.clone() })
         }
     }
 }

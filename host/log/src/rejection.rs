@@ -92,8 +92,8 @@ pub enum Rejection {
         /// Its session.
         session: SessionId,
     },
-    /// A file is live already.
-    #[error("`{path}` is a live file of `{table}` already")]
+    /// A file is or was live already.
+    #[error("`{path}` is a live file of `{table}` already, or was one")]
     FileKnown {
         /// The table.
         table: String,
@@ -125,6 +125,27 @@ pub enum Rejection {
         expected: Epoch,
         /// Epoch of the file.
         found: Epoch,
+    },
+    /// A merged file says that it holds rows of fewer messages than the files that it replaces, or they are of
+    /// several topics or epochs.
+    #[error("the file in the place of `{path}` does not say that it holds rows of the same messages")]
+    OffsetsLost {
+        /// The file that is replaced.
+        path: String,
+    },
+    /// A topic is to begin again that the log knows already.
+    #[error(
+        "topic `{topic}` cannot begin again: the log knows it already, or it is not known to be another one"
+    )]
+    TopicKnown {
+        /// The topic.
+        topic: String,
+    },
+    /// A replay has no ranges.
+    #[error("a replay of stream `{stream}` names no messages")]
+    ReplayOfNothing {
+        /// The stream.
+        stream: String,
     },
     /// Messages are to be replayed that no entry accounts for.
     #[error("{range} of {partition} cannot be replayed: the log ends at {end} there")]
@@ -278,6 +299,7 @@ impl Rejection {
             | Self::PluginNotDesired { .. }
             | Self::FileNotLive { .. }
             | Self::OtherEpoch { .. }
+            | Self::TopicKnown { .. }
             | Self::ReplayParent { .. }
             | Self::FormatNotRising { .. }
             | Self::SessionNotOpen { .. }
@@ -295,6 +317,8 @@ impl Rejection {
             | Self::FileWithoutRange { .. }
             | Self::FileOutsideRange { .. }
             | Self::NotAccepted { .. }
+            | Self::OffsetsLost { .. }
+            | Self::ReplayOfNothing { .. }
             | Self::TableTwice { .. }
             | Self::StateWithoutRange { .. }
             | Self::StepTwice { .. }

@@ -16,8 +16,13 @@ pub enum Rule {
     RowsOfRange,
     /// Two replays of the same messages both win, and the rows that they made are there twice.
     ReplayParent,
-    /// A worker that still reads a topic as it was adds its rows to those of the topic that took its name.
+    /// A merged file that says less than it holds is passed over by a replay, and its rows are there twice.
+    OffsetsKept,
+    /// A worker that still reads a topic as it was adds its rows to those of the topic that took its name, or
+    /// passes over messages of that one.
     TopicEpoch,
+    /// Two who were asked to adopt a topic both do, and its messages are read twice.
+    AdoptedOnce,
     /// A worker that opens a new session carries over files that the cleaner has deleted.
     FileSessionOpen,
     /// A worker that was replaced goes on writing entries when it wakes up.
@@ -56,13 +61,15 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Rule; 22] = [
+    pub const ALL: [Rule; 24] = [
         Rule::ContiguousRanges,
         Rule::StateParent,
         Rule::RemovedFilesLive,
         Rule::RowsOfRange,
         Rule::ReplayParent,
+        Rule::OffsetsKept,
         Rule::TopicEpoch,
+        Rule::AdoptedOnce,
         Rule::FileSessionOpen,
         Rule::WriterOpen,
         Rule::OneTaskPerFile,

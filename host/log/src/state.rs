@@ -292,7 +292,7 @@ impl LogState {
             return Ok(Folded::Ignored(entry, rejection));
         }
         self.format = self.format.max(entry.format);
-        self.apply(&entry);
+        self.apply(&entry, rules);
         debug_assert_eq!(crate::invariants::entry_took_effect(self, &entry), Ok(()));
         Ok(Folded::Accepted(entry))
     }

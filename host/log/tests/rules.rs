@@ -161,8 +161,8 @@ fn data_are_well_formed() {
     let bug = |data, expected| check(Body::Data(data), expected, Remedy::Bug);
     bug(data(10, 10, &[]), "range [10, 10) of t/0 holds no position");
     bug(data(10, 9, &[]), "range [10, 9) of t/0 holds no position");
-    bug(data(10, 12, &["a-1"]), "`raw/a-1.parquet` is a live file of `raw` already");
-    bug(data(10, 12, &["a-2", "a-2"]), "`raw/a-2.parquet` is a live file of `raw` already");
+    bug(data(10, 12, &["a-1"]), "`raw/a-1.parquet` is a live file of `raw` already, or was one");
+    bug(data(10, 12, &["a-2", "a-2"]), "`raw/a-2.parquet` is a live file of `raw` already, or was one");
     let misnamed = DataFile { session: SessionId("b".into()), ..file("a-2") };
     bug(
         Data { files: vec![misnamed], ..data(10, 12, &[]) },
@@ -237,6 +237,9 @@ fn rewriting_keeps_the_rows() {
     let again = log.offer("a", Body::Data(Data { files: vec![stale], ..data(10, 12, &[]) })).unwrap_err();
     assert!(matches!(again, Rejection::FileOutsideRange { .. }), "{again}");
 
+    let back = log.offer("b", replace(&["b-1"], vec![file("a-1")])).unwrap_err();
+    assert!(matches!(back, Rejection::FileKnown { .. }), "a sweeper may be about to delete it: {back}");
+
     let path = "raw/a-1.parquet";
     assert!(!log.0.is_garbage(path, 0), "readers may have it open");
     assert!(log.0.is_garbage(path, 1), "replaced before");
@@ -291,6 +294,16 @@ fn rows_are_of_the_messages_that_the_entry_processes() {
     let epoch = "`raw/a-2.parquet` holds rows of epoch 1 of `t`, which is in epoch 0";
     check(entry(of(offsets(10, 12), 1)), epoch, Remedy::Reload);
     Log::begun().accept("a", entry(of(offsets(10, 12), 0)));
+
+    let second = ConsumedRange { partition: TopicPartition::new("t", 1), ..range(0, 5) };
+    let foreign = [(second.partition.clone(), OffsetRange { start: 0, end: 5 })].into();
+    let ranges = vec![range(10, 12), second];
+    let mixed = Data { ranges, files: vec![of(foreign, 0)], ..data(10, 12, &[]) };
+    check(Body::Data(mixed), other, Remedy::Bug);
+    let skipped = ConsumedRange { skipped: Some("deleted by retention".into()), ..range(10, 12) };
+    let passed_over =
+        Data { ranges: vec![skipped, range(12, 14)], files: vec![of(offsets(10, 14), 0)], ..data(0, 1, &[]) };
+    check(Body::Data(passed_over), other, Remedy::Bug);
 }
 
 fn replay(start: i64, end: i64, parent: Option<u64>) -> Replay {
@@ -324,6 +337,7 @@ fn replays_do_not_race() {
     let mut twice = replay(2, 6, None);
     twice.tables.push(Replace { removed: vec![], added: vec![], ..twice.tables[0].clone() });
     bug(twice, "the entry replaces files of `raw` twice");
+    bug(Replay { ranges: vec![], ..replay(2, 6, None) }, "a replay of stream `s` names no messages");
 
     let mut log = Log::begun();
     log.accept("a", Body::Replay(replay(2, 6, None)));
@@ -335,12 +349,14 @@ fn replays_do_not_race() {
     assert!(matches!(again, Rejection::ReplayParent { .. }), "{again}");
 }
 
+fn adopted(source: &str, id: &str) -> Body {
+    control(Control::Adopted { source: source.into(), topics: topics(id), restart: ["t".to_owned()].into() })
+}
+
 #[test]
 fn a_topic_begins_again_where_that_is_asked() {
     let mut log = Log::begun();
-    let adopted =
-        Control::Adopted { source: "c2".into(), topics: topics("id-2"), restart: ["t".to_owned()].into() };
-    log.accept("a", control(adopted));
+    log.accept("a", adopted("c2", "id-2"));
     assert_eq!(log.0.epoch("t"), 1);
     assert_eq!(log.0.position(&partition()).offset, 0);
     assert_eq!(log.0.source().unwrap().topics, topics("id-2"));
@@ -349,6 +365,84 @@ fn a_topic_begins_again_where_that_is_asked() {
     let of_old = Data { source: "c2".into(), files: vec![old], watermarks: vec![], ..data(0, 5, &[]) };
     let error = log.offer("a", Body::Data(of_old)).unwrap_err();
     assert!(matches!(error, Rejection::OtherEpoch { .. }), "{error}");
+}
+
+/// An entry of a worker that still read the deleted topic was accepted if it named no file, and so many messages
+/// of the new one were passed over.
+#[test]
+fn workers_that_read_the_topic_as_it_was_begin_anew() {
+    let mut log = Log::begun();
+    log.accept("a", adopted("c1", "id-2"));
+    let of_old = Data { watermarks: vec![], ..data(0, 5, &[]) };
+    let error = log.offer("b", Body::Data(of_old)).unwrap_err();
+    assert!(matches!(error, Rejection::WriterNotOpen { .. }), "{error}");
+}
+
+/// The second one of two who were asked to adopt a topic had it read twice.
+#[test]
+fn a_topic_is_adopted_once() {
+    let known =
+        "topic `t` cannot begin again: the log knows it already, or it is not known to be another one";
+    check(adopted("c1", "id-1"), known, Remedy::Reload);
+    let unnamed =
+        Control::Adopted { source: "c1".into(), topics: [].into(), restart: ["t".to_owned()].into() };
+    check(control(unnamed), known, Remedy::Reload);
+    let mut log = Log::begun();
+    log.accept("a", adopted("c1", "id-2"));
+    let again = log.offer("a", adopted("c1", "id-2")).unwrap_err();
+    assert_eq!(again.to_string(), known);
+}
+
+/// Once a topic had begun again, files of its earlier epoch could not be merged any more.
+#[test]
+fn files_of_an_earlier_epoch_are_merged_and_not_replayed() {
+    let mut log = Log::begun();
+    let known = DataFile { offsets: offsets(10, 12), ..file("a-2") };
+    log.accept("a", Body::Data(Data { files: vec![known], ..data(10, 12, &[]) }));
+    log.accept("a", adopted("c1", "id-2"));
+    let removed = vec!["raw/a-2.parquet".to_owned()];
+    let merged = DataFile { offsets: offsets(10, 12), ..file("a-3") };
+    log.accept("a", Body::Replace(Replace { table: "raw".into(), removed, added: vec![merged] }));
+    log.accept("a", Body::Data(Data { watermarks: vec![], ..data(0, 5, &[]) }));
+    let mut old = replay(0, 5, None);
+    old.ranges[0].epoch = 1;
+    old.tables[0] = Replace { table: "raw".into(), removed: vec!["raw/a-3.parquet".into()], added: vec![] };
+    let error = log.offer("a", Body::Replay(old)).unwrap_err();
+    assert!(matches!(error, Rejection::OtherEpoch { .. }), "{error}");
+}
+
+/// What a merged file says of its messages is what a replay goes by.
+#[test]
+fn merged_files_say_of_all_messages_what_they_hold() {
+    let lost =
+        "the file in the place of `raw/a-2.parquet` does not say that it holds rows of the same messages";
+    let cases = [
+        (offsets(10, 20), 0, None),
+        ([].into(), 0, None),
+        (offsets(10, 19), 0, Some(lost)),
+        (offsets(11, 20), 0, Some(lost)),
+        ([(TopicPartition::new("t", 1), OffsetRange { start: 10, end: 20 })].into(), 0, Some(lost)),
+        ([(TopicPartition::new("u", 0), OffsetRange { start: 10, end: 20 })].into(), 0, Some(lost)),
+        (offsets(10, 20), 1, Some(lost)),
+    ];
+    for (offsets_merged, epoch, expected) in cases {
+        let mut log = Log::begun();
+        let known = DataFile { offsets: offsets(10, 20), ..file("a-2") };
+        log.accept("a", Body::Data(Data { files: vec![known], ..data(10, 20, &[]) }));
+        let merged = DataFile { offsets: offsets_merged.clone(), epoch, ..file("a-3") };
+        let removed = vec!["raw/a-2.parquet".to_owned()];
+        let replace = Replace { table: "raw".into(), removed, added: vec![merged] };
+        let rejection = log.offer("a", Body::Replace(replace)).err().map(|rejection| rejection.to_string());
+        assert_eq!(rejection.as_deref(), expected, "{offsets_merged:?}, epoch {epoch}");
+    }
+}
+
+/// A log in which an unknown format was announced could be read by nobody any more.
+#[test]
+fn formats_rise_to_one_that_is_known() {
+    let upgraded = |format| control(Control::Upgraded { format });
+    check(upgraded(FORMAT), "the log's format is 2 and cannot become 2", Remedy::Reload);
+    check(upgraded(FORMAT + 1), "the log's format is 2 and cannot become 3", Remedy::Reload);
 }
 
 /// The lowest one of the partitions that are awake; back it never goes.

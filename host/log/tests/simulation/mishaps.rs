@@ -14,13 +14,18 @@ impl World {
     /// What the surroundings do.
     pub fn happen(&mut self) {
         let p = self.rng.random_range(0..3);
+        let topic = self.source.newest();
         if self.rng.random_bool(0.3) {
-            self.source.ends[p] += self.rng.random_range(1..4);
+            topic.ends[p] += self.rng.random_range(1..4);
         }
         if self.rng.random_bool(0.004) {
-            let lag = (self.source.ends[p] - self.source.earliest[p]) / 2;
-            self.source.earliest[p] += lag;
+            topic.earliest[p] += (topic.ends[p] - topic.earliest[p]) / 2;
             self.happened.count("retention");
+        }
+        if self.rng.random_bool(0.0015) {
+            self.source.recreate();
+            self.log("the topic is created again".into());
+            self.happened.count("topic created again");
         }
         if self.rng.random_bool(0.01) {
             self.rebalance();

@@ -1,11 +1,12 @@
 //! What workers want of the log, and what they and the observer conclude when it is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_log::{Outcome, Remedy, Step};
 use millstream_model::entry::{Body, Control};
 use rand::Rng;
 
+use crate::truth::kept_since;
 use crate::worker::{Doing, Plan, Worker, swap};
 use crate::world::{Failure, World};
 
@@ -28,8 +29,17 @@ impl World {
         let version = worker.machine.state().plugins().is_empty();
         if worker.machine.state().source().is_none() {
             worker.doing = Doing::Control;
-            let body = Control::SourceBound { source: worker.source_name(), topics: BTreeMap::new() };
+            let topics = BTreeMap::from([("t".to_owned(), self.source.id())]);
+            let body = Control::SourceBound { source: worker.source_name(), topics };
             return Some(worker.append(Body::Control(body), now));
+        }
+        if let Some(body) = worker.insists.take() {
+            worker.doing = Doing::Adopting(body.clone());
+            return Some(worker.append(body, now));
+        }
+        if let Some(rewrite) = worker.rewrite.take_if(|rewrite| rewrite.due <= now) {
+            worker.doing = Doing::Rewriting(rewrite.written);
+            return Some(worker.append(rewrite.body, now));
         }
         let choice = if version { 99 } else { self.rng.random_range(0..100) };
         match choice {
@@ -37,15 +47,24 @@ impl World {
                 self.plan(w);
                 None
             }
-            60..72 => Some(self.refresh(w)),
-            72..86 => self.compact(w),
-            86..91 => {
+            60..70 => Some(self.refresh(w)),
+            70..84 => {
+                self.rewrite(w);
+                None
+            }
+            84..86 => self.adopt(w),
+            86..90 => {
                 let keep = self.rng.random_range(0..3);
                 let worker = &mut self.workers[w];
                 worker.doing = Doing::Maintaining;
                 Some(worker.machine.truncate(&session, keep, now as i64))
             }
-            91..97 => Some(self.clean(w)),
+            90..94 => Some(self.clean(w)),
+            94..98 => {
+                let worker = &mut self.workers[w];
+                worker.doing = Doing::Maintaining;
+                Some(worker.machine.sweep(&session, kept_since(now), now as i64))
+            }
             _ => {
                 let version = self.rng.random_range(0..4);
                 let worker = &mut self.workers[w];
@@ -107,12 +126,30 @@ impl World {
         Some(worker.append(body, self.now))
     }
 
-    fn compact(&mut self, w: usize) -> Option<Step> {
-        let Self { workers, store, rng, now, .. } = self;
+    /// Begins a merge or a replay, which is offered when it is ready.
+    fn rewrite(&mut self, w: usize) {
+        let Self { workers, source, truth, store, rng, now, .. } = self;
         let worker = &mut workers[w];
-        let (body, file) = worker.compact(store, rng)?;
-        worker.doing = Doing::Compacting(file);
-        Some(worker.append(body, *now))
+        if worker.rewrite.is_none() {
+            let due = *now + rng.random_range(0..60);
+            worker.rewrite = match rng.random_bool(0.5) {
+                true => worker.merge(due, store, rng),
+                false => worker.replay(due, source, truth, store, rng),
+            };
+        }
+    }
+
+    /// Somebody asks for the topic that has taken the name of the one that the log is bound to.
+    fn adopt(&mut self, w: usize) -> Option<Step> {
+        let topics = BTreeMap::from([("t".to_owned(), self.source.id())]);
+        let worker = &mut self.workers[w];
+        if worker.cluster != 0 || worker.machine.state().source()?.topics == topics {
+            return None;
+        }
+        let (source, restart) = (worker.source_name(), BTreeSet::from(["t".to_owned()]));
+        let body = Body::Control(Control::Adopted { source, topics, restart });
+        worker.doing = Doing::Adopting(body.clone());
+        Some(worker.append(body, self.now))
     }
 
     /// Closes what earlier runs of the same name left, sometimes also a session of another worker
@@ -131,7 +168,7 @@ impl World {
             }
         }
         self.workers[w].doing = Doing::Maintaining;
-        self.workers[w].machine.clean(&session, close, self.now as i64, self.now as i64)
+        self.workers[w].machine.clean(&session, close, kept_since(self.now), self.now as i64)
     }
 
     /// An operation is over: the observer looks at the view, the worker draws its conclusions.
@@ -202,6 +239,10 @@ impl World {
                     self.disks.entry(worker.name).or_default().extend(plan.held);
                 }
             }
+            Doing::Adopting(_) => {
+                worker.carried = None;
+                worker.reload();
+            }
             _ => {}
         }
     }
@@ -214,12 +255,16 @@ impl World {
         worker.reload();
         let mut written = match &doing {
             Doing::Appending(plan) => plan.written.clone(),
-            Doing::Compacting(file) => vec![file.path.clone()],
+            Doing::Rewriting(written) => written.clone(),
             _ => Vec::new(),
         };
         if remedy == Remedy::Reopen {
             worker.session = None;
+            if let Doing::Adopting(body) = &doing {
+                worker.insists = Some(body.clone());
+            }
             if let Doing::Appending(plan) = doing
+                && !plan.written.is_empty()
                 && self.rng.random_bool(0.5)
             {
                 written.clear();
@@ -241,7 +286,8 @@ fn name_of(doing: &Doing) -> &'static str {
         Doing::Opening(_) => "open",
         Doing::Control => "control",
         Doing::Uploaded(_) | Doing::Appending(_) => "data",
-        Doing::Compacting(_) => "compact",
+        Doing::Rewriting(_) => "rewrite",
+        Doing::Adopting(_) => "adopt",
         Doing::Maintaining => "maintain",
     }
 }

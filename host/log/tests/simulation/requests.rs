@@ -17,7 +17,9 @@ impl World {
             if sequence <= self.truth.state.sequence() {
                 self.happened.count("put at a truncated slot");
             }
-            self.truth.landed(sequence, bytes, &self.store)?;
+            if self.truth.landed(sequence, bytes, &self.source, &mut self.happened)? {
+                self.truth.check_files(&self.store, self.now)?;
+            }
         }
         Ok(created)
     }
@@ -42,7 +44,7 @@ impl World {
             Action::DeleteFiles(paths) => {
                 paths.iter().for_each(|path| drop(self.store.files.remove(path)));
                 if !self.tampered {
-                    self.truth.check_files(&self.store)?;
+                    self.truth.check_files(&self.store, self.now)?;
                 }
                 Event::Deleted
             }

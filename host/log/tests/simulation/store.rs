@@ -3,16 +3,41 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use millstream_log::invariants::{Attempt, Row};
 use millstream_model::Offset;
-use millstream_model::entry::Sequence;
+use millstream_model::entry::{Epoch, ReplayedRange, Sequence};
+
+use crate::truth::partition;
 
 /// What a data or state file holds.
 #[derive(Clone, Debug)]
 pub enum Content {
-    /// Rows, by partition and offset.
-    Rows(Vec<(i32, Offset)>),
+    /// Rows of the table.
+    Rows(Vec<StoredRow>),
     /// State of a task: the sum of the offsets it has seen.
     Sum(i64),
+}
+
+/// A row: which message it is of, and which attempt at that made it.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredRow {
+    pub partition: i32,
+    pub epoch: Epoch,
+    pub offset: Offset,
+    pub attempt: Attempt,
+}
+
+impl StoredRow {
+    pub fn named(&self) -> (Row, Attempt) {
+        let row = Row { partition: partition(self.partition), epoch: self.epoch, offset: self.offset };
+        (row, self.attempt)
+    }
+
+    pub fn is_in(&self, replayed: &ReplayedRange) -> bool {
+        self.partition == replayed.partition.partition
+            && self.epoch == replayed.epoch
+            && replayed.range.contains(self.offset)
+    }
 }
 
 /// A create that is still on its way although its sender was told that it failed.
@@ -50,6 +75,14 @@ impl Store {
         }
         objects.insert(sequence, bytes.clone());
         true
+    }
+
+    /// Rows of a file; none if it is gone, which who has an old view may find.
+    pub fn rows(&self, path: &str) -> Option<&[StoredRow]> {
+        match self.files.get(path)? {
+            Content::Rows(rows) => Some(rows),
+            Content::Sum(_) => None,
+        }
     }
 
     pub fn boundary(&self) -> Sequence {

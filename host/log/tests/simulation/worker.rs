@@ -3,17 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use millstream_log::invariants::Attempt;
 use millstream_log::{LogState, Machine, Rules, Step};
 use millstream_model::entry::{
-    Body, ConsumedRange, Control, Data, DataFile, PluginUse, Replace, Sequence, SessionId, StateDelta,
+    Body, ConsumedRange, Control, Data, DataFile, Epoch, PluginUse, Sequence, SessionId, StateDelta,
     Watermark,
 };
 use millstream_model::{Digest, Offset, OffsetRange};
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use crate::store::{Content, Store};
-use crate::truth::{STEP, TABLE, is_kept, partition};
+use crate::rewrite::Rewrite;
+use crate::source::{Source, Topic};
+use crate::store::{Content, Store, StoredRow};
+use crate::truth::{STEP, TABLE, counted, has_state, is_kept, partition};
 
 /// State of a task as a worker holds it: the digest it believes accepted, and the sum.
 pub type Held = (Option<Digest>, i64);
@@ -30,7 +33,8 @@ pub enum Doing {
     /// Files are uploaded, the entry is not offered yet.
     Uploaded(Plan),
     Appending(Plan),
-    Compacting(DataFile),
+    Rewriting(Vec<String>),
+    Adopting(Body),
     Maintaining,
 }
 
@@ -38,6 +42,8 @@ pub enum Doing {
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     pub data: Data,
+    attempt: Attempt,
+    epoch: Epoch,
     pub cursors: BTreeMap<i32, Offset>,
     pub held: BTreeMap<i32, Held>,
     /// Files written for this plan; others in it were carried along by mistake.
@@ -62,14 +68,14 @@ pub struct Worker {
     pub committed: Vec<DataFile>,
     /// A plan whose files were taken along into a new session.
     pub carried: Option<Plan>,
+    /// A merge or a replay that is being made beside everything else.
+    pub rewrite: Option<Rewrite>,
+    /// What somebody asked for and asks for again without looking.
+    pub insists: Option<Body>,
+    /// Topic that its readers were opened on, and the epoch it is in for them.
+    reads: Option<(usize, Epoch)>,
     sessions: u32,
     files: u32,
-}
-
-/// The source as its brokers see it.
-pub struct Source {
-    pub ends: [Offset; 3],
-    pub earliest: [Offset; 3],
 }
 
 impl Worker {
@@ -91,6 +97,9 @@ impl Worker {
             watermarks: BTreeMap::new(),
             committed: Vec::new(),
             carried: None,
+            rewrite: None,
+            insists: None,
+            reads: None,
             sessions: 0,
             files: 0,
         }
@@ -115,6 +124,7 @@ impl Worker {
         self.cursors.clear();
         self.held.clear();
         self.watermarks.clear();
+        self.reads = None;
     }
 
     /// Takes over a partition: from the log, unless a mistake is made.
@@ -140,22 +150,27 @@ impl Worker {
     pub fn plan(
         &mut self,
         owned: &BTreeSet<i32>,
-        source: &Source,
+        source: &mut Source,
         disk: &BTreeMap<i32, Held>,
         store: &mut Store,
         rng: &mut StdRng,
     ) -> Option<Plan> {
         self.assigned.retain(|p| owned.contains(p));
-        let mut plan = Plan::default();
+        let state = self.machine.state();
+        let (number, epoch) = *self.reads.get_or_insert_with(|| (source.bound(state), state.epoch("t")));
+        let attempt = source.read(Some(number));
+        let topic = *source.topic(number);
+        let mut plan = Plan { epoch, attempt, ..Plan::default() };
         for p in owned.iter().copied().filter(|_| rng.random_bool(0.7)).collect::<Vec<_>>() {
             if !self.assigned.contains(&p) {
                 self.assign(p, disk, store, rng);
             }
-            self.plan_partition(p, source, &mut plan, store, rng);
+            self.plan_partition(p, &topic, &mut plan, store, rng);
         }
-        if plan.data.ranges.is_empty() {
+        if plan.data.ranges.is_empty() && plan.data.watermarks.is_empty() {
             return None;
         }
+        plan.data.counters.insert("t".into(), counted(attempt));
         plan.data.source = self.source_name();
         plan.data.plugins = self.machine.state().plugins().to_vec();
         if rng.random_bool(0.03) {
@@ -168,42 +183,50 @@ impl Worker {
     fn plan_partition(
         &mut self,
         p: i32,
-        source: &Source,
+        topic: &Topic,
         plan: &mut Plan,
         store: &mut Store,
         rng: &mut StdRng,
     ) {
         let mut start = self.cursors[&p];
-        let earliest = source.earliest[p as usize];
+        let earliest = topic.earliest[p as usize];
         if start < earliest {
             plan.data.ranges.push(range(p, start, earliest, Some("deleted by retention")));
             plan.cursors.insert(p, earliest);
             start = earliest;
         }
-        let end = (start + rng.random_range(1..4)).min(source.ends[p as usize]);
+        let end = (start + rng.random_range(1..4)).min(topic.ends[p as usize]);
         if end <= start {
-            return;
+            return self.mark_idle(p, plan, rng);
         }
         plan.data.ranges.push(range(p, start, end, None));
         plan.cursors.insert(p, end);
         self.write_rows(p, start..end, plan, store);
-        self.write_state(p, start..end, plan, store, rng);
+        if has_state(p) {
+            self.write_state(p, start..end, plan, store, rng);
+        }
         let seen = end * 10 + rng.random_range(-40..1);
         let micros = seen.max(self.watermarks.get(&p).copied().unwrap_or(i64::MIN));
         self.watermarks.insert(p, micros);
         plan.data.watermarks.push(Watermark { partition: partition(p), micros, idle: false });
     }
 
+    /// A silent partition is not waited for.
+    fn mark_idle(&self, p: i32, plan: &mut Plan, rng: &mut StdRng) {
+        if let Some(micros) = self.watermarks.get(&p).filter(|_| rng.random_bool(0.3)) {
+            plan.data.watermarks.push(Watermark { partition: partition(p), micros: *micros, idle: true });
+        }
+    }
+
     fn write_rows(&mut self, p: i32, offsets: std::ops::Range<Offset>, plan: &mut Plan, store: &mut Store) {
-        let rows: Vec<_> = offsets.filter(|offset| is_kept(*offset)).map(|offset| (p, offset)).collect();
+        let (epoch, attempt) = (plan.epoch, plan.attempt);
+        let rows = offsets.filter(|offset| is_kept(*offset, attempt));
+        let rows: Vec<_> = rows.map(|offset| StoredRow { partition: p, epoch, offset, attempt }).collect();
         if rows.is_empty() {
             return;
         }
-        let mut file = self.new_file(rows.len());
+        let mut file = self.write_file(epoch, rows, store);
         file.origin = Some(partition(p));
-        let (first, last) = (rows[0].1, rows[rows.len() - 1].1);
-        file.offsets.insert(partition(p), OffsetRange::new(first, last + 1));
-        store.files.insert(file.path.clone(), Content::Rows(rows));
         plan.written.push(file.path.clone());
         plan.data.files.push(file);
     }
@@ -243,24 +266,6 @@ impl Worker {
         plan.held.retain(|p, _| owned.contains(p));
     }
 
-    /// Merges the first few live files of the table into one.
-    pub fn compact(&mut self, store: &mut Store, rng: &mut StdRng) -> Option<(Body, DataFile)> {
-        let live = self.machine.state().files().get(TABLE)?;
-        let removed: Vec<String> = live.keys().take(rng.random_range(2..4)).cloned().collect();
-        let mut rows = Vec::new();
-        for path in &removed {
-            let Some(Content::Rows(more)) = store.files.get(path) else { return None };
-            rows.extend(more.iter().copied());
-        }
-        if removed.len() < 2 {
-            return None;
-        }
-        let file = self.new_file(rows.len());
-        store.files.insert(file.path.clone(), Content::Rows(rows));
-        let replace = Replace { table: TABLE.into(), removed, added: vec![file.clone()] };
-        Some((Body::Replace(replace), file))
-    }
-
     pub fn append(&mut self, body: Body, now: u64) -> Step {
         let session = self.session.clone().expect("only workers with a session append");
         self.machine.append(&session, body, now as i64)
@@ -272,7 +277,7 @@ impl Worker {
         format!("{folder}/{session}-{}", self.files)
     }
 
-    fn new_file(&mut self, rows: usize) -> DataFile {
+    pub fn new_file(&mut self, rows: usize) -> DataFile {
         DataFile {
             table: TABLE.into(),
             path: self.new_path("t"),

@@ -11,25 +11,22 @@ use millstream_model::entry::Sequence;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use crate::reader::Reading;
+use crate::source::Source;
 use crate::store::Store;
 use crate::truth::Truth;
-use crate::worker::{Held, Source, Worker};
+use crate::worker::{Held, Worker};
 
 pub const WORKERS: usize = 3;
 pub const TICKS: u64 = 1800;
 
 /// How a run failed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    Violated(Violation),
-    /// A worker stopped although nobody had tampered with the log.
+    #[error(transparent)]
+    Violated(#[from] Violation),
+    #[error("a worker stopped although nobody had tampered with the log: {0}")]
     Halted(Halt),
-}
-
-impl From<Violation> for Failure {
-    fn from(violation: Violation) -> Self {
-        Self::Violated(violation)
-    }
 }
 
 /// What happened in a run: proof that it was worth something.
@@ -48,6 +45,7 @@ pub struct World {
     pub now: u64,
     pub store: Store,
     pub source: Source,
+    pub reading: Option<Reading>,
     pub truth: Truth,
     pub workers: Vec<Worker>,
     pub instances: u32,
@@ -71,7 +69,8 @@ impl World {
             rules,
             now: 0,
             store: Store::default(),
-            source: Source { ends: [0; 3], earliest: [0; 3] },
+            source: Source::new(),
+            reading: None,
             truth: Truth::new(rules),
             workers: Vec::new(),
             instances: 0,
@@ -94,6 +93,7 @@ impl World {
             self.now += 1;
             self.happen();
             self.land_due()?;
+            self.read_on()?;
             let awake: Vec<usize> = (0..self.workers.len())
                 .filter(|w| self.workers[*w].paused_until <= self.now && !self.workers[*w].halted)
                 .collect();
@@ -103,7 +103,7 @@ impl World {
             }
         }
         if !self.tampered {
-            self.truth.check_files(&self.store)?;
+            self.truth.check_files(&self.store, self.now)?;
         }
         Ok(())
     }
