@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -56,13 +57,27 @@ time_t time(time_t *seconds) {
   return now.tv_sec;
 }
 
+/* What the kernel is to be told of a deadline that was computed from the clock above. */
+static struct timespec meant(const struct timespec *deadline) {
+  int is_wall = deadline->tv_sec >= WALL_CLOCK_SECONDS_MIN;
+  return is_wall && offset_ns ? moved(*deadline, -*offset_ns) : *deadline;
+}
+
 int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *deadline) {
   typedef int wait(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
   static wait *original;
   /* Without its version, an older and incompatible one of the same name is found. */
   if (!original) original = (wait *)dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
   if (!original) original = (wait *)dlsym(RTLD_NEXT, "pthread_cond_timedwait");
-  if (!offset_ns || deadline->tv_sec < WALL_CLOCK_SECONDS_MIN) return original(condition, mutex, deadline);
-  struct timespec meant = moved(*deadline, -*offset_ns);
-  return original(condition, mutex, &meant);
+  struct timespec until = meant(deadline);
+  return original(condition, mutex, &until);
+}
+
+/* librdkafka's way to wait, which does not pass through the function above. */
+int cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex, const struct timespec *restrict deadline) {
+  typedef int wait(cnd_t *, mtx_t *, const struct timespec *);
+  static wait *original;
+  if (!original) original = (wait *)dlsym(RTLD_NEXT, "cnd_timedwait");
+  struct timespec until = meant(deadline);
+  return original(condition, mutex, &until);
 }

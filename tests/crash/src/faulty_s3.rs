@@ -108,7 +108,8 @@ async fn accept(listener: TcpListener, forward: Arc<Forward>) -> Infallible {
 
 async fn serve(stream: TcpStream, forward: Arc<Forward>) {
     let service = service_fn(|request| forward.answer(request));
-    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     // That a client or the plan hangs up is nothing to report.
     let _ = connection.await;
 }

@@ -6,6 +6,7 @@
 //! `plan` says what goes wrong, as a pure function of seed and round; `rounds` does it by way of `fault` and
 //! `faulty_s3`; `reader` and `independent` look on. Nothing here knows how the host keeps its promise.
 
+mod agenda;
 mod cluster;
 mod fault;
 mod faulty_s3;

@@ -9,7 +9,9 @@ use millstream_crash::plan::{Plan, Shape};
 use millstream_crash::{Options, run};
 
 #[derive(Parser)]
-#[command(about = "Kills, stops and misleads workers at seeded moments; every record must be in the tables once")]
+#[command(
+    about = "Kills, stops and misleads workers at seeded moments; every record must be in the tables once"
+)]
 struct Args {
     /// Rounds.
     #[arg(long, env = "ROUNDS", default_value_t = 200)]

@@ -61,7 +61,10 @@ impl Producer {
             let (key, value) = (self.sent.to_string(), message(self.sent));
             let partition = (self.sent % u64::from(PARTITIONS)) as i32;
             let record = BaseRecord::to(&self.topic).partition(partition).key(&key).payload(&value);
-            self.producer.send(record).map_err(|(error, _)| error).context("the producer does not take more")?;
+            self.producer
+                .send(record)
+                .map_err(|(error, _)| error)
+                .context("the producer does not take more")?;
             self.sent += 1;
         }
         Ok(())

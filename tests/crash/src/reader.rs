@@ -125,7 +125,9 @@ impl Look {
         let mut rows = BTreeMap::new();
         for (path, expected) in self.view.unread(state) {
             let places = match read(&self.store, &path).await {
-                Err(error) if is_gone(&error) => return Ok(Err(format!("{path} is named by the log and gone"))),
+                Err(error) if is_gone(&error) => {
+                    return Ok(Err(format!("{path} is named by the log and gone")));
+                }
                 places => places?,
             };
             if places.len() as u64 != expected {
@@ -159,7 +161,8 @@ async fn read(store: &Arc<dyn ObjectStore>, path: &str) -> anyhow::Result<Vec<Pl
     let mut places = Vec::new();
     for batch in builder.with_projection(columns).build()? {
         let batch = batch?;
-        let column = |name| batch.column_by_name(name).with_context(|| format!("{path} has no column {name}"));
+        let column =
+            |name| batch.column_by_name(name).with_context(|| format!("{path} has no column {name}"));
         let partitions = column("_partition")?.as_primitive::<Int32Type>().values().iter().copied();
         let offsets = column("_offset")?.as_primitive::<Int64Type>().values().iter().copied();
         places.extend(partitions.zip(offsets));

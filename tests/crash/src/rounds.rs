@@ -1,27 +1,28 @@
 //! The loop of the suite: for each round, messages and faults at their moments, then everything mended, then a
 //! wait until all is committed, then the count. A lake lives for many rounds, so that state piles up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::agenda::{Act, Agenda};
 use crate::cluster::Cluster;
-use crate::fault::{self, Heal, Scene, Struck};
+use crate::fault::{self, Scene, Struck};
 use crate::independent::{Independent, Missed};
 use crate::lake::Lake;
-use crate::plan::{Fault, Plan, Shape, WINDOW_MS};
+use crate::plan::{Plan, Shape};
 use crate::producer::Producer;
 use crate::reader::Reader;
 use crate::tally::Tally;
 use crate::worker::Worker;
 
-/// Times in a round that messages are sent.
-const BURSTS: u64 = 20;
 /// Messages for each partition in a burst.
 const BURST: u64 = 30;
 /// Longest time from a round's start until all of it is committed.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// Time after which a fault is tried again that met nobody, in milliseconds.
+const AGAIN_MS: u64 = 100;
 /// Pause of the loop.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -86,14 +87,6 @@ struct Life {
     starting: Vec<JoinHandle<()>>,
 }
 
-/// What is due at a moment of a round.
-#[derive(Clone, Copy)]
-enum Act {
-    Send,
-    Strike(Fault),
-    Heal(Heal),
-}
-
 impl Suite {
     /// The rounds of one lake.
     fn lake(
@@ -151,46 +144,60 @@ impl Suite {
 
     /// Does what is planned, and waits until everything that was sent is committed.
     fn strike_and_wait(&mut self, plan: &Plan, life: &mut Life) -> Result<(), Failure> {
-        let mut agenda = agenda(plan);
-        let mut faults: BTreeSet<&'static str> = BTreeSet::new();
+        let mut agenda = Agenda::of(plan);
+        let mut faults = BTreeSet::new();
         let start = Instant::now();
         loop {
-            let now = start.elapsed().as_millis() as u64;
-            while let Some(due) = agenda.first_entry().filter(|due| due.key().0 <= now) {
-                match due.remove() {
-                    Act::Send => life.producer.send(BURST)?,
-                    Act::Heal(heal) => fault::heal(heal, &mut life.scene(&self.cluster)),
-                    Act::Strike(fault) => {
-                        faults.insert(fault.name());
-                        let struck = fault::strike(fault, &mut life.scene(&self.cluster));
-                        self.tally.count(fault.name(), u64::from(!matches!(struck, Struck::Nobody)));
-                        if let Struck::Until(lasts, heal) = struck {
-                            agenda.insert((now + lasts.as_millis() as u64, agenda.len()), Act::Heal(heal));
-                        }
-                    }
-                }
+            let now_ms = start.elapsed().as_millis() as u64;
+            while let Some(act) = agenda.due(now_ms) {
+                self.act(act, now_ms, &mut agenda, &mut faults, life)?;
             }
             for worker in &mut life.workers {
                 let gave_up = worker.supervise(&life.lake, &self.cluster.clock, &faults);
                 self.tally.gave_up += u64::from(gave_up.map_err(Failure::Violation)?);
             }
-            let seen = life.reader.seen();
-            if let Some(violation) = seen.violation {
-                return Err(Failure::Violation(format!("a reader saw: {violation}")));
-            }
-            let all = seen.messages == life.producer.sent() && life.producer.is_done()?;
-            if agenda.is_empty() && all && life.workers.iter().all(Worker::is_up) {
+            if life.is_committed()? && agenda.is_empty() && life.workers.iter().all(Worker::is_up) {
                 return Ok(());
             }
             if start.elapsed() > PATIENCE {
-                let (sent, messages) = (life.producer.sent(), seen.messages);
-                let trouble = seen.trouble.unwrap_or_default();
+                let (sent, seen) = (life.producer.sent(), life.reader.seen());
                 return Err(Failure::Violation(format!(
-                    "after {PATIENCE:?} {messages} of {sent} records are committed {trouble}"
+                    "after {PATIENCE:?} {} of {sent} records are committed; {}",
+                    seen.messages,
+                    seen.trouble.unwrap_or_default()
                 )));
             }
             std::thread::sleep(PAUSE);
         }
+    }
+
+    fn act(
+        &mut self,
+        act: Act,
+        now_ms: u64,
+        agenda: &mut Agenda,
+        faults: &mut BTreeSet<&'static str>,
+        life: &mut Life,
+    ) -> Result<(), Failure> {
+        let fault = match act {
+            Act::Send => return Ok(life.producer.send(BURST)?),
+            Act::Heal(heal) => {
+                fault::heal(heal, &mut life.scene(&self.cluster));
+                return Ok(());
+            }
+            Act::Strike(fault) => fault,
+        };
+        let struck = fault::strike(fault, &mut life.scene(&self.cluster));
+        if matches!(struck, Struck::NotYet) {
+            agenda.add(now_ms + AGAIN_MS, act);
+            return Ok(());
+        }
+        faults.insert(fault.name());
+        self.tally.count(fault.name(), 1);
+        if let Struck::Until(lasts, heal) = struck {
+            agenda.add(now_ms + lasts.as_millis() as u64, Act::Heal(heal));
+        }
+        Ok(())
     }
 
     /// Ends the workers of a lake in order.
@@ -233,14 +240,16 @@ impl Suite {
 }
 
 impl Life {
+    /// True once the tables have everything that was sent.
+    fn is_committed(&self) -> Result<bool, Failure> {
+        let seen = self.reader.seen();
+        if let Some(violation) = seen.violation {
+            return Err(Failure::Violation(format!("a reader saw: {violation}")));
+        }
+        Ok(seen.messages == self.producer.sent() && self.producer.is_done()?)
+    }
+
     fn scene<'a>(&'a mut self, cluster: &'a Cluster) -> Scene<'a> {
         Scene { cluster, workers: &mut self.workers, starting: &mut self.starting }
     }
-}
-
-/// What the plan does at which moment; the second number keeps acts of one moment apart.
-fn agenda(plan: &Plan) -> BTreeMap<(u64, usize), Act> {
-    let sends = (0..BURSTS).map(|burst| (burst * WINDOW_MS / BURSTS, Act::Send));
-    let strikes = plan.faults.iter().map(|(at, fault)| (*at, Act::Strike(*fault)));
-    sends.chain(strikes).enumerate().map(|(number, (at, act))| ((at, number), act)).collect()
 }

@@ -43,7 +43,11 @@ impl View {
         mut unread: BTreeMap<String, Vec<Place>>,
     ) -> Result<(), String> {
         if state.sequence() < self.sequence {
-            return Err(format!("entry {} was seen, and now the log ends at {}", self.sequence, state.sequence()));
+            return Err(format!(
+                "entry {} was seen, and now the log ends at {}",
+                self.sequence,
+                state.sequence()
+            ));
         }
         self.sequence = state.sequence();
         let live: BTreeSet<_> = state.files().values().flat_map(BTreeMap::keys).collect();
@@ -56,7 +60,9 @@ impl View {
                 }
             }
             for (path, rows) in unread.extract_if(.., |path, _| of_group(path)) {
-                if let Some((partition, offset)) = rows.iter().find(|place| !self.places[group].insert(**place)) {
+                if let Some((partition, offset)) =
+                    rows.iter().find(|place| !self.places[group].insert(**place))
+                {
                     return Err(format!(
                         "the row of partition {partition}, offset {offset} is in {tables:?} twice, now in {path}"
                     ));

@@ -14,6 +14,9 @@ use crate::lake::Lake;
 /// Pause of the supervisor before it starts again what ended by itself.
 const RESTART_AFTER: Duration = Duration::from_millis(200);
 
+/// What a run says when the group has given it partitions.
+const HAS_PARTITIONS: &str = "partitions assigned";
+
 /// Faults under which a worker may give up: what it needs was gone longer than its patience.
 const EXCUSES: [&str; 3] = ["broker", "server", "disk-full"];
 
@@ -24,6 +27,8 @@ pub(crate) struct Worker {
     running: Option<Running>,
     end: End,
     start_at: Option<Instant>,
+    /// True once its run has partitions.
+    reads: bool,
     /// What its earlier runs said.
     said: String,
 }
@@ -44,12 +49,17 @@ impl Worker {
     pub(crate) fn new(number: usize, clock: PathBuf) -> anyhow::Result<Self> {
         std::fs::write(&clock, 0i64.to_ne_bytes()).context("cannot write a worker's clock")?;
         let (name, start_at) = (format!("crash-{number}"), Some(Instant::now()));
-        Ok(Self { name, clock, running: None, end: End::Never, start_at, said: String::new() })
+        Ok(Self { name, clock, running: None, end: End::Never, start_at, reads: false, said: String::new() })
     }
 
     /// Its process, if it has one that is expected to go on.
     pub(crate) fn process(&self) -> Option<&Running> {
         self.running.as_ref().filter(|_| self.end == End::Never)
+    }
+
+    /// True if its run has got as far as to have had partitions.
+    pub(crate) fn reads(&self) -> bool {
+        self.reads
     }
 
     /// Says that its run is about to end, and how.
@@ -91,8 +101,10 @@ impl Worker {
             let command = command.env("CLOCK_OFFSET_FILE", &self.clock.to_string_lossy());
             // A limit on file sizes is to be an error like a full disk, not a signal.
             self.running = Some(command.with_signal_ignored("XFSZ").start());
-            self.start_at = None;
+            (self.start_at, self.reads) = (None, false);
         }
+        let has_partitions = |running: &Running| running.has_said(|line| line.contains(HAS_PARTITIONS));
+        self.reads |= self.running.as_ref().is_some_and(has_partitions);
         Ok(gave_up)
     }
 
@@ -134,7 +146,7 @@ fn judge(end: End, output: &Output, faults: &BTreeSet<&'static str>) -> Result<b
     if output.stderr.contains("panicked") || last.contains("this is a bug") {
         return Err(format!("panic or bug\n{}", output.stderr));
     }
-    let started = output.stderr.contains("partitions assigned");
+    let started = output.stderr.contains(HAS_PARTITIONS);
     match (end, output.code) {
         (End::Killed(_), None) | (End::Terminated(_), Some(0)) => Ok(false),
         // The signal came before anybody listened for it.

@@ -131,6 +131,11 @@ impl Running {
         assert!(kill.expect("kill is there").success(), "no process {} to signal", self.pid());
     }
 
+    /// True if a line of standard error that nobody has looked at yet satisfies `wanted`.
+    pub fn has_said(&self, wanted: impl Fn(&str) -> bool) -> bool {
+        self.lines.try_iter().any(|line| wanted(&line))
+    }
+
     /// Waits until a line of standard error satisfies `wanted`.
     #[track_caller]
     pub fn wait_for_line(&self, wanted: impl Fn(&str) -> bool) -> String {

@@ -6,6 +6,6 @@ use crate::worker::Worker;
 pub(super) fn set(worker: &Worker, offset_ms: i64) -> Struck {
     match worker.process().map(|_| worker.set_clock(offset_ms)) {
         Some(Ok(())) => Struck::Once,
-        _ => Struck::Nobody,
+        _ => Struck::NotYet,
     }
 }

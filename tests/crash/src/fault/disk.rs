@@ -1,4 +1,5 @@
-//! A disk without room: no file of the worker may grow beyond a size, so that writes fail half way.
+//! A disk without room: no file of the worker may grow beyond a size, so that writes fail half way. The limit
+//! would hold for what the engine maps when it compiles, too, which needs no disk; so it waits until that is over.
 
 use std::process::Command;
 use std::time::Duration;
@@ -7,10 +8,10 @@ use super::{Heal, Struck};
 use crate::worker::Worker;
 
 pub(super) fn fill(number: usize, worker: &Worker, bytes: u64, lasts_ms: u64) -> Struck {
-    if limit(worker, &bytes.to_string()) {
+    if worker.reads() && limit(worker, &bytes.to_string()) {
         Struck::Until(Duration::from_millis(lasts_ms), Heal::FreeDisk(number))
     } else {
-        Struck::Nobody
+        Struck::NotYet
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn terminate(worker: &mut Worker, down_ms: u64) -> Struck {
 }
 
 fn end(worker: &mut Worker, signal: &str, end: End) -> Struck {
-    let Some(process) = worker.process() else { return Struck::Nobody };
+    let Some(process) = worker.process() else { return Struck::NotYet };
     process.signal(signal);
     worker.expect(end);
     Struck::Once

@@ -25,7 +25,7 @@ pub(crate) struct Scene<'a> {
 }
 
 /// What mends a fault.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Heal {
     /// The worker goes on.
     Continue(usize),
@@ -37,8 +37,8 @@ pub(crate) enum Heal {
 
 /// What became of a fault.
 pub(crate) enum Struck {
-    /// There was nobody to strike: the worker was down already.
-    Nobody,
+    /// The worker is down, or not far enough.
+    NotYet,
     /// It struck, and mends itself or need not be mended.
     Once,
     /// It struck, and is to be mended after a while.

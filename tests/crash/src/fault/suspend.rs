@@ -6,7 +6,7 @@ use super::{Heal, Struck};
 use crate::worker::Worker;
 
 pub(super) fn suspend(number: usize, worker: &Worker, lasts_ms: u64) -> Struck {
-    let Some(process) = worker.process() else { return Struck::Nobody };
+    let Some(process) = worker.process() else { return Struck::NotYet };
     process.signal("STOP");
     Struck::Until(Duration::from_millis(lasts_ms), Heal::Continue(number))
 }
