@@ -42,6 +42,13 @@ impl Cluster {
         self.folder.path().join(name)
     }
 
+    /// True if the S3 server creates objects whole or not at all, even if it is killed meanwhile. Where the file
+    /// system takes no attributes it keeps metadata beside its files, and writes them first: an object of which
+    /// there is only that can neither be read nor created.
+    pub(crate) fn server_may_crash(&self) -> bool {
+        !self.path("s3/metadata").exists()
+    }
+
     /// Where the S3 server keeps an object of its bucket, which is a file with the object's bytes.
     pub(crate) fn object(&self, key: &str) -> PathBuf {
         self.path("s3/buckets/lake").join(key)

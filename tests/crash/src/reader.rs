@@ -20,7 +20,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::view::{Place, View};
+use crate::view::{Listing, Place, View};
 
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -121,9 +121,9 @@ impl Look {
             }
             _ => (open(&self.store).await?, 0),
         };
-        let state = log.state();
+        let listing = listing(log.state());
         let mut rows = BTreeMap::new();
-        for (path, expected) in self.view.unread(state) {
+        for (path, expected) in self.view.unread(&listing) {
             let places = match read(&self.store, &path).await {
                 Err(error) if is_gone(&error) => {
                     return Ok(Err(format!("{path} is named by the log and gone")));
@@ -135,7 +135,8 @@ impl Look {
             }
             rows.insert(path, places);
         }
-        let verdict = self.view.advance(state, rows).map(|()| messages(state));
+        let messages = listing.positions.values().map(|end| end.unsigned_abs()).sum();
+        let verdict = self.view.advance(&listing, rows).map(|()| messages);
         self.log = Some((log, looks));
         Ok(verdict)
     }
@@ -145,8 +146,10 @@ async fn open(store: &Arc<dyn ObjectStore>) -> Result<CheckpointLog, LogError> {
     CheckpointLog::open(store.clone(), Path::from(LOG_FOLDER), Arc::new(SystemClock)).await
 }
 
-fn messages(state: &LogState) -> u64 {
-    state.positions().values().map(|position| position.offset.unsigned_abs()).sum()
+fn listing(state: &LogState) -> Listing {
+    let files = state.files().values().flatten().map(|(path, file)| (path.clone(), file.rows));
+    let positions = state.positions().iter().map(|(of, position)| (of.partition, position.offset));
+    Listing { sequence: state.sequence(), files: files.collect(), positions: positions.collect() }
 }
 
 fn is_gone(error: &anyhow::Error) -> bool {

@@ -142,8 +142,8 @@ impl Worker {
 /// True if the worker gave up for a reason that a user would accept; the error if it ended in another way than
 /// planned, with a panic, an undocumented exit code or without saying why.
 fn judge(end: End, output: &Output, faults: &BTreeSet<&'static str>) -> Result<bool, String> {
-    let last = output.stderr.lines().last().unwrap_or_default();
-    if output.stderr.contains("panicked") || last.contains("this is a bug") {
+    let error = output.stderr.lines().rev().find(|line| line.starts_with("error: ")).unwrap_or_default();
+    if output.stderr.contains("panicked") || error.contains("this is a bug") {
         return Err(format!("panic or bug\n{}", output.stderr));
     }
     let started = output.stderr.contains(HAS_PARTITIONS);
@@ -151,10 +151,8 @@ fn judge(end: End, output: &Output, faults: &BTreeSet<&'static str>) -> Result<b
         (End::Killed(_), None) | (End::Terminated(_), Some(0)) => Ok(false),
         // The signal came before anybody listened for it.
         (End::Terminated(_), None) if !started => Ok(false),
-        (_, Some(1)) if last.starts_with("error: ") && EXCUSES.iter().any(|fault| faults.contains(fault)) => {
-            Ok(true)
-        }
-        (_, code) => Err(format!("ended with {code:?}, expected {end:?}: {last}")),
+        (_, Some(1)) if !error.is_empty() && EXCUSES.iter().any(|fault| faults.contains(fault)) => Ok(true),
+        (_, code) => Err(format!("ended with {code:?}, expected {end:?}: {error}")),
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) enum Heal {
 pub(crate) enum Struck {
     /// The worker is down, or not far enough.
     NotYet,
+    /// It cannot be had on this machine.
+    Never,
     /// It struck, and mends itself or need not be mended.
     Once,
     /// It struck, and is to be mended after a while.

@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::{Heal, Scene, Struck};
 
 pub(super) fn kill(scene: &Scene<'_>, down_ms: u64) -> Struck {
+    if !scene.cluster.server_may_crash() {
+        return Struck::Never;
+    }
     scene.cluster.server.kill();
     Struck::Until(Duration::from_millis(down_ms), Heal::StartServer)
 }
