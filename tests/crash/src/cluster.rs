@@ -2,11 +2,10 @@
 //! clocks. It outlives the lakes.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use millstream_tests::{Kafka, S3};
+use millstream_tests::{Command, Kafka, S3};
 
 use crate::faulty_s3::FaultyS3;
 
@@ -29,6 +28,8 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts everything in a folder of its own.
     pub(crate) fn start() -> anyhow::Result<Self> {
+        // Builds what is not up to date, before anything waits for it.
+        Command::millstream(["--version"]).succeed();
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let server = Arc::new(S3::start(&folder.path().join("s3")));
         let proxy = FaultyS3::start(&server.endpoint)?;
@@ -58,7 +59,7 @@ impl Cluster {
 fn compile_clock(folder: &Path) -> anyhow::Result<PathBuf> {
     let (source, library) = (folder.join("clock.c"), folder.join("clock.so"));
     std::fs::write(&source, CLOCK)?;
-    let mut compiler = Command::new("cc");
+    let mut compiler = std::process::Command::new("cc");
     compiler.args(["-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o"]).arg(&library).arg(&source);
     let status = compiler.arg("-ldl").status().context("a C compiler is needed (Debian: gcc)")?;
     ensure!(status.success(), "the library that moves clocks does not compile");

@@ -7,6 +7,8 @@ import sys
 import duckdb
 
 CONNECTION = duckdb.connect(config={"threads": 1})
+# It would be drawn on standard output, between the answers.
+CONNECTION.execute("set enable_progress_bar = false")
 # A message that was not decoded has its id in its bytes only.
 IDS = {
     "raw.vehicle": """coalesce(id, regexp_extract(decode(_bytes), '"id": "([0-9]+)"', 1))""",
