@@ -3,11 +3,15 @@
 # Both do their own set-up and can be run again.
 
 FOR ?= 1m
+ROUNDS ?= 200
+SEED ?= 1
+WORKERS ?= 3
 
-.PHONY: help demo test bench hour sim lint plugins setup
+.PHONY: help demo test crash sim bench hour lint plugins setup
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
+	@echo 'make crash  kills, stops and misleads workers for 200 rounds (ROUNDS, SEED, WORKERS); every record once'
 	@echo 'make bench  measures decode, plugins and Parquet on one core'
 	@echo 'make hour   one hour of city time at 5,000 messages a second and stream, through Kafka; see tests/bench/hour'
 	@echo 'make sim    the log under 10,000 seeds of faults   (SEEDS=100000; SEED=7 SEEDS=1 runs one again)'
@@ -27,6 +31,10 @@ demo: plugins
 
 test: setup
 	@scripts/test
+
+crash: setup
+	@cargo build --locked --quiet --workspace --bins
+	@ROUNDS=$(ROUNDS) SEED=$(SEED) WORKERS=$(WORKERS) "$${CARGO_TARGET_DIR:-target}/debug/millstream-crash"
 
 bench: setup
 	cargo bench --locked --workspace --bench spine

@@ -8,10 +8,22 @@ use std::fs;
 /// # Panics
 /// If the kernel does not keep a clock for each thread.
 pub fn thread_cpu_ns() -> u64 {
+    cpu_ns(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+/// CPU time of all threads of this process in nanoseconds.
+///
+/// # Panics
+/// If the kernel does not keep a clock for each process.
+pub fn process_cpu_ns() -> u64 {
+    cpu_ns(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+fn cpu_ns(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is valid for the one write that the call makes.
-    let status = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    assert_eq!(status, 0, "Linux keeps a clock for each thread");
+    let status = unsafe { libc::clock_gettime(clock, &mut time) };
+    assert_eq!(status, 0, "Linux keeps a clock for each thread and process");
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 

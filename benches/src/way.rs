@@ -11,7 +11,7 @@ use millstream_model::{MessageBatch, TopicPartition};
 use millstream_pipeline::config::{StepConfig, StreamConfig};
 use millstream_pipeline::decode::Decoder;
 use millstream_pipeline::plan::StreamPlan;
-use millstream_pipeline::sink::{FileNames, SinkSettings, TableSpec, TableWriter};
+use millstream_pipeline::sink::{FileNames, FinishedFile, SinkSettings, TableSpec, TableWriter};
 use millstream_pipeline::stage::{Stage, project};
 use millstream_pipeline::telemetry::StreamFigures;
 
@@ -57,6 +57,26 @@ pub fn writer(plan: &StreamPlan) -> TableWriter {
 /// The plan's steps, ready on this thread.
 pub fn stage(plan: &Arc<StreamPlan>) -> Stage {
     Stage::new(plan.clone(), Arc::new(StreamFigures::new(plan)))
+}
+
+/// Decodes, passes the plan's plugins, writes. Returns the files of the curated table, called by `names`.
+pub fn files(
+    plan: &Arc<StreamPlan>,
+    batches: &[&MessageBatch],
+    names: &FileNames,
+) -> anyhow::Result<Vec<FinishedFile>> {
+    let table = curated(plan).context("a stream with steps has a curated table")?;
+    let origin = TopicPartition::new("vehicle_data", 0);
+    let mut writer = TableWriter::new(table, Arc::new(SinkSettings::default()), origin, names.clone());
+    let (mut decoder, mut stage) = (Decoder::new(plan.schema.clone())?, stage(plan));
+    let mut files = Vec::new();
+    for batch in batches {
+        if let Some((_, rows)) = stage.run(decoder.decode(batch).rows)?.tables.pop() {
+            files.extend(writer.write(&rows)?);
+        }
+    }
+    files.extend(writer.finish()?);
+    Ok(files)
 }
 
 /// Decodes, passes the plan's plugins, writes. Returns the bytes of Parquet.

@@ -63,6 +63,23 @@ impl Command {
         self
     }
 
+    /// Lets the command begin with a signal ignored, by its name (`XFSZ`).
+    pub fn with_signal_ignored(self, name: &str) -> Self {
+        let mut command = std::process::Command::new("env");
+        command.arg(format!("--ignore-signal={name}")).arg(self.0.get_program()).args(self.0.get_args());
+        for (variable, value) in self.0.get_envs() {
+            match value {
+                Some(value) => command.env(variable, value),
+                None => command.env_remove(variable),
+            };
+        }
+        if let Some(folder) = self.0.get_current_dir() {
+            command.current_dir(folder);
+        }
+        command.stdin(Stdio::null());
+        Self(command)
+    }
+
     /// Starts the command.
     pub fn start(mut self) -> Running {
         let mut child =
@@ -102,11 +119,21 @@ impl Running {
         self.child.id()
     }
 
+    /// True once the process has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("the child is ours").is_some()
+    }
+
     /// Sends a signal, by its name (`TERM`, `KILL`).
     pub fn signal(&self, name: &str) {
         let kill =
             std::process::Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
         assert!(kill.expect("kill is there").success(), "no process {} to signal", self.pid());
+    }
+
+    /// True if a line of standard error that nobody has looked at yet satisfies `wanted`.
+    pub fn has_said(&self, wanted: impl Fn(&str) -> bool) -> bool {
+        self.lines.try_iter().any(|line| wanted(&line))
     }
 
     /// Waits until a line of standard error satisfies `wanted`.
@@ -168,8 +195,10 @@ pub(crate) fn binary(name: &str) -> PathBuf {
             .current_dir(crate::repository());
         let status = cargo.status();
         assert!(status.expect("cargo is there").success(), "the binaries do not build");
-        let test = std::env::current_exe().expect("a test knows its path");
-        test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps").to_owned()
+        let program = std::env::current_exe().expect("a program knows its path");
+        let folder = program.parent().expect("a program lies in a folder");
+        // Tests lie in target/PROFILE/deps, binaries in target/PROFILE.
+        folder.ancestors().find(|folder| !folder.ends_with("deps")).expect("a folder has a parent").to_owned()
     });
     folder.join(name)
 }

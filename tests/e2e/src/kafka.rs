@@ -24,14 +24,17 @@ pub struct Record {
 impl Kafka {
     /// Starts a broker that keeps its data in `folder`; a later start there is the same cluster.
     pub fn start(folder: &Path) -> Self {
-        let owner = std::process::id().to_string();
-        let output = script(&["start", &folder.to_string_lossy(), "--owner", &owner]).output();
-        let output = output.expect("scripts/kafka is a bash script");
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        let brokers = stdout.trim().strip_prefix("KAFKA_BROKERS=");
-        let brokers =
-            brokers.unwrap_or_else(|| panic!("no broker: {}", String::from_utf8_lossy(&output.stderr)));
-        Self { folder: folder.to_owned(), brokers: brokers.to_owned() }
+        Self { folder: folder.to_owned(), brokers: start(folder) }
+    }
+
+    /// Ends the broker as a crash does.
+    pub fn kill(&self) {
+        self.call(&["kill", &self.folder.to_string_lossy()]);
+    }
+
+    /// Brings a broker that was killed back at its address.
+    pub fn start_again(&self) {
+        assert_eq!(start(&self.folder), self.brokers, "another program has taken the broker's port");
     }
 
     /// Creates a topic.
@@ -109,6 +112,16 @@ impl Drop for Kafka {
         // If it cannot be stopped, its owner's end does it.
         let _ = script(&["stop", &self.folder.to_string_lossy()]).output();
     }
+}
+
+/// Starts the broker of `folder`; gives its address.
+fn start(folder: &Path) -> String {
+    let owner = std::process::id().to_string();
+    let output = script(&["start", &folder.to_string_lossy(), "--owner", &owner]).output();
+    let output = output.expect("scripts/kafka is a bash script");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let brokers = stdout.trim().strip_prefix("KAFKA_BROKERS=");
+    brokers.unwrap_or_else(|| panic!("no broker: {}", String::from_utf8_lossy(&output.stderr))).to_owned()
 }
 
 fn script(args: &[&str]) -> Command {

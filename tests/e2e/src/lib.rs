@@ -11,7 +11,7 @@ mod workspace;
 
 pub use command::{Command, Output, Running};
 pub use kafka::{Kafka, Record};
-pub use readers::{duckdb, duckdb_over_s3, pyarrow};
+pub use readers::{duckdb, duckdb_over_s3, pyarrow, python};
 pub use s3::S3;
 pub use served::Served;
 pub use terminal::Terminal;

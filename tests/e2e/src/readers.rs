@@ -12,7 +12,7 @@ use crate::S3;
 pub fn pyarrow(files: &[String], script: &str) -> Value {
     let head = "import pyarrow as pa, pyarrow.parquet as pq, pyarrow.dataset as ds\n\
                 TABLE = ds.dataset(FILES, format='parquet').to_table() if FILES else None\n";
-    python(files, &format!("{head}{script}"))
+    read(files, &format!("{head}{script}"))
 }
 
 /// Runs one query with DuckDB over the files, as table `t`; gives its rows as lists.
@@ -25,7 +25,7 @@ pub fn duckdb(files: &[String], query: &str) -> Value {
          t = connection.read_parquet(FILES, union_by_name=True)\n\
          print(json.dumps(connection.sql({query:?}).fetchall(), default=str))"
     );
-    python(files, &script)
+    read(files, &script)
 }
 
 /// As [`duckdb`], over `s3://` URLs that pyarrow reads from `server`.
@@ -42,20 +42,21 @@ pub fn duckdb_over_s3(server: &S3, files: &[String], query: &str) -> Value {
          connection = duckdb.connect()\n\
          print(json.dumps(connection.sql({query:?}).fetchall(), default=str))"
     );
-    python(files, &script)
+    read(files, &script)
 }
 
 #[track_caller]
-fn python(files: &[String], script: &str) -> Value {
+fn read(files: &[String], script: &str) -> Value {
     let names = serde_json::to_string(files).expect("names are text");
     let script = format!("import json\nFILES = json.loads({names:?})\n{script}\n");
-    let output = Command::new(interpreter()).arg("-c").arg(&script).output().expect("python is there");
+    let output = Command::new(python()).arg("-c").arg(&script).output().expect("python is there");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script}\n{stderr}");
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {:?}", output.stdout))
 }
 
-fn interpreter() -> &'static str {
+/// A Python that has pyarrow and DuckDB.
+pub fn python() -> &'static str {
     static PYTHON: OnceLock<String> = OnceLock::new();
     PYTHON.get_or_init(|| {
         let output = Command::new(crate::repository().join("scripts/python-env")).output();

@@ -16,14 +16,7 @@ impl S3 {
 
     /// Starts a server that keeps its objects in `folder`.
     pub fn start(folder: &Path) -> Self {
-        let owner = std::process::id().to_string();
-        let output = script(&["start", &folder.to_string_lossy(), "--owner", &owner]).output();
-        let output = output.expect("scripts/s3 is a bash script");
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        let endpoint = stdout.trim().strip_prefix("S3_ENDPOINT=");
-        let endpoint =
-            endpoint.unwrap_or_else(|| panic!("no server: {}", String::from_utf8_lossy(&output.stderr)));
-        Self { folder: folder.to_owned(), endpoint: endpoint.to_owned() }
+        Self { folder: folder.to_owned(), endpoint: start(folder) }
     }
 
     /// What a user sets in the environment to reach it.
@@ -42,6 +35,11 @@ impl S3 {
         let output = script(&["kill", &self.folder.to_string_lossy()]).output();
         assert!(output.expect("scripts/s3 is a bash script").status.success(), "the server cannot be killed");
     }
+
+    /// Brings a server that was killed back at its address.
+    pub fn start_again(&self) {
+        assert_eq!(start(&self.folder), self.endpoint, "another program has taken the server's port");
+    }
 }
 
 impl Drop for S3 {
@@ -49,6 +47,16 @@ impl Drop for S3 {
         // If it cannot be stopped, its owner's end does it.
         let _ = script(&["stop", &self.folder.to_string_lossy()]).output();
     }
+}
+
+/// Starts the server of `folder`; gives its address.
+fn start(folder: &Path) -> String {
+    let owner = std::process::id().to_string();
+    let output = script(&["start", &folder.to_string_lossy(), "--owner", &owner]).output();
+    let output = output.expect("scripts/s3 is a bash script");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let endpoint = stdout.trim().strip_prefix("S3_ENDPOINT=");
+    endpoint.unwrap_or_else(|| panic!("no server: {}", String::from_utf8_lossy(&output.stderr))).to_owned()
 }
 
 fn script(args: &[&str]) -> Command {
