@@ -43,7 +43,8 @@ impl Command {
 
     fn new<S: AsRef<std::ffi::OsStr>>(name: &str, args: impl IntoIterator<Item = S>) -> Self {
         let mut command = std::process::Command::new(binary(name));
-        let ours = |name: &str| name.starts_with("MILLSTREAM_") || name.starts_with("AWS_");
+        const OURS: [&str; 5] = ["MILLSTREAM_", "AWS_", "AZURE_", "AZURITE_", "GOOGLE_"];
+        let ours = |name: &str| OURS.iter().any(|prefix| name.starts_with(prefix));
         for (variable, _) in std::env::vars().filter(|(name, _)| ours(name)) {
             command.env_remove(variable);
         }

@@ -97,10 +97,13 @@ impl StoreFigures {
 
     /// A sentence about a store that has been silent for [`SILENCE`] or longer.
     pub fn trouble(&self) -> Option<String> {
-        let silence = lock(&self.silence);
-        let seconds =
-            silence.since.map(|since| since.elapsed()).filter(|silent| *silent >= SILENCE)?.as_secs();
-        let cause = silence.last_failure.as_ref().map(|failure| format!(" ({failure})")).unwrap_or_default();
+        self.trouble_after(SILENCE)
+    }
+
+    pub(super) fn trouble_after(&self, silence: Duration) -> Option<String> {
+        let known = lock(&self.silence);
+        let seconds = known.since.map(|since| since.elapsed()).filter(|silent| *silent >= silence)?.as_secs();
+        let cause = known.last_failure.as_ref().map(|failure| format!(" ({failure})")).unwrap_or_default();
         Some(format!("the lake's store has done nothing for {seconds} s{cause}"))
     }
 

@@ -104,6 +104,9 @@ fn a_store_is_silent_until_it_does_something() {
     ask(Some(&status("503", "<Code>SlowDown</Code>")));
     assert!(figures.silent_for().is_some(), "a refusal is no service");
     assert_eq!(figures.trouble(), None, "it has not been long");
+    let trouble = figures.trouble_after(Duration::ZERO).unwrap();
+    assert!(trouble.starts_with("the lake's store has done nothing for 0 s ("), "{trouble}");
+    assert!(trouble.contains("503"), "{trouble}");
     ask(Some(&status("500", "")));
     assert_eq!((figures.status().throttled, figures.retries()), (1, 1));
     ask(None);

@@ -1,5 +1,6 @@
 //! A store that counts what it is asked and what it answers, and changes nothing. A list is one request,
-//! however many pages it has, and is answered with its first object; deletions are counted by object.
+//! however many pages it has, and is answered with its first object; deletions are counted by object, and
+//! not timed, since one request may delete many.
 
 use std::fmt;
 use std::ops::Range;
@@ -48,7 +49,8 @@ impl Watched {
     ) -> BoxStream<'static, Result<ObjectMeta>> {
         let (figures, path) = (self.figures.clone(), path.clone());
         let counted = async move {
-            let mut list = list;
+            // Streams of lists may panic when they are asked again after their end.
+            let mut list = list.fuse();
             let first = counted(&figures, Operation::List, &path, list.next().map(Option::transpose)).await;
             let rest = list.inspect_err(move |error| {
                 figures.answered(Operation::List, path.as_ref(), Some(error));
@@ -113,7 +115,7 @@ impl ObjectStore for Watched {
         let figures = self.figures.clone();
         let deleted = self.inner.delete_stream(locations).inspect(move |result| {
             let path = result.as_ref().map_or("", |path| path.as_ref());
-            figures.begin(Operation::Delete, path).end(path, result.as_ref().err());
+            figures.answered(Operation::Delete, path, result.as_ref().err());
         });
         deleted.boxed()
     }
