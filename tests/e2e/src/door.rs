@@ -28,9 +28,9 @@ impl Door {
         "503 Slow Down",
         "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>",
     );
-    /// S3's answer to temporary credentials whose time is over.
+    /// S3's answer to temporary credentials whose time is over; the status is AWS's own.
     pub const EXPIRED: Refusal = (
-        "403 Forbidden",
+        "400 Bad Request",
         "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>",
     );
 

@@ -146,7 +146,7 @@ fn a_store_that_wants_fewer_requests_is_seen_and_waited_for() {
     wait_for(&served, |store| store["requests"]["put"]["ok"].as_u64() > Some(2));
     door.close(Door::SLOW_DOWN);
     workspace.append("messages/vehicle_data/0.jsonl", &messages);
-    let status = wait_for(&served, |store| store["throttled"].as_u64() > Some(1));
+    let status = wait_for(&served, |store| store["requests"]["put"]["throttled"].as_u64() > Some(1));
     assert_eq!(status["last_failure"], json!("SlowDown: Please reduce your request rate"), "{status:#}");
     door.open();
     served.wait_until_committed("vehicle", messages.lines().count());

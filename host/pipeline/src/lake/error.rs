@@ -3,18 +3,7 @@
 use std::io;
 
 use super::RACERS;
-use crate::store::in_short;
-
-/// Codes of S3 and Azure that mean "we do not know you", though their status is that of a missing permission.
-const UNKNOWN_CALLER: [&str; 7] = [
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "InvalidToken",
-    "ExpiredToken",
-    "InvalidClientTokenId",
-    "AuthenticationFailed",
-    "InvalidAuthenticationInfo",
-];
+use crate::store::{in_short, is_unknown_caller};
 
 /// The environment variables that set up a remote store.
 #[derive(Clone, Copy, Debug)]
@@ -130,13 +119,11 @@ impl LakeError {
     pub(super) fn of_store(lake: &str, variables: Option<Variables>, source: &object_store::Error) -> Self {
         use object_store::Error as E;
         let (lake, reason) = (lake.to_owned(), in_short(source));
-        let unknown = UNKNOWN_CALLER.iter().any(|code| reason.starts_with(code));
         match (source, variables) {
-            (E::PermissionDenied { .. }, Some(variables)) if unknown => {
+            (_, Some(variables)) if is_unknown_caller(source) => {
                 Self::Unauthenticated { lake, reason, variables }
             }
             (E::PermissionDenied { .. }, _) => Self::PermissionDenied { lake, reason },
-            (E::Unauthenticated { .. }, Some(variables)) => Self::Unauthenticated { lake, reason, variables },
             (E::NotFound { .. }, Some(_)) => Self::NoBucket { lake, reason },
             (_, None) => Self::Store { lake, reason },
             (_, Some(variables)) => Self::Settings { lake, reason, variables },

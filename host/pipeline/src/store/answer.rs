@@ -93,17 +93,19 @@ impl Answer {
                 Self::Exists
             }
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Self::Denied,
-            Error::Generic { source, .. } => Self::of_text(&source.to_string(), &error.to_string()),
+            Error::Generic { .. } if is_unknown_caller(error) => Self::Denied,
+            Error::Generic { .. } => Self::of_text(&error.to_string()),
             _ => Self::Failed,
         }
     }
 
-    fn of_text(source: &str, text: &str) -> Self {
-        let status = status(source).or_else(|| status(text));
-        match status {
+    fn of_text(text: &str) -> Self {
+        match status(text) {
             Some(429) => Self::Throttled,
             Some(503) if THROTTLING.iter().any(|code| text.contains(code)) => Self::Throttled,
             Some(408 | 500..) => Self::Unavailable,
+            // S3 says so with status 400.
+            Some(_) if text.contains("RequestTimeout") => Self::Unavailable,
             Some(_) => Self::Failed,
             None if NO_ANSWER.iter().any(|words| text.contains(words)) => Self::Unavailable,
             None => Self::Failed,
@@ -123,8 +125,48 @@ fn status(text: &str) -> Option<u16> {
     from.get(..3)?.parse().ok()
 }
 
+/// Codes of S3 and Azure that mean "we do not know you (any more)", with status 400, 401 or 403.
+const UNKNOWN_CALLER: [&str; 8] = [
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "InvalidToken",
+    "ExpiredToken",
+    "TokenRefreshRequired",
+    "InvalidClientTokenId",
+    "AuthenticationFailed",
+    "InvalidAuthenticationInfo",
+];
+
+/// True if the store does not know the caller: wrong, revoked or expired credentials.
+pub(crate) fn is_unknown_caller(error: &Error) -> bool {
+    if matches!(error, Error::Unauthenticated { .. }) {
+        return true;
+    }
+    let text = error.to_string();
+    element(&text, "Code").is_some_and(|code| UNKNOWN_CALLER.contains(&code))
+}
+
+/// False for errors that asking again cannot mend.
+pub(super) fn may_pass(error: &Error) -> bool {
+    match error {
+        Error::NotFound { .. }
+        | Error::PermissionDenied { .. }
+        | Error::Unauthenticated { .. }
+        | Error::NotImplemented { .. }
+        | Error::NotSupported { .. }
+        | Error::InvalidPath { .. }
+        | Error::UnknownConfigurationKey { .. } => false,
+        Error::Generic { .. } if is_unknown_caller(error) || is_forbidden_http(error) => false,
+        // Another 4xx than those that `of` knows is an answer to the request as it is.
+        Error::Generic { .. } => {
+            Answer::of(error) != Answer::Failed || !matches!(status(&error.to_string()), Some(400..=499))
+        }
+        _ => true,
+    }
+}
+
 /// True if the request was never sent, since its address is `http://` and that was not allowed.
-pub(super) fn is_forbidden_http(error: &Error) -> bool {
+fn is_forbidden_http(error: &Error) -> bool {
     innermost(error).contains("URL scheme is not allowed")
 }
 
@@ -143,8 +185,8 @@ pub(crate) fn in_short(error: &Error) -> String {
     if text.contains("169.254.169.254") || text.contains("metadata.google.internal") {
         return "there are no credentials in the environment, and the machine has none of its own".to_owned();
     }
-    let innermost = innermost(error);
-    if text.contains(&innermost) { text } else { format!("{text}: {innermost}") }
+    let (text, innermost) = (text.trim_end(), innermost(error));
+    if text.contains(innermost.trim_end()) { text.to_owned() } else { format!("{text}: {innermost}") }
 }
 
 fn innermost(error: &Error) -> String {

@@ -10,8 +10,8 @@ mod retry;
 mod tests;
 mod watched;
 
-pub(crate) use answer::in_short;
 pub use answer::{Answer, Operation};
+pub(crate) use answer::{in_short, is_unknown_caller};
 pub use figures::{StoreFigures, StoreStatus};
 pub(crate) use random::number as random_number;
 pub use retry::{Attempts, RetryPolicy, fetch};

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt};
 
+use super::answer::{in_short, may_pass};
 use super::random;
 
 /// Patience with a store. Whatever the store does, an operation ends after `attempts` requests, and no later
@@ -84,7 +85,7 @@ impl Attempts {
             what,
             failures = self.failures,
             ?delay,
-            error = %super::answer::in_short(error),
+            error = %in_short(error),
             "the object store did not confirm; asking again"
         );
         tokio::time::sleep(delay).await;
@@ -114,18 +115,4 @@ pub async fn fetch(store: &Arc<dyn ObjectStore>, path: &Path, policy: RetryPolic
             return Err(error);
         }
     }
-}
-
-/// False for errors that asking again cannot mend.
-fn may_pass(error: &Error) -> bool {
-    !matches!(
-        error,
-        Error::NotFound { .. }
-            | Error::PermissionDenied { .. }
-            | Error::Unauthenticated { .. }
-            | Error::NotImplemented { .. }
-            | Error::NotSupported { .. }
-            | Error::InvalidPath { .. }
-            | Error::UnknownConfigurationKey { .. }
-    ) && !super::answer::is_forbidden_http(error)
 }

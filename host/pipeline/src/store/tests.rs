@@ -20,28 +20,34 @@ fn status(code: &str, body: &str) -> Error {
 
 #[test]
 fn answers_are_told_apart_and_said_in_short() {
-    let check = |error: Error, expect: Answer, short: &str| {
+    let check = |error: Error, expect: Answer, again: bool, short: &str| {
         assert_eq!(Answer::of(&error), expect, "{error}");
+        assert_eq!(RetryPolicy::default().begin().failed(&error).is_some(), again, "{error}");
         assert!(in_short(&error).contains(short), "{}", in_short(&error));
     };
     let slow_down = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
+    let slow_down = status("503 Service Unavailable", slow_down);
+    check(slow_down, Answer::Throttled, true, "SlowDown: Please reduce your request rate");
+    check(status("503 Service Unavailable", "busy"), Answer::Unavailable, true, "busy");
+    check(status("503 Server Busy", "<Code>ServerBusy</Code>"), Answer::Throttled, true, "ServerBusy");
+    check(status("429 Too Many Requests", ""), Answer::Throttled, true, "429");
+    check(status("500 Internal Server Error", ""), Answer::Unavailable, true, "500");
     check(
-        status("503 Service Unavailable", slow_down),
-        Answer::Throttled,
-        "SlowDown: Please reduce your request rate",
+        status("400 Bad Request", "<Code>RequestTimeout</Code>"),
+        Answer::Unavailable,
+        true,
+        "RequestTimeout",
     );
-    check(status("503 Service Unavailable", "busy"), Answer::Unavailable, "busy");
-    check(status("503 Service Unavailable", "<Code>ServerBusy</Code>"), Answer::Throttled, "ServerBusy");
-    check(status("429 Too Many Requests", ""), Answer::Throttled, "429");
-    check(status("500 Internal Server Error", ""), Answer::Unavailable, "500");
-    check(status("400 Bad Request", ""), Answer::Failed, "400");
-    check(generic("HTTP error: error sending request"), Answer::Unavailable, "error sending request");
-    check(generic("No space left on device"), Answer::Failed, "No space left");
-    let denied = "<Code>ExpiredToken</Code><Message>It has expired.\nRequestId:5</Message>";
-    let denied = Error::PermissionDenied { path: "p".into(), source: denied.into() };
-    check(denied, Answer::Denied, "ExpiredToken: It has expired");
+    check(status("400 Bad Request", ""), Answer::Failed, false, "400");
+    check(generic("HTTP error: error sending request"), Answer::Unavailable, true, "error sending request");
+    check(generic("No space left on device"), Answer::Failed, true, "No space left");
+    // S3's own status for it is 400.
+    let expired = "<Code>ExpiredToken</Code><Message>It has expired.\nRequestId:5</Message>";
+    check(status("400 Bad Request", expired), Answer::Denied, false, "ExpiredToken: It has expired");
+    let denied = Error::PermissionDenied { path: "p".into(), source: "403".into() };
+    check(denied, Answer::Denied, false, "403");
     let exists = Error::AlreadyExists { path: "p".into(), source: "412".into() };
-    check(exists, Answer::Exists, "412");
+    check(exists, Answer::Exists, true, "412");
 }
 
 #[test]
