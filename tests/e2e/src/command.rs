@@ -149,6 +149,10 @@ impl Drop for Running {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // What it said is worth most where a test fails.
+        if let Some(stderr) = self.stderr.take().filter(|_| std::thread::panicking()) {
+            eprintln!("{}", stderr.join().unwrap_or_default());
+        }
     }
 }
 

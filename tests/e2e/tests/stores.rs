@@ -140,21 +140,23 @@ fn an_outage_is_seen_and_passes() {
 fn a_store_that_wants_fewer_requests_is_seen_and_waited_for() {
     let (_folder, server, door) = behind_a_door();
     let workspace = workspace_at(&door);
-    let messages = numbered(0, 0);
+    let (first, second) = (numbered(0, 0), numbered(1, 0));
+    let (some, all) = (first.lines().count(), first.lines().count() + second.lines().count());
+    workspace.append("messages/vehicle_data/0.jsonl", &first);
     let served = Served::start(&workspace);
-    served.wait_until_committed("vehicle", 0);
-    wait_for(&served, |store| store["requests"]["put"]["ok"].as_u64() > Some(2));
+    served.wait_until_committed("vehicle", some);
     door.close(Door::SLOW_DOWN);
-    workspace.append("messages/vehicle_data/0.jsonl", &messages);
+    workspace.append("messages/vehicle_data/0.jsonl", &second);
     let status = wait_for(&served, |store| store["requests"]["put"]["throttled"].as_u64() > Some(1));
     assert_eq!(status["last_failure"], json!("SlowDown: Please reduce your request rate"), "{status:#}");
     door.open();
-    served.wait_until_committed("vehicle", messages.lines().count());
+    served.wait_until_committed("vehicle", all);
     let throttled = "millstream_store_requests_total{operation=\"put\",outcome=\"throttled\"}";
     assert!(served.metric(throttled) > Some(1.0));
+    assert!(served.metric("millstream_store_retries_total") > Some(1.0));
     served.stop();
-    let counts = Server::S3(server).query(&workspace, "select count(distinct id) from t");
-    assert_eq!(counts, json!([[messages.lines().count()]]));
+    let counts = Server::S3(server).query(&workspace, "select count(*), count(distinct id) from t");
+    assert_eq!(counts, json!([[all, all]]));
 }
 
 /// Runs over half of the messages, lets `expire` make the credentials worthless, and adds the other half:

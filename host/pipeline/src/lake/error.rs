@@ -3,7 +3,7 @@
 use std::io;
 
 use super::RACERS;
-use crate::store::{in_short, is_unknown_caller};
+use crate::store::{Answer, in_short, is_unknown_caller};
 
 /// The environment variables that set up a remote store.
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +104,14 @@ pub enum LakeError {
         /// Writers that were told they created it.
         winners: usize,
     },
+    /// The store wants fewer requests than it gets.
+    #[error("the lake `{lake}` wants fewer requests ({reason}); give it time, or have its limits raised")]
+    Throttled {
+        /// The lake, as it was named.
+        lake: String,
+        /// What the store says.
+        reason: String,
+    },
     /// Any other failure of the store.
     #[error("the lake `{lake}` cannot be used: {reason}")]
     Store {
@@ -124,6 +132,7 @@ impl LakeError {
                 Self::Unauthenticated { lake, reason, variables }
             }
             (E::PermissionDenied { .. }, _) => Self::PermissionDenied { lake, reason },
+            _ if Answer::of(source) == Answer::Throttled => Self::Throttled { lake, reason },
             (E::NotFound { .. }, Some(_)) => Self::NoBucket { lake, reason },
             (_, None) => Self::Store { lake, reason },
             (_, Some(variables)) => Self::Settings { lake, reason, variables },

@@ -108,7 +108,7 @@ pub struct UploadStatus {
     pub bytes: u64,
     /// Files that did not arrive.
     pub failed: u64,
-    /// Attempts beyond the first of each file; those inside a store's client are not seen.
+    /// Attempts beyond the first of each file.
     pub retries: u64,
     /// Files on their way.
     pub files_in_flight: u64,
