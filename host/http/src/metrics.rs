@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use millstream_model::entry::Counters;
+use millstream_pipeline::store::{Answer, Operation, StoreFigures};
 use millstream_pipeline::telemetry::{
     Distribution, SourceStatus, Status, StepStatus, StreamFigures, StreamStatus, Telemetry,
 };
@@ -56,6 +57,9 @@ impl Metrics {
             stream.steps.iter().for_each(|step| self::step(&mut families, &stream.name, step));
         }
         tables(&mut families, &status);
+        if let Some(figures) = self.telemetry.store() {
+            store(&mut families, figures);
+        }
         let streams = self.telemetry.streams();
         streams.iter().for_each(|stream| latency(&mut families, stream));
         let name = ("millstream_checkpoint_duration_seconds", "Time from the barrier to the accepted entry.");
@@ -242,6 +246,27 @@ fn tables(to: &mut Families, status: &Status) {
             size.bytes as f64,
         );
     }
+}
+
+/// Every pair of operation and answer from the beginning, so that a rate of one that is rare is seen.
+fn store(to: &mut Families, figures: &StoreFigures) {
+    for operation in Operation::ALL {
+        let labels = Labels::of(&[("operation", operation.name())]);
+        for answer in Answer::ALL {
+            let name =
+                ("millstream_store_requests_total", "Requests to the lake's store, by what came of them.");
+            let labels = labels.with("outcome", answer.name());
+            to.counter(name, &labels, figures.requests(operation, answer) as f64);
+        }
+        let name = ("millstream_store_request_seconds", "From a request to the beginning of its answer.");
+        figures.with_durations(operation, |durations| histogram(to, name, &labels, durations));
+    }
+    let none = Labels::default();
+    let name = ("millstream_store_retries_total", "Requests that repeated one that had failed.");
+    to.counter(name, &none, figures.retries() as f64);
+    let name =
+        ("millstream_store_silent_seconds", "How long the store has done nothing of what it is asked.");
+    to.gauge(name, &none, figures.silent_for().map_or(0.0, |silent| silent.as_secs_f64()));
 }
 
 fn latency(to: &mut Families, stream: &StreamFigures) {

@@ -5,7 +5,7 @@ use millstream_model::TopicPartition;
 
 use crate::checkpoint::{AppendError, LogError};
 use crate::config::ConfigError;
-use crate::lake::LakeError;
+use crate::lake::{Lake, LakeError};
 use crate::plan::PlanError;
 use crate::sink::UploadError;
 use crate::sink::read::ReadError;
@@ -90,6 +90,18 @@ pub enum RunError {
     /// A file could not be stored.
     #[error(transparent)]
     Upload(#[from] UploadError),
+    /// The lake's store did not do what a run needs, for as long as patience lasted.
+    #[error(
+        "{what} (tried {attempts} times): {lake}; nothing that was committed is lost, start again to continue from it"
+    )]
+    Store {
+        /// What was to be done.
+        what: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// What the store's answer means.
+        lake: LakeError,
+    },
     /// The log cannot be read or written.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -114,6 +126,21 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// The same with the remedy, if a request to the store of `lake` is what failed.
+    pub(crate) fn at_lake(self, lake: &Lake) -> Self {
+        match self {
+            Self::Upload(UploadError::Store { path, attempts, source }) => {
+                Self::Store { what: format!("cannot create `{path}`"), attempts, lake: lake.explain(&source) }
+            }
+            Self::Log(LogError::Store { what, attempts, source, .. })
+            | Self::Refused(AppendError::Log(LogError::Store { what, attempts, source, .. })) => {
+                Self::Store { what: format!("cannot {what}"), attempts, lake: lake.explain(&source) }
+            }
+            Self::Refused(AppendError::Log(error)) => Self::Log(error),
+            error => error,
+        }
+    }
+
     /// True if nothing but a change of the configuration or of a plugin helps.
     pub fn is_configuration(&self) -> bool {
         matches!(self, Self::Config(_) | Self::Plan(_) | Self::Plugin { .. } | Self::ColumnType { .. })

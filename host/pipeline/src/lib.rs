@@ -22,6 +22,7 @@ pub mod source;
 mod spelling;
 pub mod stage;
 pub mod start;
+pub mod store;
 pub mod tap;
 mod task;
 pub mod telemetry;

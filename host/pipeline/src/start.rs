@@ -10,7 +10,7 @@ use millstream_engine::{Engine, Plugin};
 use millstream_model::entry::{Body, Control, PluginUse, SessionId};
 use millstream_model::{Clock, Digest};
 use object_store::path::Path;
-use object_store::{ObjectStoreExt as _, PutMode, PutOptions};
+use object_store::{ObjectStore as _, PutMode, PutPayload};
 
 use crate::checkpoint::CheckpointLog;
 use crate::config::{Config, StepConfig};
@@ -18,6 +18,7 @@ use crate::error::RunError;
 use crate::lake::Lake;
 use crate::plan::{StreamPlan, check_tables};
 use crate::sink::read;
+use crate::store::{RetryPolicy, fetch};
 
 /// Folder of the checkpoint log in a lake.
 pub const LOG_FOLDER: &str = "_millstream/log";
@@ -213,8 +214,7 @@ impl<'a> Loaded<'a> {
             return Ok(plugin.clone());
         }
         let path = plugin_path(digest);
-        let bytes = async { lake.store().get(&path).await?.bytes().await };
-        let bytes = bytes
+        let bytes = fetch(&lake.store(), &path, RetryPolicy::default())
             .await
             .and_then(|bytes| check_digest(digest, bytes))
             .map_err(|source| RunError::PluginBytes { path: lake.display_path(path.as_ref()), source })?;
@@ -248,9 +248,17 @@ async fn keep_in_lake(lake: &Lake, plugin: &Plugin, file: &std::path::Path) -> R
         .map_err(|source| object_store::Error::Generic { store: "plugin folder", source: Box::new(source) })
         .and_then(|bytes| check_digest(plugin.digest(), bytes))
         .map_err(failed)?;
-    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-    match lake.store().put_opts(&path, bytes.into(), options).await {
-        Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
-        Err(source) => Err(failed(source)),
+    let payload = PutPayload::from(bytes);
+    let mut attempts = RetryPolicy::default().begin();
+    loop {
+        match lake.store().put_opts(&path, payload.clone(), PutMode::Create.into()).await {
+            // The digest is the name, so whatever is there is this.
+            Ok(_)
+            | Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                return Ok(());
+            }
+            Err(error) if attempts.go_on(&format!("create `{path}`"), &error).await => {}
+            Err(source) => return Err(failed(source)),
+        }
     }
 }

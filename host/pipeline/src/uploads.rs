@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::sink::{FinishedFile, UploadError, upload};
+use crate::store::RetryPolicy;
 use crate::telemetry::UploadFigures;
 
 /// Bytes of finished files that may be on their way at once, in units of [`UNIT`].
@@ -49,7 +50,7 @@ impl Uploads {
         let (store, figures) = (self.store.clone(), self.figures.clone());
         self.runtime.spawn(async move {
             figures.begin(file.content.len());
-            let result = upload(&store, &file).await;
+            let result = upload(&store, &file, RetryPolicy::default()).await;
             figures.end(file.content.len(), &result);
             drop(room);
             // A receiver that is gone belongs to a task that was given up: its files are not wanted.
@@ -69,3 +70,6 @@ impl PendingFile {
         result.map(|()| self.file)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,8 @@ impl Command {
 
     fn new<S: AsRef<std::ffi::OsStr>>(name: &str, args: impl IntoIterator<Item = S>) -> Self {
         let mut command = std::process::Command::new(binary(name));
-        let ours = |name: &str| name.starts_with("MILLSTREAM_") || name.starts_with("AWS_");
+        const OURS: [&str; 5] = ["MILLSTREAM_", "AWS_", "AZURE_", "AZURITE_", "GOOGLE_"];
+        let ours = |name: &str| OURS.iter().any(|prefix| name.starts_with(prefix));
         for (variable, _) in std::env::vars().filter(|(name, _)| ours(name)) {
             command.env_remove(variable);
         }
@@ -175,6 +176,10 @@ impl Drop for Running {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // What it said is worth most where a test fails.
+        if let Some(stderr) = self.stderr.take().filter(|_| std::thread::panicking()) {
+            eprintln!("{}", stderr.join().unwrap_or_default());
+        }
     }
 }
 

@@ -1,11 +1,12 @@
-//! A real S3 server for one test: started by the project's own script, gone when the test is.
+//! A real S3 server for one test.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
+
+use crate::object_server::ObjectServer;
 
 /// A server of its own on a free loopback port, with one bucket, `lake`.
 pub struct S3 {
-    folder: PathBuf,
+    server: ObjectServer,
     /// Address, as `http://127.0.0.1:12345`.
     pub endpoint: String,
 }
@@ -16,7 +17,8 @@ impl S3 {
 
     /// Starts a server that keeps its objects in `folder`.
     pub fn start(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), endpoint: start(folder) }
+        let server = ObjectServer::start("s3", folder);
+        Self { endpoint: server.endpoint.clone(), server }
     }
 
     /// What a user sets in the environment to reach it.
@@ -32,35 +34,21 @@ impl S3 {
 
     /// Ends the server as a crash does; [`S3::start`] on its folder brings it back at the same address.
     pub fn kill(&self) {
-        let output = script(&["kill", &self.folder.to_string_lossy()]).output();
-        assert!(output.expect("scripts/s3 is a bash script").status.success(), "the server cannot be killed");
+        self.server.run("kill", &[]);
+    }
+
+    /// Lets another pair of keys read and write.
+    pub fn admit(&self, access_key: &str, secret_key: &str) {
+        self.server.run("admit", &[access_key, secret_key]);
+    }
+
+    /// Refuses these keys from now on.
+    pub fn revoke(&self, access_key: &str) {
+        self.server.run("revoke", &[access_key]);
     }
 
     /// Brings a server that was killed back at its address.
     pub fn start_again(&self) {
-        assert_eq!(start(&self.folder), self.endpoint, "another program has taken the server's port");
+        self.server.start_again();
     }
-}
-
-impl Drop for S3 {
-    fn drop(&mut self) {
-        // If it cannot be stopped, its owner's end does it.
-        let _ = script(&["stop", &self.folder.to_string_lossy()]).output();
-    }
-}
-
-/// Starts the server of `folder`; gives its address.
-fn start(folder: &Path) -> String {
-    let owner = std::process::id().to_string();
-    let output = script(&["start", &folder.to_string_lossy(), "--owner", &owner]).output();
-    let output = output.expect("scripts/s3 is a bash script");
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let endpoint = stdout.trim().strip_prefix("S3_ENDPOINT=");
-    endpoint.unwrap_or_else(|| panic!("no server: {}", String::from_utf8_lossy(&output.stderr))).to_owned()
-}
-
-fn script(args: &[&str]) -> Command {
-    let mut command = Command::new(crate::repository().join("scripts/s3"));
-    command.args(args);
-    command
 }

@@ -64,10 +64,15 @@ impl Workspace {
 
     /// As [`Workspace::files`], with the lake at `s3://lake/city` of `server`.
     pub fn files_to_s3(server: &S3) -> Self {
+        Self::files_to("s3://lake/city", &server.environment())
+    }
+
+    /// As [`Workspace::files`], with the lake at `url`, which this environment reaches.
+    pub fn files_to(url: &str, environment: &[(&str, &str)]) -> Self {
         let mut this = Self::files();
-        this.configure("url = \"lake\"", "url = \"s3://lake/city\"");
-        let environment = server.environment().into_iter();
-        this.environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        this.configure("url = \"lake\"", &format!("url = \"{url}\""));
+        let environment = environment.iter();
+        this.environment = environment.map(|(name, value)| (name.to_string(), value.to_string())).collect();
         this
     }
 

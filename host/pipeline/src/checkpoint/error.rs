@@ -19,6 +19,18 @@ pub enum LogError {
         /// Its answer.
         source: object_store::Error,
     },
+    /// The store has begun to create what is there already, so it would overwrite entries, too.
+    #[error(
+        "{store} created `{path}` although it was there: the store has stopped to refuse what exists, and \
+         workers would overwrite each other's checkpoints; nothing was written since, and what was committed is \
+         safe; stop all workers, give the store its conditional puts back (or move the lake), then start again"
+    )]
+    NotExclusive {
+        /// The object.
+        path: String,
+        /// The store.
+        store: String,
+    },
     /// The log itself is damaged, forked or of a newer version; a person must look at it.
     #[error(transparent)]
     Halted(#[from] Halt),

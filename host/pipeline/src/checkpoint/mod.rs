@@ -3,13 +3,11 @@
 //! acceptance and knows nothing of sources, tables or plugins.
 //!
 //! Layout below the prefix: `entries/<sequence>.json`, `snapshots/<sequence>.json`, both created once
-//! and never changed. The newest snapshot is the boundary below which entries may be deleted. What is
-//! promised on a local disk is safety against `kill -9`, not against power loss: the store does not
-//! fsync.
+//! and never changed, and `exclusive`, which is tried to be created again before each entry: a store that
+//! does so has begun to overwrite, and gets no further entry. The newest snapshot is the boundary below which
+//! entries may be deleted.
 
 mod error;
-mod random;
-mod retry;
 mod store;
 
 use std::collections::BTreeSet;
@@ -22,9 +20,10 @@ use millstream_model::entry::{Body, Control, Entry, Sequence, SessionId};
 use object_store::ObjectStore;
 use object_store::path::Path;
 
+pub use crate::store::RetryPolicy;
+use crate::store::random_number;
 pub use error::{AppendError, LogError};
 pub use millstream_log::{LogState, Rejection, Remedy};
-pub use retry::RetryPolicy;
 use store::LogStore;
 
 /// What a cleaning did.
@@ -246,11 +245,11 @@ impl CheckpointLog {
     }
 
     async fn drive(&mut self, mut step: Step) -> Result<Outcome, LogError> {
-        let mut failures = 0;
+        let mut attempts = self.store.begin();
         loop {
             match step {
                 Step::Do(action) => {
-                    let event = self.store.perform(&action, &mut failures).await?;
+                    let event = self.store.perform(&action, &mut attempts).await?;
                     step = self.machine.handle(event);
                 }
                 Step::Done(outcome) => {
@@ -279,7 +278,7 @@ impl CheckpointLog {
     /// A name that sorts by time for people and cannot collide: milliseconds and 64 random bits.
     fn new_session(&self) -> SessionId {
         let millis = self.clock.0.now_us() / 1000;
-        SessionId(format!("{millis:011x}{:016x}", random::number()))
+        SessionId(format!("{millis:011x}{:016x}", random_number()))
     }
 }
 

@@ -13,13 +13,18 @@ use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
 use super::error::LogError;
-use super::retry::{RetryPolicy, is_permanent};
+use crate::store::{Attempts, RetryPolicy};
+
+/// What `exclusive` holds, whoever writes it.
+const EXCLUSIVE: &str = "whoever creates this object a second time must be refused\n";
 
 #[derive(Debug)]
 pub(super) struct LogStore {
     store: Arc<dyn ObjectStore>,
     entries: Path,
     snapshots: Path,
+    /// An object that is there once something was written, and that nobody may create again.
+    exclusive: Path,
     /// Folders that hold data files, for the cleaner.
     tables: Vec<Path>,
     retry: RetryPolicy,
@@ -27,16 +32,22 @@ pub(super) struct LogStore {
 
 impl LogStore {
     pub(super) fn new(store: Arc<dyn ObjectStore>, prefix: Path, retry: RetryPolicy) -> Self {
-        let (entries, snapshots) = (prefix.clone().join("entries"), prefix.join("snapshots"));
-        Self { store, entries, snapshots, tables: Vec::new(), retry }
+        let [entries, snapshots, exclusive] =
+            ["entries", "snapshots", "exclusive"].map(|name| prefix.clone().join(name));
+        Self { store, entries, snapshots, exclusive, tables: Vec::new(), retry }
+    }
+
+    /// Begins an operation of the protocol.
+    pub(super) fn begin(&self) -> Attempts {
+        self.retry.begin()
     }
 
     pub(super) fn set_tables(&mut self, tables: &[Path]) {
         self.tables = tables.to_vec();
     }
 
-    /// Performs one action. `failures` counts unconfirmed creates since something was last found.
-    pub(super) async fn perform(&self, action: &Action, failures: &mut u32) -> Result<Event, LogError> {
+    /// Performs one action. `attempts` are the unconfirmed creates since something was last found.
+    pub(super) async fn perform(&self, action: &Action, attempts: &mut Attempts) -> Result<Event, LogError> {
         let event = match action {
             Action::ReadBoundary => {
                 let newest =
@@ -46,10 +57,10 @@ impl LogStore {
             Action::GetSnapshot(sequence) => found(self.read(&file(&self.snapshots, *sequence)).await?),
             Action::Get(sequence) => found(self.entry(*sequence).await?),
             Action::Create { sequence, bytes } => {
-                self.create(&file(&self.entries, *sequence), bytes, failures).await?
+                self.create(&file(&self.entries, *sequence), bytes, attempts).await?
             }
             Action::CreateSnapshot { sequence, bytes } => {
-                self.create(&file(&self.snapshots, *sequence), bytes, failures).await?
+                self.create(&file(&self.snapshots, *sequence), bytes, attempts).await?
             }
             Action::DeleteEntries { below } => self.delete_below(&self.entries, *below).await?,
             Action::DeleteSnapshots { below } => self.delete_below(&self.snapshots, *below).await?,
@@ -59,7 +70,7 @@ impl LogStore {
             }
         };
         if matches!(event, Event::Found(_) | Event::Created) {
-            *failures = 0;
+            attempts.reset();
         }
         Ok(event)
     }
@@ -82,19 +93,38 @@ impl LogStore {
         Ok(sequences)
     }
 
-    async fn create(&self, path: &Path, bytes: &Bytes, failures: &mut u32) -> Result<Event, LogError> {
+    async fn create(&self, path: &Path, bytes: &Bytes, attempts: &mut Attempts) -> Result<Event, LogError> {
+        self.check_exclusive().await?;
         let put = self.store.put_opts(path, PutPayload::from(bytes.clone()), PutMode::Create.into());
         let Err(error) = self.in_time(path, put).await else { return Ok(Event::Created) };
-        *failures += 1;
-        let what = || format!("create `{path}`");
-        if is_permanent(&error) || *failures >= self.retry.attempts {
-            return Err(self.error(what(), *failures, error));
+        let what = format!("create `{path}`");
+        // A lost race is what a first refusal means most often, and then there is nothing to wait for.
+        let go_on = match is_refusal(&error) && attempts.failures() == 0 {
+            true => attempts.failed(&error).is_some(),
+            false => attempts.go_on(&what, &error).await,
+        };
+        if go_on { Ok(Event::NotCreated) } else { Err(self.error(what, attempts.failures(), error)) }
+    }
+
+    /// Makes sure that the store still refuses to create what is there. An object that is always the same
+    /// can be tried without harm, and only its second creation in a row proves anything: a person may have
+    /// deleted it.
+    async fn check_exclusive(&self) -> Result<(), LogError> {
+        for _ in 0..2 {
+            let created = self.again(format!("create `{}`", self.exclusive), || async {
+                let put = self.store.put_opts(&self.exclusive, EXCLUSIVE.into(), PutMode::Create.into());
+                match self.in_time(&self.exclusive, put).await {
+                    Ok(_) => Ok(true),
+                    Err(error) if is_refusal(&error) => Ok(false),
+                    Err(error) => Err(error),
+                }
+            });
+            if !created.await? {
+                return Ok(());
+            }
         }
-        let lost_race = matches!(error, Error::AlreadyExists { .. } | Error::Precondition { .. });
-        if !lost_race || *failures > 1 {
-            self.wait(&what(), *failures, &error).await;
-        }
-        Ok(Event::NotCreated)
+        let path = self.exclusive.to_string();
+        Err(LogError::NotExclusive { path, store: self.store.to_string() })
     }
 
     async fn read(&self, path: &Path) -> Result<Option<Bytes>, LogError> {
@@ -156,17 +186,15 @@ impl LogStore {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let mut failures = 0;
+        let mut attempts = self.begin();
         loop {
             let error = match ask().await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            failures += 1;
-            if is_permanent(&error) || failures >= self.retry.attempts {
-                return Err(self.error(what, failures, error));
+            if !attempts.go_on(&what, &error).await {
+                return Err(self.error(what, attempts.failures(), error));
             }
-            self.wait(&what, failures, &error).await;
         }
     }
 
@@ -183,15 +211,14 @@ impl LogStore {
         })
     }
 
-    async fn wait(&self, what: &str, failures: u32, error: &Error) {
-        let delay = self.retry.delay(failures);
-        tracing::warn!(what, failures, ?delay, %error, "the object store did not confirm; asking again");
-        tokio::time::sleep(delay).await;
-    }
-
     fn error(&self, what: String, attempts: u32, source: Error) -> LogError {
         LogError::Store { what, store: self.store.to_string(), attempts, source }
     }
+}
+
+/// True if the store says that the object is there.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error, Error::AlreadyExists { .. } | Error::Precondition { .. })
 }
 
 /// `entries/00000000000000000042.json`: sorts as text like the numbers do.

@@ -144,6 +144,10 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
 
 /// Writes a file so that its name never shows other bytes than all of `payload`.
 fn put(root: &FilePath, path: &FilePath, payload: &PutPayload, create: bool) -> io::Result<()> {
+    // Only the link decides; this saves staging what it would refuse.
+    if create && path.symlink_metadata().is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
     let staged = staged_path(path);
     let result = stage(&staged, payload).and_then(|()| {
         // A hard link fails if the name is taken; a rename replaces it. Both are atomic.

@@ -1,13 +1,18 @@
 //! Why a lake cannot be used. What the store answers is cut to the part that tells.
 
-use std::error::Error;
 use std::io;
 
 use super::RACERS;
+use crate::store::{Answer, in_short, is_unknown_caller};
 
-/// Codes of S3 that mean "we do not know you", though their status is that of a missing permission.
-const UNKNOWN_CALLER: [&str; 5] =
-    ["InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "InvalidClientTokenId"];
+/// The environment variables that set up a remote store.
+#[derive(Clone, Copy, Debug)]
+pub struct Variables {
+    /// All of them, as `AWS_*`.
+    pub all: &'static str,
+    /// Those that hold credentials, in words.
+    pub credentials: &'static str,
+}
 
 /// A lake that cannot be used, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -57,25 +62,28 @@ pub enum LakeError {
     },
     /// The cloud's settings are incomplete or wrong, or it does not answer.
     #[error(
-        "the lake `{lake}` cannot be reached with the settings in the environment: {reason}; check the {variables} variables"
+        "the lake `{lake}` cannot be reached with the settings in the environment: {reason}; check the {} variables", variables.all
     )]
     Settings {
         /// The lake, as it was named.
         lake: String,
         /// What the client says.
         reason: String,
-        /// The variables that are read, as `AWS_*`.
-        variables: &'static str,
+        /// The variables that are read.
+        variables: Variables,
     },
     /// The store does not know who asks.
-    #[error("the lake `{lake}` refuses the credentials ({reason}); check the {variables} variables")]
+    #[error(
+        "the lake `{lake}` refuses the credentials ({reason}); they are wrong, revoked or expired: renew {} or what \
+         else the {} variables name", variables.credentials, variables.all
+    )]
     Unauthenticated {
         /// The lake, as it was named.
         lake: String,
         /// What the store says.
         reason: String,
-        /// The variables that are read, as `AWS_*`.
-        variables: &'static str,
+        /// The variables that are read.
+        variables: Variables,
     },
     /// There is no such bucket or container.
     #[error("the lake `{lake}` has no bucket or container ({reason}); create it first")]
@@ -96,6 +104,14 @@ pub enum LakeError {
         /// Writers that were told they created it.
         winners: usize,
     },
+    /// The store wants fewer requests than it gets.
+    #[error("the lake `{lake}` wants fewer requests ({reason}); give it time, or have its limits raised")]
+    Throttled {
+        /// The lake, as it was named.
+        lake: String,
+        /// What the store says.
+        reason: String,
+    },
     /// Any other failure of the store.
     #[error("the lake `{lake}` cannot be used: {reason}")]
     Store {
@@ -108,42 +124,18 @@ pub enum LakeError {
 
 impl LakeError {
     /// Why the store of `lake` refused. `variables` set up a remote store; none for a folder.
-    pub(super) fn of_store(lake: &str, variables: &'static str, source: &object_store::Error) -> Self {
+    pub(super) fn of_store(lake: &str, variables: Option<Variables>, source: &object_store::Error) -> Self {
         use object_store::Error as E;
-        let (lake, reason) = (lake.to_owned(), reason(source));
-        match source {
-            E::PermissionDenied { .. } if UNKNOWN_CALLER.iter().any(|code| reason.starts_with(code)) => {
+        let (lake, reason) = (lake.to_owned(), in_short(source));
+        match (source, variables) {
+            (_, Some(variables)) if is_unknown_caller(source) => {
                 Self::Unauthenticated { lake, reason, variables }
             }
-            E::PermissionDenied { .. } => Self::PermissionDenied { lake, reason },
-            E::Unauthenticated { .. } => Self::Unauthenticated { lake, reason, variables },
-            E::NotFound { .. } => Self::NoBucket { lake, reason },
-            _ if variables.is_empty() => Self::Store { lake, reason },
-            _ => Self::Settings { lake, reason, variables },
+            (E::PermissionDenied { .. }, _) => Self::PermissionDenied { lake, reason },
+            _ if Answer::of(source) == Answer::Throttled => Self::Throttled { lake, reason },
+            (E::NotFound { .. }, Some(_)) => Self::NoBucket { lake, reason },
+            (_, None) => Self::Store { lake, reason },
+            (_, Some(variables)) => Self::Settings { lake, reason, variables },
         }
     }
-}
-
-/// Code and message of an answer in XML, which may also repeat the whole request; else the error with
-/// its innermost cause.
-fn reason(error: &object_store::Error) -> String {
-    let text = error.to_string();
-    if let (Some(code), Some(message)) = (element(&text, "Code"), element(&text, "Message")) {
-        return format!("{code}: {}", message.trim_end_matches('.'));
-    }
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    let innermost = causes.last().map(ToString::to_string).unwrap_or_default();
-    if innermost.contains("URL scheme is not allowed") {
-        return "the endpoint is http://, which only AWS_ALLOW_HTTP=true allows".to_owned();
-    }
-    // The address at which a cloud's machines find their own credentials.
-    if text.contains("169.254.169.254") {
-        return "there are no credentials in the environment, and the machine has none of its own".to_owned();
-    }
-    if text.contains(&innermost) { text } else { format!("{text}: {innermost}") }
-}
-
-fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let (_, from) = text.split_once(&format!("<{name}>"))?;
-    from.split_once(&format!("</{name}>")).map(|(value, _)| value)
 }

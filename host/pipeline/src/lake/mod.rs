@@ -18,17 +18,32 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, RetryConfig};
 use url::Url;
 
 pub use self::durable::DurableLocal;
-pub use self::error::LakeError;
+pub use self::error::{LakeError, Variables};
+use crate::store::{RetryPolicy, StoreFigures, Watched, fetch};
 
 /// Schemes of remote stores.
 const SCHEMES: [&str; 8] = ["s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss"];
 
+const AWS: Variables = Variables {
+    all: "AWS_*",
+    credentials: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (with AWS_SESSION_TOKEN, if they are temporary)",
+};
+const GOOGLE: Variables =
+    Variables { all: "GOOGLE_*", credentials: "GOOGLE_SERVICE_ACCOUNT or GOOGLE_APPLICATION_CREDENTIALS" };
+const AZURE: Variables = Variables {
+    all: "AZURE_*",
+    credentials: "AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_CLIENT_SECRET",
+};
+
 /// Creates that race in [`Lake::probe`].
 const RACERS: usize = 4;
+
+/// Races without a winner that [`Lake::probe`] allows.
+const UNDECIDED_MAX: usize = 3;
 
 /// An opened lake. Clones share the connection.
 #[derive(Clone, Debug)]
@@ -36,8 +51,9 @@ pub struct Lake {
     url: String,
     /// Folder of a lake that lies on this machine.
     folder: Option<PathBuf>,
-    variables: &'static str,
+    variables: Option<Variables>,
     store: Arc<dyn ObjectStore>,
+    figures: Arc<StoreFigures>,
 }
 
 impl Lake {
@@ -61,7 +77,18 @@ impl Lake {
         let (store, variables) = remote(url, &parsed)?;
         let root = Path::from_url_path(parsed.path()).map_err(|error| invalid(&error.to_string()))?;
         let store = Arc::new(PrefixStore::new(store, root));
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), folder: None, variables, store })
+        Ok(Self::new(url.trim_end_matches('/'), None, Some(variables), store))
+    }
+
+    fn new(
+        url: &str,
+        folder: Option<PathBuf>,
+        variables: Option<Variables>,
+        store: Arc<dyn ObjectStore>,
+    ) -> Self {
+        let figures = Arc::<StoreFigures>::default();
+        let store = Arc::new(Watched::new(store, figures.clone()));
+        Self { url: url.to_owned(), folder, variables, store, figures }
     }
 
     /// Checks that `url` is one that [`Lake::open`] understands, without touching anything.
@@ -96,12 +123,18 @@ impl Lake {
             _ => LakeError::Folder { path: path(), source },
         })?;
         let folder = Some(store.root().to_owned());
-        Ok(Self { url: url.to_owned(), folder, variables: "", store: Arc::new(store) })
+        Ok(Self::new(url, folder, None, Arc::new(store)))
     }
 
-    /// The store, rooted at the lake.
+    /// The store, rooted at the lake. It asks once for what it is asked for, and counts that: who wants more
+    /// has a [`RetryPolicy`].
     pub fn store(&self) -> Arc<dyn ObjectStore> {
         self.store.clone()
+    }
+
+    /// What the store answered so far.
+    pub fn figures(&self) -> Arc<StoreFigures> {
+        self.figures.clone()
     }
 
     /// The lake as the user named it, without a slash at the end of a URL.
@@ -120,10 +153,17 @@ impl Lake {
     /// Proves that the lake can be written, and that of several writers that create one name exactly
     /// one is told it did. Leaves nothing behind.
     pub async fn probe(&self) -> Result<(), LakeError> {
-        match race(&self.store).await {
-            Ok(1) => Ok(()),
-            Ok(winners) => Err(LakeError::NotExclusive { lake: self.url.clone(), winners }),
-            Err(source) => Err(self.error(&source)),
+        let mut attempts = RetryPolicy::brief().begin();
+        let mut undecided = 0;
+        loop {
+            match race(&self.store).await {
+                Ok(1) => return Ok(()),
+                // A store may refuse all who come at the same time, and then they try again.
+                Ok(0) if undecided < UNDECIDED_MAX => undecided += 1,
+                Ok(winners) => return Err(LakeError::NotExclusive { lake: self.url.clone(), winners }),
+                Err(error) if attempts.go_on("probe the lake", &error).await => {}
+                Err(error) => return Err(self.explain(&error)),
+            }
         }
     }
 
@@ -133,17 +173,18 @@ impl Lake {
         if self.folder.is_some() {
             return Ok(());
         }
-        match self.store.get(&nowhere()).await {
+        match fetch(&self.store, &nowhere(), RetryPolicy::brief()).await {
             Ok(_) => Ok(()),
             Err(object_store::Error::NotFound { source, .. }) if !names_no_bucket(&source.to_string()) => {
                 Ok(())
             }
-            Err(source) => Err(self.error(&source)),
+            Err(source) => Err(self.explain(&source)),
         }
     }
 
-    fn error(&self, source: &object_store::Error) -> LakeError {
-        LakeError::of_store(&self.url, self.variables, source)
+    /// What an error of the lake's store means to who runs it, with the remedy.
+    pub fn explain(&self, error: &object_store::Error) -> LakeError {
+        LakeError::of_store(&self.url, self.variables, error)
     }
 }
 
@@ -182,21 +223,23 @@ pub async fn race(store: &Arc<dyn ObjectStore>) -> object_store::Result<usize> {
     failure.map_or(Ok(winners), Err)
 }
 
-/// The store that holds the bucket of `parsed`, and the environment variables that set it up.
-fn remote(url: &str, parsed: &Url) -> Result<(Arc<dyn ObjectStore>, &'static str), LakeError> {
+/// The store that holds the bucket of `parsed`, and the environment variables that set it up. Clients repeat
+/// nothing by themselves: whoever asks has a policy, and every request is counted.
+fn remote(url: &str, parsed: &Url) -> Result<(Arc<dyn ObjectStore>, Variables), LakeError> {
+    let once = RetryConfig { max_retries: 0, ..RetryConfig::default() };
     let (store, variables): (object_store::Result<Arc<dyn ObjectStore>>, _) = match parsed.scheme() {
         "s3" | "s3a" => {
-            let builder = AmazonS3Builder::from_env().with_url(url);
+            let builder = AmazonS3Builder::from_env().with_url(url).with_retry(once);
             let built = builder.with_conditional_put(S3ConditionalPut::ETagMatch).build();
-            (built.map(|store| Arc::new(store) as _), "AWS_*")
+            (built.map(|store| Arc::new(store) as _), AWS)
         }
         "gs" => {
-            let built = GoogleCloudStorageBuilder::from_env().with_url(url).build();
-            (built.map(|store| Arc::new(store) as _), "GOOGLE_*")
+            let built = GoogleCloudStorageBuilder::from_env().with_url(url).with_retry(once).build();
+            (built.map(|store| Arc::new(store) as _), GOOGLE)
         }
         "az" | "azure" | "adl" | "abfs" | "abfss" => {
-            let built = MicrosoftAzureBuilder::from_env().with_url(url).build();
-            (built.map(|store| Arc::new(store) as _), "AZURE_*")
+            let built = MicrosoftAzureBuilder::from_env().with_url(url).with_retry(once).build();
+            (built.map(|store| Arc::new(store) as _), AZURE)
         }
         scheme => {
             let reason = format!("the scheme `{scheme}` is not known");

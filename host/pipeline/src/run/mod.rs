@@ -61,6 +61,7 @@ pub async fn run(
     observe: impl FnMut(Progress<'_>),
 ) -> Result<(), RunError> {
     let lake = Lake::open(&config.lake_url)?;
+    telemetry.watch(lake.figures());
     let (source_events, inbox) = mpsc::channel(EVENTS_MAX);
     let topics: Vec<_> = config.streams.iter().map(|stream| stream.topic.clone()).collect();
     let settings = config.source.clone();
@@ -82,5 +83,6 @@ pub async fn run(
     // Leaving the group waits for the broker, which is nothing for an async thread. The receiver of
     // its last events is gone by now, so nobody has to acknowledge them.
     let stopped = tokio::task::spawn_blocking(move || source.stop()).await;
+    let result = result.map_err(|error| error.at_lake(&lake));
     result.and(stopped.map_err(|error| RunError::Thread { what: error.to_string() }))
 }

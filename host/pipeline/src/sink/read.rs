@@ -7,10 +7,12 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use millstream_model::entry::DataFile;
+use object_store::ObjectStore;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
+
+use crate::store::{RetryPolicy, fetch};
 
 /// A file that cannot be read back.
 #[derive(Debug, thiserror::Error)]
@@ -102,9 +104,9 @@ async fn builder(
     store: &Arc<dyn ObjectStore>,
     file: &DataFile,
 ) -> Result<ParquetRecordBatchReaderBuilder<bytes::Bytes>, ReadError> {
-    let fetch = |source| ReadError::Fetch { path: file.path.clone(), source };
-    let found = store.get(&Path::from(file.path.as_str())).await.map_err(fetch)?;
-    let content = found.bytes().await.map_err(fetch)?;
+    let path = Path::from(file.path.as_str());
+    let content = fetch(store, &path, RetryPolicy::default()).await;
+    let content = content.map_err(|source| ReadError::Fetch { path: file.path.clone(), source })?;
     ParquetRecordBatchReaderBuilder::try_new(content)
         .map_err(|source| ReadError::Damaged { path: file.path.clone(), source })
 }

@@ -1,15 +1,14 @@
 //! Brings finished files to the lake. A file's name is never used twice, so creating it is safe to
 //! try again: what is found under the name is either this file or a bug.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload, WriteMultipart};
 
 use super::FinishedFile;
+use crate::store::RetryPolicy;
 
 /// Files above this size go up in parts.
 const MULTIPART_ABOVE: usize = 64 << 20;
@@ -19,12 +18,6 @@ const PART_BYTES: usize = 16 << 20;
 
 /// Parts of one file that are on their way at once.
 const PARTS_IN_FLIGHT_MAX: usize = 4;
-
-/// Times that an upload is tried.
-const ATTEMPTS_MAX: u32 = 6;
-
-/// Wait before the second attempt, doubled for each further one.
-const BACKOFF_FIRST: Duration = Duration::from_millis(200);
 
 /// A file that is not in the lake. Nothing names it yet, so nothing is lost but the work.
 #[derive(Debug, thiserror::Error)]
@@ -47,39 +40,33 @@ pub enum UploadError {
     },
 }
 
-/// Writes `file` to the lake whose root is `store`. Returns once it is durable, with the attempts it took. Errors that may pass
-/// are tried again with growing, random pauses, for about ten seconds on top of the store's own
-/// retries.
-pub async fn upload(store: &Arc<dyn ObjectStore>, file: &FinishedFile) -> Result<u32, UploadError> {
+/// Writes `file` to the lake whose root is `store`. Returns once it is durable, with the attempts it took.
+/// Errors that may pass are tried again within the bounds of `policy`.
+pub async fn upload(
+    store: &Arc<dyn ObjectStore>,
+    file: &FinishedFile,
+    policy: RetryPolicy,
+) -> Result<u32, UploadError> {
     let path = Path::from(file.file.path.as_str());
-    for attempt in 1.. {
-        let Err(source) = put(store, &path, &file.content).await else { return Ok(attempt) };
+    let what = format!("create `{path}`");
+    let mut attempts = policy.begin();
+    loop {
+        let Err(source) = put(store, &path, &file.content).await else { return Ok(attempts.failures() + 1) };
         if matches!(
             source,
             object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }
         ) {
             match is_there(store, &path, &file.content).await {
-                Ok(true) => return Ok(attempt),
+                Ok(true) => return Ok(attempts.failures() + 1),
                 Ok(false) => return Err(UploadError::Taken { path: path.to_string() }),
                 // Told that it exists, and it does not: the outcome is unknown, try again.
                 Err(_) => {}
             }
         }
-        if attempt >= ATTEMPTS_MAX || !may_pass(&source) {
-            return Err(UploadError::Store { path: path.to_string(), attempts: attempt, source });
+        if !attempts.go_on(&what, &source).await {
+            return Err(UploadError::Store { path: path.to_string(), attempts: attempts.failures(), source });
         }
-        tracing::warn!(%path, attempt, error = %source, "upload failed, trying again");
-        tokio::time::sleep(pause_after(attempt)).await;
     }
-    unreachable!("the loop ends with its last attempt")
-}
-
-/// Between half of the attempt's backoff and all of it.
-fn pause_after(attempt: u32) -> Duration {
-    let longest = BACKOFF_FIRST * 2u32.saturating_pow(attempt - 1);
-    // Each `RandomState` has keys of its own, which is random enough to keep writers apart.
-    let share = RandomState::new().hash_one(attempt) >> 32;
-    longest / 2 + (longest / 2).mul_f64(share as f64 / f64::from(u32::MAX))
 }
 
 async fn put(store: &Arc<dyn ObjectStore>, path: &Path, content: &Bytes) -> object_store::Result<()> {
@@ -102,18 +89,4 @@ async fn is_there(store: &Arc<dyn ObjectStore>, path: &Path, content: &Bytes) ->
         return Ok(false);
     }
     Ok(found.bytes().await? == *content)
-}
-
-/// False for errors that no waiting mends.
-fn may_pass(error: &object_store::Error) -> bool {
-    use object_store::Error as E;
-    !matches!(
-        error,
-        E::PermissionDenied { .. }
-            | E::Unauthenticated { .. }
-            | E::InvalidPath { .. }
-            | E::NotSupported { .. }
-            | E::NotImplemented { .. }
-            | E::UnknownConfigurationKey { .. }
-    )
 }

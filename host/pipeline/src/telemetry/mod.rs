@@ -30,6 +30,7 @@ pub use work::Work;
 
 use crate::plan::StreamPlan;
 use crate::sink::UploadError;
+use crate::store::StoreFigures;
 
 /// Live figures of the whole process.
 pub struct Telemetry {
@@ -37,6 +38,7 @@ pub struct Telemetry {
     worker: String,
     clock: Arc<dyn Clock>,
     streams: OnceLock<Vec<Arc<StreamFigures>>>,
+    store: OnceLock<Arc<StoreFigures>>,
     /// Checkpoints of this process.
     pub checkpoints: CheckpointFigures,
     /// Files on their way to the lake.
@@ -161,7 +163,7 @@ impl UploadFigures {
         self.failed.fetch_add(u64::from(result.is_err()), Ordering::Relaxed);
     }
 
-    fn status(&self) -> UploadStatus {
+    pub(crate) fn status(&self) -> UploadStatus {
         // Ends first: an upload that ends in between is in flight rather than less than none.
         let ended = self.ended.load(Ordering::Relaxed);
         let bytes_ended = self.bytes_ended.load(Ordering::Relaxed);
@@ -184,6 +186,7 @@ impl Telemetry {
             worker: worker.to_owned(),
             clock,
             streams: OnceLock::new(),
+            store: OnceLock::new(),
             checkpoints: CheckpointFigures::default(),
             uploads: Arc::default(),
             dead_letters_published: AtomicU64::new(0),
@@ -198,6 +201,16 @@ impl Telemetry {
     /// The run has come so far.
     pub fn enter(&self, phase: Phase) {
         lock(&self.run).phase = phase;
+    }
+
+    /// What the lake's store answers; the first call counts.
+    pub fn watch(&self, store: Arc<StoreFigures>) {
+        self.store.get_or_init(|| store);
+    }
+
+    /// What the lake's store answers; none before [`Telemetry::watch`].
+    pub fn store(&self) -> Option<&StoreFigures> {
+        self.store.get().map(Arc::as_ref)
     }
 
     /// The streams that run; the first call counts.

@@ -9,6 +9,8 @@ use std::time::Duration;
 use millstream_model::entry::{Counters, Sequence};
 use serde::{Deserialize, Serialize};
 
+use crate::store::{StoreFigures, StoreStatus};
+
 use super::{Phase, Quantiles, RunFigures, StepFigures, StreamFigures, Telemetry, lock};
 
 /// Version of the shape.
@@ -35,6 +37,9 @@ pub struct Status {
     pub checkpoints: CheckpointStatus,
     /// Uploads.
     pub uploads: UploadStatus,
+    /// What the lake's store answers.
+    #[serde(default)]
+    pub store: StoreStatus,
     /// Dead letters on their way to their topic.
     #[serde(default)]
     pub dead_letters: DeadLetterStatus,
@@ -103,7 +108,7 @@ pub struct UploadStatus {
     pub bytes: u64,
     /// Files that did not arrive.
     pub failed: u64,
-    /// Attempts beyond the first of each file; those inside a store's client are not seen.
+    /// Attempts beyond the first of each file.
     pub retries: u64,
     /// Files on their way.
     pub files_in_flight: u64,
@@ -217,6 +222,7 @@ impl Telemetry {
     /// The state now.
     pub fn status(&self) -> Status {
         let committed = self.committed();
+        let readiness = self.readiness();
         let run = lock(&self.run);
         let of_stream = |stream: &std::sync::Arc<StreamFigures>| {
             let counters = committed.totals.get(&*stream.name).cloned().unwrap_or_default();
@@ -227,7 +233,7 @@ impl Telemetry {
             millstream: env!("CARGO_PKG_VERSION").to_owned(),
             worker: self.worker.clone(),
             uptime_seconds: self.started.elapsed().as_secs_f64(),
-            readiness: run.readiness(),
+            readiness,
             source: run.source(),
             checkpoints: CheckpointStatus {
                 sequence: committed.sequence,
@@ -236,6 +242,7 @@ impl Telemetry {
                 duration: self.checkpoints.with_durations(|durations| durations.quantiles()),
             },
             uploads: self.uploads.status(),
+            store: self.store().map(StoreFigures::status).unwrap_or_default(),
             dead_letters: DeadLetterStatus {
                 published: self.dead_letters_published.load(Ordering::Relaxed),
                 unpublished: self.dead_letters_unpublished.load(Ordering::Relaxed),
@@ -248,7 +255,9 @@ impl Telemetry {
 
     /// Whether the process does its work.
     pub fn readiness(&self) -> Readiness {
-        lock(&self.run).readiness()
+        let mut reasons = lock(&self.run).reasons();
+        reasons.extend(self.store().and_then(StoreFigures::trouble));
+        Readiness { ready: reasons.is_empty(), reasons }
     }
 
     /// Time since the start.
@@ -258,7 +267,7 @@ impl Telemetry {
 }
 
 impl RunFigures {
-    fn readiness(&self) -> Readiness {
+    fn reasons(&self) -> Vec<String> {
         let mut reasons: Vec<String> = match self.phase {
             Phase::Connecting => vec!["connecting to the source".to_owned()],
             Phase::Opening => vec!["opening the lake and its checkpoint log".to_owned()],
@@ -271,7 +280,7 @@ impl RunFigures {
         reasons.extend(self.unopened.iter().map(|partition| format!("{partition} cannot be opened")));
         let stalled = self.assigned.values().filter(|gauge| gauge.is_stalled());
         reasons.extend(stalled.map(|gauge| format!("{}: the source does not answer", gauge.partition)));
-        Readiness { ready: reasons.is_empty(), reasons }
+        reasons
     }
 
     /// Lag of the partitions of these topics; none if it is not known of all of them.

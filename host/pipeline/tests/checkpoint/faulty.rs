@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -32,6 +32,8 @@ pub enum Fault {
     RepeatedInside,
     /// It lands; there is never an answer.
     Hang,
+    /// It lands, whatever was there.
+    Overwrite,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +43,10 @@ pub struct FaultyStore {
     late: Mutex<Vec<(Path, PutPayload)>>,
     /// Reads that fail before one succeeds.
     pub failing_reads: AtomicUsize,
-    overwrites: bool,
+    /// True while there are no conditional puts: every create wins.
+    pub overwrites: AtomicBool,
+    /// Creates that are refused for good: the credentials are revoked.
+    pub revoked: AtomicBool,
 }
 
 impl FaultyStore {
@@ -52,7 +57,7 @@ impl FaultyStore {
 
     /// A store without conditional puts: every create wins.
     pub fn overwriting() -> Self {
-        Self { overwrites: true, ..Self::default() }
+        Self { overwrites: true.into(), ..Self::default() }
     }
 
     pub fn add_faults(&self, faults: impl IntoIterator<Item = Fault>) {
@@ -84,11 +89,22 @@ fn exists(path: &Path) -> Error {
 #[async_trait]
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, path: &Path, payload: PutPayload, mut options: PutOptions) -> Result<PutResult> {
-        if self.overwrites {
+        if self.revoked.load(Ordering::SeqCst) {
+            return Err(Error::PermissionDenied { path: path.to_string(), source: "403".into() });
+        }
+        if self.overwrites.load(Ordering::SeqCst) {
             options.mode = object_store::PutMode::Overwrite;
         }
-        let fault = self.faults.lock().unwrap().pop_front().unwrap_or(Fault::None);
+        // Faults are for what the protocol writes, not for what proves that the store is sound.
+        let fault = match path.filename() {
+            Some("exclusive") => Fault::None,
+            _ => self.faults.lock().unwrap().pop_front().unwrap_or(Fault::None),
+        };
         match fault {
+            Fault::Overwrite => {
+                options.mode = object_store::PutMode::Overwrite;
+                self.inner.put_opts(path, payload, options).await
+            }
             Fault::None => self.inner.put_opts(path, payload, options).await,
             Fault::LostReply => {
                 self.inner.put_opts(path, payload, options).await?;

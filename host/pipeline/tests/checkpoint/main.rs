@@ -22,6 +22,7 @@ const PATIENCE: RetryPolicy = RetryPolicy {
     first_delay: Duration::from_micros(10),
     delay_max: Duration::from_micros(50),
     request_timeout: Duration::from_secs(20),
+    time_max: Duration::from_secs(60),
 };
 
 fn prefix() -> Path {
@@ -289,6 +290,80 @@ async fn damage_stops_the_reader_and_names_the_entry() {
     check("garbage", "not a checkpoint record of format 2").await;
     let other = r#"{"format":1,"sequence":3,"previous":null,"session":"s","nonce":1,"written_at_us":0,"body":{"control":{"retention":{"boundary":1}}}}"#;
     check(other, "it continues another history of the log than the entry before it").await;
+}
+
+/// The store begins to overwrite while two workers are at it: both stop before they write an entry, and when
+/// the store is sound again, everything that was accepted is there and the work goes on.
+#[tokio::test]
+async fn a_store_that_begins_to_overwrite_gets_no_further_entry() {
+    let faulty = Arc::new(FaultyStore::new([]));
+    let store: Arc<dyn ObjectStore> = faulty.clone();
+    let (mut ahead, mut behind) = (begin(&store, "a").await, begin(&store, "b").await);
+    let stale = next(&behind, 3);
+    ahead.append(next(&ahead, 5)).await.unwrap();
+    let before = ahead.state().clone();
+    faulty.overwrites.store(true, Ordering::SeqCst);
+    let continued = next(&ahead, 5);
+    for (log, body) in [(&mut ahead, continued), (&mut behind, stale)] {
+        let error = log.append(body).await.unwrap_err().to_string();
+        for words in
+            ["`_millstream/log/exclusive` although it was there", "overwrite each other", "stop all workers"]
+        {
+            assert!(error.contains(words), "{error}");
+        }
+        assert_eq!(open(&store).await.state(), &before);
+    }
+    faulty.overwrites.store(false, Ordering::SeqCst);
+    ahead.append(next(&ahead, 5)).await.unwrap();
+    assert_eq!(offset(&open(&store).await), 10);
+}
+
+/// Somebody tidied up: that the object can be created once proves nothing.
+#[tokio::test]
+async fn the_object_that_proves_the_store_sound_may_be_deleted() {
+    let store = in_memory();
+    let mut log = begin(&store, "w").await;
+    store.delete(&Path::from("_millstream/log/exclusive")).await.unwrap();
+    log.append(next(&log, 5)).await.unwrap();
+    assert_eq!(offset(&open(&store).await), 5);
+}
+
+/// A store that overwrites a single entry, and nothing else that could be noticed: the entry behind it does
+/// not fit, so whoever reads on stops there.
+#[tokio::test]
+async fn an_entry_that_was_overwritten_stops_every_reader() {
+    let faulty = Arc::new(FaultyStore::new([]));
+    let store: Arc<dyn ObjectStore> = faulty.clone();
+    let (mut first, mut second) = (begin(&store, "a").await, begin(&store, "b").await);
+    first.refresh().await.unwrap();
+    first.append(next(&first, 5)).await.unwrap();
+    faulty.add_faults([Fault::Overwrite]);
+    second.append(next(&second, 3)).await.unwrap();
+    first.append(next(&first, 5)).await.unwrap();
+    let read = CheckpointLog::open_with(store, prefix(), Arc::new(SystemClock), PATIENCE).await;
+    let reader = read.unwrap_err().to_string();
+    let writer = second.append(next(&second, 3)).await.unwrap_err().to_string();
+    for error in [reader, writer] {
+        assert!(
+            error.contains("it continues another history of the log than the entry before it"),
+            "{error}"
+        );
+    }
+}
+
+/// Revoked in the middle: nothing is asked twice, and with new credentials the same body stands once.
+#[tokio::test]
+async fn credentials_that_are_revoked_end_an_append_at_once() {
+    let faulty = Arc::new(FaultyStore::new([]));
+    let store: Arc<dyn ObjectStore> = faulty.clone();
+    let mut log = begin(&store, "w").await;
+    let body = next(&log, 5);
+    faulty.revoked.store(true, Ordering::SeqCst);
+    let error = log.append(body.clone()).await.unwrap_err();
+    assert!(matches!(error, AppendError::Log(LogError::Store { attempts: 1, .. })), "{error}");
+    faulty.revoked.store(false, Ordering::SeqCst);
+    log.append(body).await.unwrap();
+    assert_eq!(offset(&open(&store).await), 5);
 }
 
 #[tokio::test]

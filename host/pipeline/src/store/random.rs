@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A number that differs from call to call and, since the operating system seeds the standard
 /// library's hash keys, from process to process.
-pub(super) fn number() -> u64 {
+pub(crate) fn number() -> u64 {
     static DRAWN: AtomicU64 = AtomicU64::new(0);
     RandomState::new().hash_one(DRAWN.fetch_add(1, Ordering::Relaxed))
 }
