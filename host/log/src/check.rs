@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_model::entry::{
-    Body, Control, Data, DataFile, Entry, PluginUse, Replace, Sequence, SessionId,
+    Body, Control, Data, DataFile, Entry, PluginUse, Replace, Replay, ReplayedRange, Sequence, SessionId,
 };
-use millstream_model::{Offset, TopicPartition};
+use millstream_model::{Offset, OffsetRange, TopicPartition};
 
 use crate::rejection::Rejection;
 use crate::rules::{Rule, Rules};
@@ -24,6 +24,7 @@ impl LogState {
         match &entry.body {
             Body::Data(data) => self.check_data(data, rules),
             Body::Replace(replace) => self.check_replace(replace, rules),
+            Body::Replay(replay) => self.check_replay(replay, rules),
             Body::Control(control) => self.check_control(control, rules),
         }
     }
@@ -46,6 +47,9 @@ impl LogState {
         self.check_ranges(data, rules)?;
         if rules.has(Rule::OneTaskPerFile) {
             check_tasks(data)?;
+        }
+        if rules.has(Rule::RowsOfRange) {
+            check_offsets(data)?;
         }
         self.check_added(&data.files, rules)?;
         self.check_states(data, rules)?;
@@ -93,17 +97,29 @@ impl LogState {
         let mut paths = BTreeSet::new();
         for file in files {
             self.check_session(&file.path, &file.session, rules)?;
-            let known = !paths.insert(&file.path) || self.was_added(file);
-            if rules.has(Rule::AddedOnce) && known {
+            let is_live = self.files.get(&file.table).is_some_and(|files| files.contains_key(&file.path));
+            if !paths.insert(&file.path) || is_live {
                 return Err(Rejection::FileKnown { table: file.table.clone(), path: file.path.clone() });
+            }
+            if rules.has(Rule::TopicEpoch) {
+                self.check_epoch(file)?;
             }
         }
         Ok(())
     }
 
-    fn was_added(&self, file: &DataFile) -> bool {
-        let removed = self.removed.get(&file.session).is_some_and(|paths| paths.contains(&file.path));
-        removed || self.files.values().any(|files| files.contains_key(&file.path))
+    fn check_epoch(&self, file: &DataFile) -> Result<(), Rejection> {
+        let Some(first) = file.offsets.keys().next() else { return Ok(()) };
+        let expected = self.epoch(&first.topic);
+        match file.epoch == expected {
+            true => Ok(()),
+            false => Err(Rejection::OtherEpoch {
+                path: file.path.clone(),
+                topic: first.topic.to_string(),
+                expected,
+                found: file.epoch,
+            }),
+        }
     }
 
     fn check_session(&self, path: &str, session: &SessionId, rules: &Rules) -> Result<(), Rejection> {
@@ -166,6 +182,20 @@ impl LogState {
     }
 
     fn check_replace(&self, replace: &Replace, rules: &Rules) -> Result<(), Rejection> {
+        let rows_removed = self.check_exchange(replace, rules)?;
+        let rows_added = replace.added.iter().map(|file| file.rows).sum();
+        match rows_removed == rows_added || !rules.has(Rule::RemovedFilesLive) {
+            true => Ok(()),
+            false => Err(Rejection::RowsChanged {
+                table: replace.table.clone(),
+                removed: rows_removed,
+                added: rows_added,
+            }),
+        }
+    }
+
+    /// Files of one table go and others come; returns the rows of those that go.
+    fn check_exchange(&self, replace: &Replace, rules: &Rules) -> Result<u64, Rejection> {
         let table = &replace.table;
         if let Some(file) = replace.added.iter().find(|file| file.table != *table) {
             return Err(Rejection::FileOfOtherTable {
@@ -175,26 +205,56 @@ impl LogState {
             });
         }
         self.check_added(&replace.added, rules)?;
-        if rules.has(Rule::RemovedFilesLive) {
-            self.check_removed(replace)?;
-        }
-        Ok(())
-    }
-
-    fn check_removed(&self, replace: &Replace) -> Result<(), Rejection> {
-        let table = &replace.table;
         let live = self.files.get(table);
         let mut paths = BTreeSet::new();
-        let mut removed = 0;
+        let mut rows = 0;
         for path in &replace.removed {
             let file = live.and_then(|files| files.get(path)).filter(|_| paths.insert(path));
-            let not_live = || Rejection::FileNotLive { table: table.clone(), path: path.clone() };
-            removed += file.ok_or_else(not_live)?.rows;
+            match file {
+                Some(file) => rows += file.rows,
+                None if rules.has(Rule::RemovedFilesLive) => {
+                    return Err(Rejection::FileNotLive { table: table.clone(), path: path.clone() });
+                }
+                None => {}
+            }
         }
-        let added = replace.added.iter().map(|file| file.rows).sum();
-        match removed == added {
+        Ok(rows)
+    }
+
+    /// Messages may be replayed if they were accepted, no other replay came in between, and the files
+    /// that hold their rows are still those that the replay read.
+    fn check_replay(&self, replay: &Replay, rules: &Rules) -> Result<(), Rejection> {
+        for replayed in &replay.ranges {
+            self.check_replayed(replayed, rules)?;
+        }
+        let mut tables = BTreeSet::new();
+        for exchange in &replay.tables {
+            if !tables.insert(&exchange.table) {
+                return Err(Rejection::TableTwice { table: exchange.table.clone() });
+            }
+            self.check_exchange(exchange, rules)?;
+        }
+        match rules.has(Rule::PluginsDesired) {
+            true => self.check_plugins(&replay.plugins),
+            false => Ok(()),
+        }
+    }
+
+    fn check_replayed(&self, replayed: &ReplayedRange, rules: &Rules) -> Result<(), Rejection> {
+        let ReplayedRange { partition, range, epoch, parent } = replayed;
+        let partition = || partition.clone();
+        if range.is_empty() {
+            return Err(Rejection::RangeEmpty { partition: partition(), range: *range });
+        }
+        let stale =
+            *parent != self.last_replay(&replayed.partition) || *epoch != self.epoch(&partition().topic);
+        if rules.has(Rule::ReplayParent) && stale {
+            return Err(Rejection::ReplayParent { partition: partition() });
+        }
+        let end = self.position(&replayed.partition).offset;
+        match range.end <= end {
             true => Ok(()),
-            false => Err(Rejection::RowsChanged { table: table.clone(), removed, added }),
+            false => Err(Rejection::NotAccepted { partition: partition(), range: *range, end }),
         }
     }
 
@@ -208,6 +268,9 @@ impl LogState {
             }
             Control::Plugins { desired } => check_steps(desired),
             Control::Retention { boundary } => self.check_boundary(*boundary, rules),
+            Control::Upgraded { format } if *format <= self.format => {
+                Err(Rejection::FormatNotRising { last: self.format, found: *format })
+            }
             _ => Ok(()),
         }
     }
@@ -234,6 +297,22 @@ impl LogState {
             return Err(Rejection::BoundaryNotRising { last: self.boundary(), found });
         }
         Ok(())
+    }
+}
+
+/// Files hold rows of messages that the entry processes. Of files of format 1 it is not known.
+fn check_offsets(data: &Data) -> Result<(), Rejection> {
+    let mut hulls: BTreeMap<&TopicPartition, OffsetRange> = BTreeMap::new();
+    for consumed in &data.ranges {
+        let hull = hulls.entry(&consumed.partition).or_insert(consumed.range);
+        *hull = hull.hull(consumed.range);
+    }
+    let within = |(partition, offsets): (&TopicPartition, &OffsetRange)| {
+        hulls.get(partition).is_some_and(|hull| hull.start <= offsets.start && offsets.end <= hull.end)
+    };
+    match data.files.iter().find(|file| !file.offsets.iter().all(within)) {
+        None => Ok(()),
+        Some(file) => Err(Rejection::FileOutsideRange { path: file.path.clone() }),
     }
 }
 

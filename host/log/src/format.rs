@@ -2,7 +2,7 @@
 //! anything else. Encoding is deterministic, so that the digest of an entry's bytes names it.
 
 use bytes::Bytes;
-use millstream_model::entry::{Entry, FORMAT};
+use millstream_model::entry::{Entry, FORMAT, FORMAT_OLDEST};
 use serde::{Deserialize, Serialize};
 
 use crate::state::LogState;
@@ -11,7 +11,7 @@ use crate::state::LogState;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
     /// A later version of Millstream wrote it; upgrade.
-    #[error("written by a newer millstream, format {found}; this one reads up to {FORMAT}")]
+    #[error("written by a newer millstream, format {found}; this one reads up to {FORMAT}: upgrade this one")]
     Newer {
         /// Format of the bytes.
         found: u32,
@@ -61,21 +61,42 @@ pub fn encode_snapshot(state: &LogState) -> Bytes {
 
 /// Reads a snapshot.
 pub fn decode_snapshot(bytes: &[u8]) -> Result<LogState, FormatError> {
-    check_version(bytes)?;
-    parse::<Snapshot>(bytes).map(|snapshot| snapshot.state)
+    match check_version(bytes)? {
+        1 => decode_first_snapshot(bytes),
+        _ => parse::<Snapshot>(bytes).map(|snapshot| snapshot.state),
+    }
 }
 
-fn check_version(bytes: &[u8]) -> Result<(), FormatError> {
+/// Format 1 kept replaced files by session, without the time.
+fn decode_first_snapshot(bytes: &[u8]) -> Result<LogState, FormatError> {
+    let mut snapshot: serde_json::Value = parse(bytes)?;
+    let state = &mut snapshot["state"];
+    let removed = state.as_object_mut().and_then(|state| state.remove("removed"));
+    let paths =
+        removed.iter().flat_map(|sessions| sessions.as_object()).flat_map(|sessions| sessions.values());
+    let paths = paths.flat_map(|paths| paths.as_array()).flatten().filter_map(serde_json::Value::as_str);
+    state["replaced"] =
+        paths.map(|path| (path.to_owned(), 0.into())).collect::<serde_json::Map<_, _>>().into();
+    state["format"] = 1.into();
+    let snapshot = serde_json::from_value::<Snapshot>(snapshot).map_err(|error| malformed(&error))?;
+    Ok(snapshot.state)
+}
+
+fn check_version(bytes: &[u8]) -> Result<u32, FormatError> {
     let Version { format } = parse(bytes)?;
     match format {
-        FORMAT => Ok(()),
+        FORMAT_OLDEST..=FORMAT => Ok(format),
         found if found > FORMAT => Err(FormatError::Newer { found }),
         found => Err(FormatError::Malformed { reason: format!("there is no format {found}") }),
     }
 }
 
 fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, FormatError> {
-    serde_json::from_slice(bytes).map_err(|error| FormatError::Malformed { reason: error.to_string() })
+    serde_json::from_slice(bytes).map_err(|error| malformed(&error))
+}
+
+fn malformed(error: &serde_json::Error) -> FormatError {
+    FormatError::Malformed { reason: error.to_string() }
 }
 
 fn line(value: &impl Serialize) -> Bytes {

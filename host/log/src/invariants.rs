@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use millstream_model::entry::{Body, Control, Entry, Sequence, SessionId};
+use millstream_model::entry::{Body, Control, Entry, PluginUse, Replay, Sequence, SessionId};
 use millstream_model::{Digest, Offset, TopicPartition};
 
 use crate::format::decode_entry;
@@ -229,6 +229,7 @@ pub fn entry_took_effect(state: &LogState, entry: &Entry) -> Result<(), Violatio
     let added = match &entry.body {
         Body::Data(data) => &data.files,
         Body::Replace(replace) => &replace.added,
+        Body::Replay(replay) => &replay.tables.iter().flat_map(|table| table.added.clone()).collect(),
         Body::Control(_) => return Ok(()),
     };
     if let Some(file) = added.iter().find(|file| !live(&file.table, &file.path)) {
@@ -247,7 +248,7 @@ pub fn entry_took_effect(state: &LogState, entry: &Entry) -> Result<(), Violatio
 struct History<'a> {
     open: BTreeSet<&'a SessionId>,
     source: Option<&'a str>,
-    plugins: &'a [millstream_model::entry::PluginUse],
+    plugins: &'a [PluginUse],
     ends: BTreeMap<&'a TopicPartition, Offset>,
     watermarks: BTreeMap<&'a TopicPartition, i64>,
     boundary: Sequence,
@@ -266,6 +267,7 @@ impl<'a> History<'a> {
             Body::Data(data) => self.next_data(sequence, data),
             Body::Control(control) => self.next_control(sequence, control),
             Body::Replace(_) => Ok(()),
+            Body::Replay(replay) => self.next_replay(sequence, replay),
         }
     }
 
@@ -293,10 +295,25 @@ impl<'a> History<'a> {
                 return Err(Violation::WatermarkBack { sequence, partition: watermark.partition.clone() });
             }
         }
-        match data.plugins.iter().all(|used| self.plugins.contains(used)) {
+        self.next_plugins(sequence, &data.plugins)
+    }
+
+    fn next_plugins(&self, sequence: Sequence, used: &[PluginUse]) -> Result<(), Violation> {
+        match used.iter().all(|used| self.plugins.contains(used)) {
             true => Ok(()),
             false => Err(Violation::PluginNotInForce { sequence }),
         }
+    }
+
+    fn next_replay(&mut self, sequence: Sequence, replay: &'a Replay) -> Result<(), Violation> {
+        for replayed in &replay.ranges {
+            let (partition, found) = (&replayed.partition, replayed.range.end);
+            let expected = self.ends.get(partition).copied().unwrap_or(0);
+            if found > expected {
+                return Err(Violation::RangeGap { sequence, partition: partition.clone(), expected, found });
+            }
+        }
+        self.next_plugins(sequence, &replay.plugins)
     }
 
     fn next_control(&mut self, sequence: Sequence, control: &'a Control) -> Result<(), Violation> {
@@ -314,7 +331,15 @@ impl<'a> History<'a> {
                     return Err(Violation::BoundaryBack { sequence, last, found: *boundary });
                 }
             }
-            Control::SessionOpened { .. } | Control::Configured { .. } => {}
+            Control::Adopted { source, restart, .. } => {
+                self.source = Some(source);
+                self.ends.retain(|partition, _| !restart.contains(&*partition.topic));
+                self.watermarks.retain(|partition, _| !restart.contains(&*partition.topic));
+            }
+            Control::SessionOpened { .. }
+            | Control::Configured { .. }
+            | Control::Cleaned { .. }
+            | Control::Upgraded { .. } => {}
         }
         Ok(())
     }

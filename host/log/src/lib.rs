@@ -5,6 +5,7 @@
 //! Production, simulation and crash tests run this same code; it knows no runtime, no store and no
 //! clock. Decisions are recorded in `docs/adr/0002-checkpoint-log.md`.
 
+mod apply;
 mod check;
 pub mod format;
 pub mod invariants;

@@ -1,6 +1,6 @@
 //! Why an entry is not accepted, and what its writer can do about it.
 
-use millstream_model::entry::{Sequence, SessionId};
+use millstream_model::entry::{Epoch, Sequence, SessionId};
 use millstream_model::{Digest, Offset, OffsetRange, TopicPartition};
 
 /// The rule an entry breaks, with what was expected and found.
@@ -92,8 +92,8 @@ pub enum Rejection {
         /// Its session.
         session: SessionId,
     },
-    /// A file was added before.
-    #[error("`{path}` was added to `{table}` before")]
+    /// A file is live already.
+    #[error("`{path}` is a live file of `{table}` already")]
     FileKnown {
         /// The table.
         table: String,
@@ -107,6 +107,54 @@ pub enum Rejection {
         path: String,
         /// Partition of its rows.
         origin: Option<TopicPartition>,
+    },
+    /// A file holds rows of messages that the entry does not process.
+    #[error("`{path}` holds rows of other messages than those that the entry processes")]
+    FileOutsideRange {
+        /// The file.
+        path: String,
+    },
+    /// A file holds rows of several topics, or of another epoch of its topic than the log's.
+    #[error("`{path}` holds rows of epoch {found} of `{topic}`, which is in epoch {expected}")]
+    OtherEpoch {
+        /// The file.
+        path: String,
+        /// The topic.
+        topic: String,
+        /// Epoch in the log.
+        expected: Epoch,
+        /// Epoch of the file.
+        found: Epoch,
+    },
+    /// Messages are to be replayed that no entry accounts for.
+    #[error("{range} of {partition} cannot be replayed: the log ends at {end} there")]
+    NotAccepted {
+        /// The partition.
+        partition: TopicPartition,
+        /// The positions.
+        range: OffsetRange,
+        /// Where the log stands.
+        end: Offset,
+    },
+    /// Another replay of the partition was accepted in between, or its topic began again.
+    #[error("messages of {partition} were replayed by another one at the same time")]
+    ReplayParent {
+        /// The partition.
+        partition: TopicPartition,
+    },
+    /// A replay names a table twice.
+    #[error("the entry replaces files of `{table}` twice")]
+    TableTwice {
+        /// The table.
+        table: String,
+    },
+    /// The log's format would not rise.
+    #[error("the log's format is {last} and cannot become {found}")]
+    FormatNotRising {
+        /// Format in force.
+        last: u32,
+        /// Format of the entry.
+        found: u32,
     },
     /// State was computed from another state than the accepted one.
     #[error("state of `{step}`, task {task}, continues {}, not {}", digest_name(.expected.as_ref()), digest_name(.found.as_ref()))]
@@ -229,6 +277,9 @@ impl Rejection {
             | Self::WatermarkBack { .. }
             | Self::PluginNotDesired { .. }
             | Self::FileNotLive { .. }
+            | Self::OtherEpoch { .. }
+            | Self::ReplayParent { .. }
+            | Self::FormatNotRising { .. }
             | Self::SessionNotOpen { .. }
             | Self::BoundaryNotRising { .. } => Remedy::Reload,
             Self::WriterNotOpen { .. } | Self::SessionKnown { .. } | Self::FileSessionNotOpen { .. } => {
@@ -242,6 +293,9 @@ impl Rejection {
             | Self::FileMisnamed { .. }
             | Self::FileKnown { .. }
             | Self::FileWithoutRange { .. }
+            | Self::FileOutsideRange { .. }
+            | Self::NotAccepted { .. }
+            | Self::TableTwice { .. }
             | Self::StateWithoutRange { .. }
             | Self::StepTwice { .. }
             | Self::FileOfOtherTable { .. }

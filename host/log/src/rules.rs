@@ -13,7 +13,11 @@ pub enum Rule {
     /// Two compactions of one file both win and its rows are there twice.
     RemovedFilesLive,
     /// A pending list that was not cleared brings a compacted file back, and its rows twice.
-    AddedOnce,
+    RowsOfRange,
+    /// Two replays of the same messages both win, and the rows that they made are there twice.
+    ReplayParent,
+    /// A worker that still reads a topic as it was adds its rows to those of the topic that took its name.
+    TopicEpoch,
     /// A worker that opens a new session carries over files that the cleaner has deleted.
     FileSessionOpen,
     /// A worker that was replaced goes on writing entries when it wakes up.
@@ -52,11 +56,13 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Rule; 20] = [
+    pub const ALL: [Rule; 22] = [
         Rule::ContiguousRanges,
         Rule::StateParent,
         Rule::RemovedFilesLive,
-        Rule::AddedOnce,
+        Rule::RowsOfRange,
+        Rule::ReplayParent,
+        Rule::TopicEpoch,
         Rule::FileSessionOpen,
         Rule::WriterOpen,
         Rule::OneTaskPerFile,

@@ -5,8 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_model::entry::{
-    Body, ConsumedRange, Control, Counters, Data, DataFile, Entry, PluginUse, Position, Replace, Sequence,
-    SessionId, StateDelta,
+    Counters, DataFile, Entry, Epoch, PluginUse, Position, Sequence, SessionId, StateDelta,
 };
 use millstream_model::{Digest, TopicPartition};
 use serde::{Deserialize, Serialize};
@@ -21,11 +20,27 @@ use crate::rules::{Rule, Rules};
 pub struct Session {
     /// Name of the worker, the same over restarts.
     pub worker: String,
+    /// Version of Millstream.
+    #[serde(default)]
+    pub version: String,
     /// Entry that opened it.
     pub opened: Sequence,
+    /// When that was written, by its writer's clock, in microseconds since the epoch. For people.
+    #[serde(default)]
+    pub opened_at_us: i64,
+    /// When its last entry was written, by the same clock.
+    #[serde(default)]
+    pub last_at_us: i64,
     /// Entry that closed it, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Sequence>,
+}
+
+impl Session {
+    /// True if it may not write any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed.is_some()
+    }
 }
 
 /// The source whose offsets the log holds.
@@ -42,23 +57,45 @@ pub struct BoundSource {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogState {
-    sequence: Sequence,
-    digest: Option<Digest>,
-    boundary: Sequence,
+    pub(crate) sequence: Sequence,
+    pub(crate) digest: Option<Digest>,
+    pub(crate) boundary: Sequence,
+    /// Highest format of an entry so far.
+    pub(crate) format: u32,
     pub(crate) source: Option<BoundSource>,
-    config: Option<Digest>,
+    pub(crate) config: Option<Digest>,
     pub(crate) plugins: Vec<PluginUse>,
     /// Plugins that were desired once and are no more.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    retired: BTreeSet<Digest>,
+    pub(crate) retired: BTreeSet<Digest>,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) positions: BTreeMap<TopicPartition, Position>,
+    /// Sessions that moved the positions last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) writers: BTreeMap<TopicPartition, SessionId>,
+    /// Epochs of topics that began again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) epochs: BTreeMap<String, Epoch>,
+    /// Last entry that replayed messages of a partition.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) replayed: BTreeMap<TopicPartition, Sequence>,
     pub(crate) watermarks: BTreeMap<TopicPartition, i64>,
+    /// Partitions that have been silent for long.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) idle: BTreeSet<TopicPartition>,
+    /// What the watermarks of the partitions of a topic make together.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) topic_watermarks: BTreeMap<String, i64>,
     pub(crate) files: BTreeMap<String, BTreeMap<String, DataFile>>,
-    /// Files that were replaced, kept while their session is open: until then they could be named again.
-    pub(crate) removed: BTreeMap<SessionId, BTreeSet<String>>,
+    /// Files that were replaced and may not be deleted yet, since readers may have them open: when
+    /// they were, by the clock of who did it, in microseconds since the epoch.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) replaced: BTreeMap<String, i64>,
     pub(crate) states: BTreeMap<String, BTreeMap<i32, Vec<StateDelta>>>,
-    totals: BTreeMap<String, Counters>,
+    pub(crate) totals: BTreeMap<String, Counters>,
+    /// Sums of the counters of replays.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) replay_totals: BTreeMap<String, Counters>,
 }
 
 /// What became of a slot's entry.
@@ -118,6 +155,11 @@ impl LogState {
         self.config
     }
 
+    /// Highest format version of an entry so far; 0 before the first entry.
+    pub fn format(&self) -> u32 {
+        self.format
+    }
+
     /// Plugins that steps run from here on.
     pub fn plugins(&self) -> &[PluginUse] {
         &self.plugins
@@ -149,9 +191,35 @@ impl LogState {
         self.positions.get(partition).cloned().unwrap_or(Position { offset: 0, cursor: None })
     }
 
-    /// Watermarks in microseconds since the epoch.
+    /// The session that moved each position last.
+    pub fn writers(&self) -> &BTreeMap<TopicPartition, SessionId> {
+        &self.writers
+    }
+
+    /// How often the offsets of `topic` have begun again.
+    pub fn epoch(&self, topic: &str) -> Epoch {
+        self.epochs.get(topic).copied().unwrap_or(0)
+    }
+
+    /// The last entry that replayed messages of `partition`, in the epoch of its topic.
+    pub fn last_replay(&self, partition: &TopicPartition) -> Option<Sequence> {
+        self.replayed.get(partition).copied()
+    }
+
+    /// Watermarks of partitions, in microseconds since the epoch. They never go back within an epoch.
     pub fn watermarks(&self) -> &BTreeMap<TopicPartition, i64> {
         &self.watermarks
+    }
+
+    /// True if the partition has been silent for so long that the others do not wait for it.
+    pub fn is_idle(&self, partition: &TopicPartition) -> bool {
+        self.idle.contains(partition)
+    }
+
+    /// Watermark of a topic, in microseconds since the epoch: the lowest one of its partitions that are not
+    /// idle. It never goes back, whatever a partition does that wakes up.
+    pub fn topic_watermark(&self, topic: &str) -> Option<i64> {
+        self.topic_watermarks.get(topic).copied()
     }
 
     /// Live files by table and path.
@@ -175,16 +243,34 @@ impl LogState {
         &self.totals
     }
 
+    /// Sums of the counters of all replays, by stream; [`LogState::totals`] keeps what was true at first.
+    pub fn replay_totals(&self) -> &BTreeMap<String, Counters> {
+        &self.replay_totals
+    }
+
+    /// Files that were replaced and are not deleted yet: when they were, in microseconds since the epoch.
+    pub fn replaced(&self) -> &BTreeMap<String, i64> {
+        &self.replaced
+    }
+
     /// True if a file of a table or a state is in use.
     pub fn is_live(&self, path: &str) -> bool {
         let data = self.files.values().any(|files| files.contains_key(path));
         data || self.states.values().flat_map(BTreeMap::values).flatten().any(|delta| delta.path == path)
     }
 
-    /// True if nothing refers to the file and nothing ever can: its session is closed.
-    pub fn is_garbage(&self, path: &str) -> bool {
-        let session = session_of(path).and_then(|session| self.sessions.get(&session));
-        session.is_some_and(|session| session.closed.is_some()) && !self.is_live(path)
+    /// True if nothing refers to the file and nothing ever can: it was replaced before `replaced_before_us`,
+    /// so that no reader has it open any more, or it was never named and its session is closed.
+    pub fn is_garbage(&self, path: &str, replaced_before_us: i64) -> bool {
+        if self.is_live(path) {
+            return false;
+        }
+        match self.replaced.get(path) {
+            Some(at_us) => *at_us < replaced_before_us,
+            None => session_of(path)
+                .and_then(|session| self.sessions.get(&session))
+                .is_some_and(Session::is_closed),
+        }
     }
 
     /// Open sessions of `worker` other than `session`: what earlier runs left behind.
@@ -205,6 +291,7 @@ impl LogState {
         if let Err(rejection) = verdict {
             return Ok(Folded::Ignored(entry, rejection));
         }
+        self.format = self.format.max(entry.format);
         self.apply(&entry);
         debug_assert_eq!(crate::invariants::entry_took_effect(self, &entry), Ok(()));
         Ok(Folded::Accepted(entry))
@@ -218,82 +305,6 @@ impl LogState {
             return Err(FoldError::Chain { expected: self.digest, found: entry.previous });
         }
         Ok(())
-    }
-
-    fn apply(&mut self, entry: &Entry) {
-        match &entry.body {
-            Body::Data(data) => self.apply_data(data),
-            Body::Replace(replace) => self.apply_replace(replace),
-            Body::Control(control) => self.apply_control(control, entry.sequence),
-        }
-    }
-
-    fn apply_data(&mut self, data: &Data) {
-        for ConsumedRange { partition, range, cursor, .. } in &data.ranges {
-            self.positions.insert(partition.clone(), Position { offset: range.end, cursor: *cursor });
-        }
-        data.files.iter().for_each(|file| self.add_file(file));
-        data.states.iter().for_each(|delta| self.apply_state(delta));
-        for watermark in &data.watermarks {
-            self.watermarks.insert(watermark.partition.clone(), watermark.micros);
-        }
-        for (stream, counters) in &data.counters {
-            self.totals.entry(stream.clone()).or_default().add(counters);
-        }
-    }
-
-    fn apply_replace(&mut self, replace: &Replace) {
-        let files = self.files.entry(replace.table.clone()).or_default();
-        for file in replace.removed.iter().filter_map(|path| files.remove(path)) {
-            if self.sessions.get(&file.session).is_some_and(|session| session.closed.is_none()) {
-                self.removed.entry(file.session).or_default().insert(file.path);
-            }
-        }
-        replace.added.iter().for_each(|file| self.add_file(file));
-    }
-
-    fn apply_control(&mut self, control: &Control, sequence: Sequence) {
-        match control {
-            Control::SessionOpened { session, worker, .. } => {
-                let opened = Session { worker: worker.clone(), opened: sequence, closed: None };
-                self.sessions.insert(session.clone(), opened);
-            }
-            Control::SessionClosed { session } => {
-                self.removed.remove(session);
-                if let Some(session) = self.sessions.get_mut(session) {
-                    session.closed = Some(sequence);
-                }
-            }
-            Control::SourceBound { source, topics } => {
-                let bound = self
-                    .source
-                    .get_or_insert_with(|| BoundSource { source: source.clone(), topics: BTreeMap::new() });
-                bound.topics.extend(topics.clone());
-            }
-            Control::Plugins { desired } => self.apply_plugins(desired),
-            Control::Configured { config } => self.config = Some(*config),
-            Control::Retention { boundary } => self.boundary = *boundary,
-        }
-    }
-
-    fn apply_plugins(&mut self, desired: &[PluginUse]) {
-        self.retired.extend(self.plugins.iter().map(|used| used.plugin));
-        self.plugins = desired.to_vec();
-        for used in &self.plugins {
-            self.retired.remove(&used.plugin);
-        }
-    }
-
-    fn apply_state(&mut self, delta: &StateDelta) {
-        let files = self.states.entry(delta.step.clone()).or_default().entry(delta.task).or_default();
-        if delta.snapshot {
-            files.clear();
-        }
-        files.push(delta.clone());
-    }
-
-    fn add_file(&mut self, file: &DataFile) {
-        self.files.entry(file.table.clone()).or_default().insert(file.path.clone(), file.clone());
     }
 }
 

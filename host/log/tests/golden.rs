@@ -61,7 +61,7 @@ fn data() -> Data {
         ],
         files: vec![file("1", Some(partition.clone()))],
         states: vec![state],
-        watermarks: vec![Watermark { partition, micros: 1_767_254_400_123_456 }],
+        watermarks: vec![Watermark { partition, micros: 1_767_254_400_123_456, idle: false }],
         counters: BTreeMap::from([("vehicle".into(), counters)]),
         plugins: vec![plugin],
     }
@@ -73,13 +73,15 @@ fn file(number: &str, origin: Option<TopicPartition>) -> DataFile {
         path: format!("curated/vehicle/day=2026-01-01/{}-{number}.parquet", session()),
         session: session(),
         origin,
+        offsets: BTreeMap::new(),
+        epoch: 0,
         partition_values: BTreeMap::from([("day".into(), Some("2026-01-01".into())), ("city".into(), None)]),
         rows: 90,
         bytes: 4321,
     }
 }
 
-/// One body of every kind, in an order in which a log accepts them.
+/// One body of every kind that format 1 had, in an order in which a log accepts them.
 fn bodies() -> Vec<(&'static str, Body)> {
     let control = Body::Control;
     let replace = Replace {
@@ -114,11 +116,15 @@ fn bodies() -> Vec<(&'static str, Body)> {
 
 /// The bodies as a log, with the state behind them.
 fn log() -> (Vec<(&'static str, Entry)>, LogState) {
+    fold(FORMAT_OLDEST, bodies())
+}
+
+fn fold(format: u32, bodies: Vec<(&'static str, Body)>) -> (Vec<(&'static str, Entry)>, LogState) {
     let mut state = LogState::default();
     let mut entries = Vec::new();
-    for (name, body) in bodies() {
+    for (name, body) in bodies {
         let entry = Entry {
-            format: FORMAT,
+            format,
             sequence: state.sequence() + 1,
             previous: state.digest(),
             session: session(),
@@ -153,9 +159,83 @@ fn entries_of_format_1_are_read_and_written_back() {
 }
 
 #[test]
-fn snapshots_of_format_1_are_read_and_written_back() {
+fn a_snapshot_of_format_1_is_read() {
+    let read = decode_snapshot(&golden("format-1-snapshot", b"")).unwrap();
     let (_, state) = log();
-    let saved = golden("format-1-snapshot", &encode_snapshot(&state));
+    assert_eq!(read.sequence(), state.sequence());
+    assert_eq!(read.format(), 1);
+    assert_eq!((read.positions(), read.files()), (state.positions(), state.files()));
+    assert_eq!(decode_snapshot(&encode_snapshot(&read)), Ok(read));
+}
+
+/// What format 2 added, in an order in which a log accepts it.
+fn later_bodies() -> Vec<(&'static str, Body)> {
+    let partition = TopicPartition::new("vehicle_data", 0);
+    let placed = |number, rows| DataFile {
+        rows,
+        offsets: BTreeMap::from([(partition.clone(), OffsetRange::new(20, 120))]),
+        ..file(number, Some(partition.clone()))
+    };
+    let mut bodies = bodies();
+    bodies.truncate(4);
+    let mut data = data();
+    data.files = vec![placed("1", 90)];
+    data.watermarks[0].idle = true;
+    let replace = |from: &str, to| Replace {
+        table: "curated.vehicle".into(),
+        removed: vec![file(from, None).path],
+        added: vec![to],
+    };
+    let replay = Replay {
+        stream: "vehicle".into(),
+        selection: Selection::DeadLetters,
+        ranges: vec![ReplayedRange {
+            partition: partition.clone(),
+            range: OffsetRange::new(30, 50),
+            epoch: 0,
+            parent: None,
+        }],
+        tables: vec![replace("2", placed("3", 94))],
+        counters: Counters { r#in: 4, out: 4, ..Counters::default() },
+        plugins: data.plugins.clone(),
+    };
+    let adopted = Control::Adopted {
+        source: "lkc-2".into(),
+        topics: BTreeMap::from([("vehicle_data".into(), "AAAAAAAAAAAAAAAAAAAAAg".into())]),
+        restart: ["vehicle_data".to_owned()].into(),
+    };
+    let again = Data {
+        source: "lkc-2".into(),
+        ranges: vec![ConsumedRange {
+            partition: partition.clone(),
+            range: OffsetRange::new(0, 120),
+            cursor: None,
+            skipped: None,
+        }],
+        files: vec![DataFile { epoch: 1, ..placed("4", 100) }],
+        ..Data::default()
+    };
+    bodies.extend([
+        ("data", Body::Data(data)),
+        ("replace", Body::Replace(replace("1", placed("2", 90)))),
+        ("replay", Body::Replay(replay)),
+        ("cleaned", Body::Control(Control::Cleaned { paths: vec![file("1", None).path] })),
+        ("adopted", Body::Control(adopted)),
+        ("data_of_an_epoch", Body::Data(again)),
+    ]);
+    bodies
+}
+
+#[test]
+fn entries_and_snapshots_of_format_2_are_read_and_written_back() {
+    let (entries, state) = fold(2, later_bodies());
+    for (name, entry) in entries.into_iter().skip(4) {
+        let saved = golden(&format!("format-2-{name}"), &encode_entry(&entry));
+        let read = decode_entry(&saved).unwrap();
+        assert_eq!(read, entry, "{name}");
+        assert_eq!(encode_entry(&read), saved, "{name}");
+    }
+    let saved = golden("format-2-snapshot", &encode_snapshot(&state));
     let read = decode_snapshot(&saved).unwrap();
     assert_eq!(read, state);
     assert_eq!(encode_snapshot(&read), saved);
@@ -190,7 +270,7 @@ fn what_cannot_be_read_says_why() {
         let error = decode_entry(text.as_bytes()).unwrap_err();
         assert!(error.to_string().contains(expected), "{text}: {error}");
     };
-    check(r#"{"format":2,"novel":[]}"#, "written by a newer millstream, format 2; this one reads up to 1");
+    check(r#"{"format":3,"novel":[]}"#, "written by a newer millstream, format 3; this one reads up to 2");
     check(r#"{"format":0}"#, "there is no format 0");
     check(r#"{"format":1}"#, "missing field `sequence`");
     check(r#"{"sequence":1}"#, "missing field `format`");
@@ -201,7 +281,7 @@ fn what_cannot_be_read_says_why() {
     check(&bytes.replacen("\"nonce\"", "\"color\":1,\"nonce\"", 1), "unknown field `color`");
     check(&bytes[..bytes.len() / 2], "EOF");
     let snapshot = String::from_utf8(encode_snapshot(&state).to_vec()).unwrap();
-    let newer = snapshot.replacen("\"format\":1", "\"format\":7", 1);
+    let newer = snapshot.replacen("\"format\":2", "\"format\":7", 1);
     assert_eq!(decode_snapshot(newer.as_bytes()), Err(FormatError::Newer { found: 7 }));
 }
 
@@ -228,12 +308,19 @@ fn any_digest(rng: &mut StdRng) -> Digest {
     Digest::of(&rng.random::<u64>().to_le_bytes())
 }
 
+fn any_range(rng: &mut StdRng) -> OffsetRange {
+    let start = rng.random_range(0..i64::MAX / 2);
+    OffsetRange::new(start, start + rng.random_range(0..i64::MAX / 2))
+}
+
 fn any_file(rng: &mut StdRng) -> DataFile {
     DataFile {
         table: any_text(rng),
         path: any_text(rng),
         session: SessionId(any_text(rng)),
         origin: rng.random_bool(0.5).then(|| any_partition(rng)),
+        offsets: (0..rng.random_range(0..3)).map(|_| (any_partition(rng), any_range(rng))).collect(),
+        epoch: rng.random_range(0..3),
         partition_values: (0..rng.random_range(0..3))
             .map(|_| (any_text(rng), rng.random_bool(0.5).then(|| any_text(rng))))
             .collect(),
@@ -264,19 +351,19 @@ fn any_entry(rng: &mut StdRng) -> Entry {
 }
 
 fn any_data(rng: &mut StdRng) -> Data {
-    let start = rng.random_range(0..i64::MAX / 2);
     let mut data = data();
     data.source = any_text(rng);
     data.ranges = (0..rng.random_range(0..4))
         .map(|_| ConsumedRange {
             partition: any_partition(rng),
-            range: OffsetRange::new(start, start + rng.random_range(0..i64::MAX / 2)),
+            range: any_range(rng),
             cursor: rng.random_bool(0.5).then(|| rng.random()),
             skipped: rng.random_bool(0.5).then(|| any_text(rng)),
         })
         .collect();
     data.files = (0..rng.random_range(0..4)).map(|_| any_file(rng)).collect();
-    data.watermarks = vec![Watermark { partition: any_partition(rng), micros: rng.random() }];
+    data.watermarks =
+        vec![Watermark { partition: any_partition(rng), micros: rng.random(), idle: rng.random() }];
     let drift = (0..rng.random_range(0..3)).map(|_| (any_text(rng), rng.random())).collect();
     let counters = Counters { r#in: rng.random(), drift, ..Counters::default() };
     data.counters = BTreeMap::from([(any_text(rng), counters)]);

@@ -82,10 +82,16 @@ fn file(name: &str) -> DataFile {
         path: format!("raw/{name}.parquet"),
         session: SessionId(name[..1].into()),
         origin: Some(partition()),
+        offsets: BTreeMap::new(),
+        epoch: 0,
         partition_values: BTreeMap::new(),
         rows: 10,
         bytes: 1,
     }
+}
+
+fn offsets(start: i64, end: i64) -> BTreeMap<TopicPartition, OffsetRange> {
+    BTreeMap::from([(partition(), OffsetRange { start, end })])
 }
 
 fn range(start: i64, end: i64) -> ConsumedRange {
@@ -97,7 +103,7 @@ fn data(start: i64, end: i64, files: &[&str]) -> Data {
         source: "c1".into(),
         ranges: vec![range(start, end)],
         files: files.iter().map(|name| file(name)).collect(),
-        watermarks: vec![Watermark { partition: partition(), micros: 100 }],
+        watermarks: vec![Watermark { partition: partition(), micros: 100, idle: false }],
         plugins: vec![plugin(1)],
         ..Data::default()
     }
@@ -126,7 +132,7 @@ fn data_continue_what_was_accepted() {
     let mut twice = data(10, 12, &[]);
     twice.ranges.push(range(11, 13));
     reload(twice, "t/0 continues at offset 12, not at 11");
-    let back = Watermark { partition: partition(), micros: 99 };
+    let back = Watermark { partition: partition(), micros: 99, idle: false };
     reload(
         Data { watermarks: vec![back], ..data(10, 12, &[]) },
         "the watermark of t/0 is 100 µs and cannot go back to 99 µs",
@@ -155,8 +161,8 @@ fn data_are_well_formed() {
     let bug = |data, expected| check(Body::Data(data), expected, Remedy::Bug);
     bug(data(10, 10, &[]), "range [10, 10) of t/0 holds no position");
     bug(data(10, 9, &[]), "range [10, 9) of t/0 holds no position");
-    bug(data(10, 12, &["a-1"]), "`raw/a-1.parquet` was added to `raw` before");
-    bug(data(10, 12, &["a-2", "a-2"]), "`raw/a-2.parquet` was added to `raw` before");
+    bug(data(10, 12, &["a-1"]), "`raw/a-1.parquet` is a live file of `raw` already");
+    bug(data(10, 12, &["a-2", "a-2"]), "`raw/a-2.parquet` is a live file of `raw` already");
     let misnamed = DataFile { session: SessionId("b".into()), ..file("a-2") };
     bug(
         Data { files: vec![misnamed], ..data(10, 12, &[]) },
@@ -227,8 +233,15 @@ fn rewriting_keeps_the_rows() {
     );
     let mut log = Log::begun();
     log.accept("b", replace(&["a-1"], vec![file("b-1")]));
-    let again = log.offer("a", Body::Data(data(10, 12, &["a-1"]))).unwrap_err();
-    assert!(matches!(again, Rejection::FileKnown { .. }), "{again}");
+    let stale = DataFile { offsets: offsets(0, 10), ..file("a-1") };
+    let again = log.offer("a", Body::Data(Data { files: vec![stale], ..data(10, 12, &[]) })).unwrap_err();
+    assert!(matches!(again, Rejection::FileOutsideRange { .. }), "{again}");
+
+    let path = "raw/a-1.parquet";
+    assert!(!log.0.is_garbage(path, 0), "readers may have it open");
+    assert!(log.0.is_garbage(path, 1), "replaced before");
+    log.accept("b", control(Control::Cleaned { paths: vec![path.into()] }));
+    assert!(log.0.replaced().is_empty());
 }
 
 #[test]
@@ -246,10 +259,10 @@ fn sessions_open_once_and_stay_closed() {
     let carried = log.offer("b", Body::Data(data(10, 12, &["a-2"]))).unwrap_err();
     assert_eq!(carried.to_string(), "`raw/a-2.parquet` belongs to session a, which is not open");
 
-    assert!(!log.0.is_garbage("raw/a-1.parquet"), "live");
-    assert!(log.0.is_garbage("raw/day=2026-01-01/a-2.parquet"), "closed and never accepted");
-    assert!(!log.0.is_garbage("raw/b-2.parquet"), "may be accepted yet");
-    assert!(!log.0.is_garbage("raw/foreign-2.parquet"), "none of ours");
+    assert!(!log.0.is_garbage("raw/a-1.parquet", 0), "live");
+    assert!(log.0.is_garbage("raw/day=2026-01-01/a-2.parquet", 0), "closed and never accepted");
+    assert!(!log.0.is_garbage("raw/b-2.parquet", 0), "may be accepted yet");
+    assert!(!log.0.is_garbage("raw/foreign-2.parquet", 0), "none of ours");
 }
 
 #[test]
@@ -266,4 +279,94 @@ fn the_boundary_rises_up_to_the_head() {
 fn one_step_has_one_plugin() {
     let twice = control(Control::Plugins { desired: vec![plugin(1), plugin(2)] });
     check(twice, "`s/p` is named twice", Remedy::Bug);
+}
+
+#[test]
+fn rows_are_of_the_messages_that_the_entry_processes() {
+    let of = |offsets, epoch| DataFile { offsets, epoch, ..file("a-2") };
+    let entry = |file| Body::Data(Data { files: vec![file], ..data(10, 12, &[]) });
+    let other = "`raw/a-2.parquet` holds rows of other messages than those that the entry processes";
+    check(entry(of(offsets(9, 12), 0)), other, Remedy::Bug);
+    check(entry(of(offsets(10, 13), 0)), other, Remedy::Bug);
+    let epoch = "`raw/a-2.parquet` holds rows of epoch 1 of `t`, which is in epoch 0";
+    check(entry(of(offsets(10, 12), 1)), epoch, Remedy::Reload);
+    Log::begun().accept("a", entry(of(offsets(10, 12), 0)));
+}
+
+fn replay(start: i64, end: i64, parent: Option<u64>) -> Replay {
+    let ranges =
+        vec![ReplayedRange { partition: partition(), range: OffsetRange { start, end }, epoch: 0, parent }];
+    let table = Replace {
+        table: "raw".into(),
+        removed: vec!["raw/a-1.parquet".into()],
+        added: vec![DataFile { rows: 3, ..file("a-2") }],
+    };
+    Replay {
+        stream: "s".into(),
+        selection: Selection::All,
+        ranges,
+        tables: vec![table],
+        counters: Counters { r#in: 4, out: 4, ..Counters::default() },
+        plugins: vec![plugin(1)],
+    }
+}
+
+#[test]
+fn replays_do_not_race() {
+    let reload = |replay, expected| check(Body::Replay(replay), expected, Remedy::Reload);
+    reload(replay(2, 6, Some(3)), "messages of t/0 were replayed by another one at the same time");
+    let mut gone = replay(2, 6, None);
+    gone.tables[0].removed = vec!["raw/a-7.parquet".into()];
+    reload(gone, "`raw/a-7.parquet` is not a live file of `raw`");
+    let bug = |replay, expected| check(Body::Replay(replay), expected, Remedy::Bug);
+    bug(replay(2, 11, None), "[2, 11) of t/0 cannot be replayed: the log ends at 10 there");
+    bug(replay(2, 2, None), "range [2, 2) of t/0 holds no position");
+    let mut twice = replay(2, 6, None);
+    twice.tables.push(Replace { removed: vec![], added: vec![], ..twice.tables[0].clone() });
+    bug(twice, "the entry replaces files of `raw` twice");
+
+    let mut log = Log::begun();
+    log.accept("a", Body::Replay(replay(2, 6, None)));
+    let sequence = log.0.sequence();
+    assert_eq!(log.0.last_replay(&partition()), Some(sequence));
+    assert_eq!(log.0.replay_totals()["s"].r#in, 4);
+    assert_eq!(log.0.position(&partition()).offset, 10, "a replay moves no position");
+    let again = log.offer("a", Body::Replay(replay(2, 6, None))).unwrap_err();
+    assert!(matches!(again, Rejection::ReplayParent { .. }), "{again}");
+}
+
+#[test]
+fn a_topic_begins_again_where_that_is_asked() {
+    let mut log = Log::begun();
+    let adopted =
+        Control::Adopted { source: "c2".into(), topics: topics("id-2"), restart: ["t".to_owned()].into() };
+    log.accept("a", control(adopted));
+    assert_eq!(log.0.epoch("t"), 1);
+    assert_eq!(log.0.position(&partition()).offset, 0);
+    assert_eq!(log.0.source().unwrap().topics, topics("id-2"));
+    assert!(log.0.files()["raw"].contains_key("raw/a-1.parquet"), "rows of the epoch before stay");
+    let old = DataFile { offsets: offsets(0, 5), ..file("a-2") };
+    let of_old = Data { source: "c2".into(), files: vec![old], watermarks: vec![], ..data(0, 5, &[]) };
+    let error = log.offer("a", Body::Data(of_old)).unwrap_err();
+    assert!(matches!(error, Rejection::OtherEpoch { .. }), "{error}");
+}
+
+/// The lowest one of the partitions that are awake; back it never goes.
+#[test]
+fn the_watermark_of_a_topic_waits_for_who_is_awake() {
+    let mut log = Log::begun();
+    let mut mark = |number, micros, idle, expected| {
+        let watermark = Watermark { partition: TopicPartition::new("t", number), micros, idle };
+        let data = Data { ranges: vec![], watermarks: vec![watermark], ..data(0, 1, &[]) };
+        log.accept("a", Body::Data(data));
+        assert_eq!(log.0.topic_watermark("t"), Some(expected), "partition {number} at {micros}");
+    };
+    mark(0, 200, false, 200);
+    mark(1, 150, false, 200);
+    mark(0, 300, false, 200);
+    mark(1, 250, false, 250);
+    mark(1, 250, true, 300);
+    mark(1, 260, false, 300);
+    mark(0, 310, true, 300);
+    mark(1, 270, true, 310);
 }

@@ -1,9 +1,10 @@
 //! Entries of the checkpoint log: what one conditional put makes true. This is the whole format,
-//! version 1; `host/log` encodes it, checks it and decides which entries are accepted.
+//! version 2 and, since every later field may be absent, version 1; `host/log` encodes it, checks it
+//! and decides which entries are accepted.
 //!
 //! Unknown fields are refused: a reader that does not know a field cannot say what the entry means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,18 @@ use crate::position::{Digest, Offset, OffsetRange, TopicPartition};
 pub type Sequence = u64;
 
 /// Format version that this code writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+/// Oldest format version that this code reads.
+pub const FORMAT_OLDEST: u32 = 1;
+
+/// How often the offsets of a topic have begun again: because it was deleted and created, or because its
+/// messages come from another cluster. A position names one message only within an epoch.
+pub type Epoch = u32;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_first(epoch: &Epoch) -> bool {
+    *epoch == 0
+}
 
 /// Names one run of one worker. Every data file's name begins with it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,7 +43,7 @@ impl fmt::Display for SessionId {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// Format version, [`FORMAT`].
+    /// Format version, from [`FORMAT_OLDEST`] to [`FORMAT`].
     pub format: u32,
     /// Number of this entry.
     pub sequence: Sequence,
@@ -55,6 +67,8 @@ pub enum Body {
     Data(Data),
     /// Files of a table were rewritten without changing its rows.
     Replace(Replace),
+    /// Messages that earlier entries account for were processed again.
+    Replay(Replay),
     /// Something about the log's writers or configuration changed.
     Control(Control),
 }
@@ -114,6 +128,13 @@ pub struct DataFile {
     /// Partition whose rows it holds: a file belongs to one task. None for a merged file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<TopicPartition>,
+    /// Messages that its rows are made of, of one topic: for each partition from the first one to behind
+    /// the last. Empty in files that were written before format 2, of which it is not known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub offsets: BTreeMap<TopicPartition, OffsetRange>,
+    /// Epoch of its topic: how often that had begun again when the rows were made.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub epoch: Epoch,
     /// Values of the partition columns, as `day` → `2026-01-01`; null for rows without one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub partition_values: BTreeMap<String, Option<String>>,
@@ -151,6 +172,9 @@ pub struct Watermark {
     pub partition: TopicPartition,
     /// Microseconds since the epoch.
     pub micros: i64,
+    /// Set if the partition has been silent for so long that the others need not wait for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub idle: bool,
 }
 
 /// What became of the messages of one stream. `messages = curated records + dropped + dead`, where
@@ -249,6 +273,53 @@ pub struct Replace {
     pub added: Vec<DataFile>,
 }
 
+/// The effect of messages that were processed before, made anew by the plugins of today: the rows of these
+/// messages in these tables are those of this entry and no others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// The stream.
+    pub stream: String,
+    /// Which messages of the ranges were processed again.
+    pub selection: Selection,
+    /// Their positions; all of them had been accepted.
+    pub ranges: Vec<ReplayedRange>,
+    /// Files that held rows of these messages, and files that hold what was beside those rows and the rows
+    /// made now; at most one for a table.
+    pub tables: Vec<Replace>,
+    /// What became of the messages this time.
+    pub counters: Counters,
+    /// Plugins that made the rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<PluginUse>,
+}
+
+/// Which messages of a range are processed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selection {
+    /// Every one.
+    All,
+    /// Those that are dead letters.
+    DeadLetters,
+}
+
+/// Positions of one partition that are processed again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayedRange {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The positions.
+    pub range: OffsetRange,
+    /// Epoch of the topic.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub epoch: Epoch,
+    /// The last accepted entry that replayed messages of the partition, or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Sequence>,
+}
+
 /// Changes that carry no rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -275,6 +346,18 @@ pub enum Control {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         topics: BTreeMap<String, String>,
     },
+    /// From here on the log's offsets are those of another source, or topics of the source begin again.
+    /// Someone asked for this.
+    Adopted {
+        /// Identity of the source.
+        source: String,
+        /// Topic ids, where the source gives them.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        topics: BTreeMap<String, String>,
+        /// Topics whose partitions begin at their beginning again, in a new epoch. Their rows stay.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        restart: BTreeSet<String>,
+    },
     /// The plugins that steps run from here on, with their configurations. Wins over any folder.
     Plugins {
         /// One for each step.
@@ -289,6 +372,16 @@ pub enum Control {
     Retention {
         /// First entry that is kept.
         boundary: Sequence,
+    },
+    /// Files that had been replaced are deleted.
+    Cleaned {
+        /// Paths below the lake's root.
+        paths: Vec<String>,
+    },
+    /// Entries are of this format from here on; workers that do not know it stop.
+    Upgraded {
+        /// The format.
+        format: u32,
     },
 }
 

@@ -83,6 +83,21 @@ impl OffsetRange {
     pub fn is_empty(&self) -> bool {
         self.start >= self.end
     }
+
+    /// True if `offset` is in the range.
+    pub fn contains(&self, offset: Offset) -> bool {
+        self.start <= offset && offset < self.end
+    }
+
+    /// True if some position is in both ranges.
+    pub fn overlaps(&self, other: Self) -> bool {
+        self.start.max(other.start) < self.end.min(other.end)
+    }
+
+    /// The smallest range that holds both, and what lies between them.
+    pub fn hull(&self, other: Self) -> Self {
+        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
 }
 
 impl fmt::Display for OffsetRange {

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use millstream_engine::{Engine, Plugin};
 use millstream_model::entry::{Body, Control, PluginUse, SessionId};
@@ -23,6 +24,9 @@ use crate::sink::read;
 pub const LOG_FOLDER: &str = "_millstream/log";
 /// Folder of plugin bytes, by digest, in a lake.
 pub const PLUGIN_FOLDER: &str = "_millstream/plugins";
+
+/// How long files that were replaced are left to readers that may have them open.
+const REPLACED_KEPT: Duration = Duration::from_hours(1);
 
 /// What start-up made ready.
 pub struct Started {
@@ -170,7 +174,7 @@ async fn clean(log: &mut CheckpointLog, plans: &[Arc<StreamPlan>]) -> Result<(),
         plans.iter().flat_map(|plan| plan.tables().into_values().map(|table| Path::from(table.dir())));
     let folders: BTreeSet<_> = folders.collect();
     let folders: Vec<_> = folders.into_iter().collect();
-    let cleaned = log.clean_closed_sessions(&folders).await.map_err(RunError::Refused)?;
+    let cleaned = log.clean_closed_sessions(&folders, REPLACED_KEPT).await.map_err(RunError::Refused)?;
     if !cleaned.deleted.is_empty() {
         tracing::info!(
             files = cleaned.deleted.len(),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::error::ArrowError;
-use millstream_model::entry::{Counters, Position};
+use millstream_model::entry::{Counters, Epoch, Position};
 use millstream_model::{MessageBatch, OffsetRange, TopicPartition, columns};
 
 use crate::dead_letter::{DeadLetter, DeadLetters, Failure};
@@ -37,6 +37,8 @@ pub struct TaskStart {
     pub partition: TopicPartition,
     /// Where it begins, from the log.
     pub position: Position,
+    /// Epoch of its topic, from the log.
+    pub epoch: Epoch,
     /// How files are written.
     pub sink: Arc<SinkSettings>,
     /// Names of files.
@@ -297,13 +299,15 @@ impl Task {
         rows: &RecordBatch,
         uploads: &Uploads,
     ) -> Result<(), TaskError> {
-        *self.counters.rows.entry(table.name.clone()).or_default() += rows.num_rows() as u64;
-        let writer = match self.writers.get_mut(&table.name) {
+        let name = &table.name;
+        *self.counters.rows.entry(name.clone()).or_default() += rows.num_rows() as u64;
+        let writer = match self.writers.get_mut(name) {
             Some(writer) => writer,
             None => {
-                let TaskStart { sink, partition, names, .. } = &self.start;
-                let writer = TableWriter::new(table.clone(), sink.clone(), partition.clone(), names.clone());
-                self.writers.entry(table.name.clone()).or_insert(writer)
+                let TaskStart { sink, partition, epoch, names, .. } = &self.start;
+                let (table, sink) = (table.clone(), sink.clone());
+                let writer = TableWriter::new(table, sink, partition.clone(), *epoch, names.clone());
+                self.writers.entry(name.clone()).or_insert(writer)
             }
         };
         let rolled: Vec<FinishedFile> = writer.write(rows)?;

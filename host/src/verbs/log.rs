@@ -1,6 +1,6 @@
 //! `millstream log show`: the entries of the checkpoint log, for people and scripts.
 
-use millstream_model::entry::{Body, Control, Data, Entry};
+use millstream_model::entry::{Body, Control, Counters, Data, Entry, Replace, Replay, Selection};
 
 use crate::summary::{count, drift};
 use crate::{args, out};
@@ -25,6 +25,7 @@ fn describe(entry: &Entry) -> String {
         Body::Replace(replace) => {
             format!("replace {}: {} files by {}", replace.table, replace.removed.len(), replace.added.len())
         }
+        Body::Replay(replay) => describe_replay(replay),
         Body::Control(control) => describe_control(control),
     }
 }
@@ -35,25 +36,43 @@ fn describe_data(data: &Data) -> String {
         format!("{}{}{skipped}", range.partition, range.range)
     });
     let counters = data.counters.iter().map(|(stream, counters)| {
-        let dropped = counters.dropped.values().sum();
-        let dead = counters.dead.values().sum();
         let drift = match counters.drift.is_empty() {
             true => String::new(),
             false => format!(" drift {}", drift(counters)),
         };
-        format!(
-            "; {stream} in {} out {} dropped {} dead {}{drift}",
-            count(counters.r#in),
-            count(counters.out),
-            count(dropped),
-            count(dead)
-        )
+        format!("; {}{drift}", fates(stream, counters))
     });
     format!(
         "data {}; {} files{}",
         ranges.collect::<Vec<_>>().join(" "),
         data.files.len(),
         counters.collect::<String>()
+    )
+}
+
+fn describe_replay(replay: &Replay) -> String {
+    let ranges = replay.ranges.iter().map(|replayed| format!("{}{}", replayed.partition, replayed.range));
+    let tables = replay.tables.iter().map(|Replace { table, removed, added }| {
+        format!("; {table}: {} files by {}", removed.len(), added.len())
+    });
+    format!(
+        "replay {}{}; {}{}",
+        ranges.collect::<Vec<_>>().join(" "),
+        if replay.selection == Selection::DeadLetters { " (dead letters)" } else { "" },
+        fates(&replay.stream, &replay.counters),
+        tables.collect::<String>()
+    )
+}
+
+/// What became of messages, as `vehicle in 10 out 8 dropped 1 dead 1`.
+fn fates(stream: &str, counters: &Counters) -> String {
+    let (dropped, dead) = (counters.dropped.values().sum(), counters.dead.values().sum());
+    format!(
+        "{stream} in {} out {} dropped {} dead {}",
+        count(counters.r#in),
+        count(counters.out),
+        count(dropped),
+        count(dead)
     )
 }
 
@@ -64,6 +83,11 @@ fn describe_control(control: &Control) -> String {
         }
         Control::SessionClosed { session } => format!("session {} closed", session.0),
         Control::SourceBound { source, .. } => format!("bound to source {source}"),
+        Control::Adopted { source, restart, .. } if restart.is_empty() => format!("adopted source {source}"),
+        Control::Adopted { source, restart, .. } => {
+            let topics: Vec<_> = restart.iter().map(String::as_str).collect();
+            format!("adopted source {source}; {} from the beginning", topics.join(", "))
+        }
         Control::Plugins { desired } => {
             let of_step = |used: &millstream_model::entry::PluginUse| {
                 format!("{}/{} {}", used.stream, used.step, used.plugin.short())
@@ -72,5 +96,7 @@ fn describe_control(control: &Control) -> String {
         }
         Control::Configured { config } => format!("configuration {}", config.short()),
         Control::Retention { boundary } => format!("entries below {boundary} may be deleted"),
+        Control::Cleaned { paths } => format!("{} replaced files deleted", paths.len()),
+        Control::Upgraded { format } => format!("upgraded to format {format}"),
     }
 }

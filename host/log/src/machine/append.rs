@@ -114,9 +114,9 @@ impl Machine {
             (Goal::Truncate(_), Conclusion::Rejected(Rejection::BoundaryNotRising { .. })) => {
                 Step::Done(Outcome::Truncated(None))
             }
-            (Goal::Clean(_), Conclusion::Accepted(_)) => self.session_closed(true),
+            (Goal::Clean(_), Conclusion::Accepted(_)) => self.clean_told(true),
             (Goal::Clean(_), Conclusion::Rejected(Rejection::SessionNotOpen { .. })) => {
-                self.session_closed(false)
+                self.clean_told(false)
             }
             (_, Conclusion::Accepted(sequence)) => Step::Done(Outcome::Accepted(sequence)),
             (_, Conclusion::Rejected(rejection)) => Step::Done(Outcome::Rejected(rejection)),

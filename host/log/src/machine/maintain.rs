@@ -43,13 +43,32 @@ impl Truncation {
 pub(super) struct Cleaning {
     session: SessionId,
     written_at_us: i64,
+    /// Files that were replaced before this moment are garbage.
+    replaced_before_us: i64,
     close: VecDeque<SessionId>,
     closed: Vec<SessionId>,
+    /// True if only files that were replaced go: that needs no list of what is there.
+    replaced_only: bool,
+    /// Files that are deleted, while the log is told of those that were replaced.
+    deleted: Vec<String>,
 }
 
 impl Cleaning {
-    pub(super) fn new(session: &SessionId, close: Vec<SessionId>, written_at_us: i64) -> Self {
-        Self { session: session.clone(), written_at_us, close: close.into(), closed: Vec::new() }
+    pub(super) fn new(
+        session: &SessionId,
+        close: Option<Vec<SessionId>>,
+        replaced_before_us: i64,
+        written_at_us: i64,
+    ) -> Self {
+        Self {
+            session: session.clone(),
+            written_at_us,
+            replaced_before_us,
+            replaced_only: close.is_none(),
+            close: close.unwrap_or_default().into(),
+            closed: Vec::new(),
+            deleted: Vec::new(),
+        }
     }
 }
 
@@ -103,40 +122,74 @@ impl Machine {
         self.truncate_on()
     }
 
-    /// Closes the next session; behind the last one, lists the files.
+    /// Closes the next session; behind the last one, finds the files that may go.
     pub(super) fn clean_on(&mut self) -> Step {
         let close_first = self.rules.has(Rule::CloseBeforeDelete);
-        let Goal::Clean(cleaning) = &mut self.goal else { unreachable!("only a cleaning has these stages") };
+        let cleaning = self.cleaning();
         match cleaning.close.front() {
             Some(session) if close_first => {
                 let body = Body::Control(Control::SessionClosed { session: session.clone() });
                 let (writer, at) = (cleaning.session.clone(), cleaning.written_at_us);
                 self.offer(writer, body, at)
             }
+            _ if cleaning.replaced_only => {
+                let paths = self.state.replaced().keys().cloned().collect();
+                self.delete_garbage(paths)
+            }
             _ => self.ask(Phase::ListingFiles, Action::ListFiles),
         }
     }
 
-    /// The session of the entry on offer is closed, by this entry or, if it was rejected, by another
-    /// one before it.
-    pub(super) fn session_closed(&mut self, by_us: bool) -> Step {
-        let Goal::Clean(cleaning) = &mut self.goal else { unreachable!("only a cleaning has these stages") };
-        let session = cleaning.close.pop_front();
-        cleaning.closed.extend(session.filter(|_| by_us));
-        self.clean_on()
+    fn cleaning(&mut self) -> &mut Cleaning {
+        match &mut self.goal {
+            Goal::Clean(cleaning) => cleaning,
+            _ => unreachable!("only a cleaning has these stages"),
+        }
     }
 
-    /// Deletes the files that nothing refers to and, since their session is closed, nothing ever can.
+    /// The entry of a cleaning stands (`by_us`), or need not: another worker was there first.
+    pub(super) fn clean_told(&mut self, by_us: bool) -> Step {
+        let cleaning = self.cleaning();
+        match cleaning.close.pop_front() {
+            Some(session) => {
+                cleaning.closed.extend(by_us.then_some(session));
+                self.clean_on()
+            }
+            None => self.cleaning_done(),
+        }
+    }
+
+    /// Deletes the files that nothing refers to and nothing ever can.
     pub(super) fn delete_garbage(&mut self, mut paths: Vec<String>) -> Step {
-        let Goal::Clean(cleaning) = &self.goal else { unreachable!("only a cleaning has these stages") };
-        let doomed = |path: &str| session_of(path).is_some_and(|session| cleaning.close.contains(&session));
-        paths.retain(|path| self.state.is_garbage(path) || (doomed(path) && !self.state.is_live(path)));
-        self.ask(Phase::DeletingFiles(paths.clone()), Action::DeleteFiles(paths))
+        let cleaning = self.cleaning();
+        let (before, close) = (cleaning.replaced_before_us, cleaning.close.clone());
+        let doomed = |path: &str| session_of(path).is_some_and(|session| close.contains(&session));
+        paths.retain(|path| {
+            self.state.is_garbage(path, before) || (doomed(path) && !self.state.is_live(path))
+        });
+        match paths.is_empty() {
+            true => self.cleaning_done(),
+            false => self.ask(Phase::DeletingFiles(paths.clone()), Action::DeleteFiles(paths)),
+        }
     }
 
+    /// Tells the log of the replaced files that are gone, so that it can forget them.
     pub(super) fn cleaned(&mut self, deleted: Vec<String>) -> Step {
-        let Goal::Clean(cleaning) = &mut self.goal else { unreachable!("only a cleaning has these stages") };
-        let closed = std::mem::take(&mut cleaning.closed);
+        let told = deleted.iter().filter(|path| self.state.replaced().contains_key(*path));
+        let paths: Vec<_> = told.cloned().collect();
+        let cleaning = self.cleaning();
+        cleaning.close.clear();
+        cleaning.deleted = deleted;
+        if paths.is_empty() {
+            return self.cleaning_done();
+        }
+        let (session, at) = (cleaning.session.clone(), cleaning.written_at_us);
+        self.offer(session, Body::Control(Control::Cleaned { paths }), at)
+    }
+
+    fn cleaning_done(&mut self) -> Step {
+        let cleaning = self.cleaning();
+        let (closed, deleted) = (std::mem::take(&mut cleaning.closed), std::mem::take(&mut cleaning.deleted));
         Step::Done(Outcome::Cleaned { closed, deleted })
     }
 }

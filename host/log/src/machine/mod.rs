@@ -151,9 +151,23 @@ impl Machine {
         self.start(Goal::Truncate(truncation), Self::catch_up)
     }
 
-    /// Closes the given sessions, then deletes the files of closed sessions that nothing refers to.
-    pub fn clean(&mut self, session: &SessionId, close: Vec<SessionId>, written_at_us: i64) -> Step {
-        let cleaning = Cleaning::new(session, close, written_at_us);
+    /// Closes the given sessions, then deletes the files that nothing refers to and nothing ever can: those
+    /// of closed sessions, and those that were replaced before `replaced_before_us`.
+    pub fn clean(
+        &mut self,
+        session: &SessionId,
+        close: Vec<SessionId>,
+        replaced_before_us: i64,
+        written_at_us: i64,
+    ) -> Step {
+        let cleaning = Cleaning::new(session, Some(close), replaced_before_us, written_at_us);
+        self.start(Goal::Clean(cleaning), Self::catch_up)
+    }
+
+    /// Deletes the files that were replaced before `replaced_before_us`. Unlike [`Machine::clean`], it need
+    /// not list what is there.
+    pub fn sweep(&mut self, session: &SessionId, replaced_before_us: i64, written_at_us: i64) -> Step {
+        let cleaning = Cleaning::new(session, None, replaced_before_us, written_at_us);
         self.start(Goal::Clean(cleaning), Self::catch_up)
     }
 

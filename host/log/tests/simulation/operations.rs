@@ -131,7 +131,7 @@ impl World {
             }
         }
         self.workers[w].doing = Doing::Maintaining;
-        self.workers[w].machine.clean(&session, close, self.now as i64)
+        self.workers[w].machine.clean(&session, close, self.now as i64, self.now as i64)
     }
 
     /// An operation is over: the observer looks at the view, the worker draws its conclusions.

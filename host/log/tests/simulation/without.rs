@@ -43,7 +43,7 @@ without! {
     contiguous_ranges: ContiguousRanges => RangeGap;
     state_parent: StateParent => StateWrong;
     removed_files_live: RemovedFilesLive => RowTwice;
-    added_once: AddedOnce => RowTwice;
+    rows_of_range: RowsOfRange => RowTwice | FileMissing;
     file_session_open: FileSessionOpen => FileMissing;
     writer_open: WriterOpen => WriterNotOpen;
     one_task_per_file: OneTaskPerFile => RowUnaccounted | RowTwice | StateWrong;

@@ -191,7 +191,7 @@ impl Worker {
         let seen = end * 10 + rng.random_range(-40..1);
         let micros = seen.max(self.watermarks.get(&p).copied().unwrap_or(i64::MIN));
         self.watermarks.insert(p, micros);
-        plan.data.watermarks.push(Watermark { partition: partition(p), micros });
+        plan.data.watermarks.push(Watermark { partition: partition(p), micros, idle: false });
     }
 
     fn write_rows(&mut self, p: i32, offsets: std::ops::Range<Offset>, plan: &mut Plan, store: &mut Store) {
@@ -201,6 +201,8 @@ impl Worker {
         }
         let mut file = self.new_file(rows.len());
         file.origin = Some(partition(p));
+        let (first, last) = (rows[0].1, rows[rows.len() - 1].1);
+        file.offsets.insert(partition(p), OffsetRange::new(first, last + 1));
         store.files.insert(file.path.clone(), Content::Rows(rows));
         plan.written.push(file.path.clone());
         plan.data.files.push(file);
@@ -276,6 +278,8 @@ impl Worker {
             path: self.new_path("t"),
             session: self.session.clone().expect("only workers with a session write files"),
             origin: None,
+            offsets: BTreeMap::new(),
+            epoch: 0,
             partition_values: BTreeMap::new(),
             rows: rows as u64,
             bytes: 0,

@@ -14,6 +14,7 @@ mod store;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use millstream_log::{Machine, Outcome, Rules, Step, decode_entry};
 use millstream_model::Clock;
@@ -167,14 +168,19 @@ impl CheckpointLog {
     }
 
     /// Closes the earlier sessions of this worker's name, then deletes the files below `tables` that
-    /// closed sessions left behind unaccepted. Files are known by their names:
-    /// `<table>/…/<session>-<number>.parquet`.
-    pub async fn clean_closed_sessions(&mut self, tables: &[Path]) -> Result<Cleaned, AppendError> {
+    /// closed sessions left behind unaccepted, and those that were replaced longer ago than
+    /// `replaced_kept`. Files are known by their names: `<table>/…/<session>-<number>.parquet`.
+    pub async fn clean_closed_sessions(
+        &mut self,
+        tables: &[Path],
+        replaced_kept: Duration,
+    ) -> Result<Cleaned, AppendError> {
         let (session, worker) = self.session.clone().ok_or(AppendError::NoSession)?;
         self.refresh().await?;
         let earlier = self.state().earlier_sessions(&worker, &session);
         self.store.set_tables(tables);
-        let step = self.machine.clean(&session, earlier, self.clock.0.now_us());
+        let now_us = self.clock.0.now_us();
+        let step = self.machine.clean(&session, earlier, before(now_us, replaced_kept), now_us);
         match self.drive(step).await? {
             Outcome::Cleaned { closed, deleted } => Ok(Cleaned { closed, deleted }),
             outcome => Err(refused(outcome)),
@@ -275,6 +281,11 @@ impl CheckpointLog {
         let millis = self.clock.0.now_us() / 1000;
         SessionId(format!("{millis:011x}{:016x}", random::number()))
     }
+}
+
+/// The moment `kept` before `now_us`, in microseconds since the epoch.
+fn before(now_us: i64, kept: Duration) -> i64 {
+    now_us.saturating_sub(i64::try_from(kept.as_micros()).unwrap_or(i64::MAX))
 }
 
 fn refused(outcome: Outcome) -> AppendError {

@@ -350,6 +350,8 @@ mod tests {
             path: "dead_letters/day=2026-01-01/s-0.parquet".to_owned(),
             session: SessionId("s".to_owned()),
             origin: None,
+            offsets: [].into(),
+            epoch: 0,
             partition_values: [].into(),
             rows: 3,
             bytes: 4,

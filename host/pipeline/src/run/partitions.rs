@@ -54,11 +54,13 @@ impl Coordinator<'_> {
             // Co-numbered partitions of several topics meet on one thread.
             let thread = partition.partition.unsigned_abs() as usize % self.threads.len();
             let (sink, names) = (self.config.sink.clone(), self.names.clone());
+            let epoch = self.log.state().epoch(&partition.topic);
             starts.entry(thread).or_default().push(TaskStart {
                 plan,
                 reader,
                 partition,
                 position,
+                epoch,
                 sink,
                 names,
                 gauge,

@@ -30,7 +30,7 @@ fn times_and_offsets() -> Arc<TableSpec> {
 
 fn writer(spec: &Arc<TableSpec>, settings: SinkSettings) -> TableWriter {
     let names = FileNames::new(SessionId("s1".into()));
-    TableWriter::new(spec.clone(), Arc::new(settings), TopicPartition::new("vehicle_data", 0), names)
+    TableWriter::new(spec.clone(), Arc::new(settings), TopicPartition::new("vehicle_data", 0), 0, names)
 }
 
 /// Rows with offsets from 0.

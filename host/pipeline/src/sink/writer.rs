@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray as _, RecordBatch};
+use arrow::compute;
+use arrow::datatypes::Int64Type;
 use arrow::error::ArrowError;
 use bytes::Bytes;
-use millstream_model::TopicPartition;
-use millstream_model::entry::DataFile;
+use millstream_model::entry::{DataFile, Epoch};
+use millstream_model::{OffsetRange, TopicPartition, columns};
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 
@@ -28,6 +30,12 @@ pub enum SinkError {
         table: String,
         /// Its event-time column.
         column: String,
+    },
+    /// Rows do not say which messages they are of: a bug of who made the batch.
+    #[error("rows for table {table} have no offsets")]
+    Offsets {
+        /// The table.
+        table: String,
     },
     /// A batch has other columns than the table: a bug of who made the batch.
     #[error("rows for table {table} have {found}, where the table has {expected}")]
@@ -74,6 +82,8 @@ struct OpenFile {
     writer: ArrowWriter<Vec<u8>>,
     columns: usize,
     rows: u64,
+    /// From the first message whose row is in the file to behind the last.
+    offsets: OffsetRange,
     /// The writer's tick at the last write.
     written: u64,
 }
@@ -97,20 +107,23 @@ pub struct TableWriter {
     spec: Arc<TableSpec>,
     settings: Arc<SinkSettings>,
     origin: TopicPartition,
+    epoch: Epoch,
     names: FileNames,
     open: BTreeMap<Day, OpenFile>,
     ticks: u64,
 }
 
 impl TableWriter {
-    /// A writer of `spec` for rows that come from `origin`. It holds nothing until it is written to.
+    /// A writer of `spec` for rows that come from `origin`, whose topic is in `epoch`. It holds nothing until
+    /// it is written to.
     pub fn new(
         spec: Arc<TableSpec>,
         settings: Arc<SinkSettings>,
         origin: TopicPartition,
+        epoch: Epoch,
         names: FileNames,
     ) -> Self {
-        Self { spec, settings, origin, names, open: BTreeMap::new(), ticks: 0 }
+        Self { spec, settings, origin, epoch, names, open: BTreeMap::new(), ticks: 0 }
     }
 
     /// Adds the rows of `batch` to the files of their days. Returns the files that were closed
@@ -178,10 +191,12 @@ impl TableWriter {
 
     fn write_day(&mut self, day: Day, rows: &RecordBatch) -> Result<(), SinkError> {
         self.ticks += 1;
+        let offsets = self.offsets_of(rows)?;
         let mut file = match self.open.remove(&day) {
             Some(file) => file,
-            None => self.create(rows)?,
+            None => self.create(rows, offsets)?,
         };
+        file.offsets = file.offsets.hull(offsets);
         file.writer.write(rows).map_err(|source| self.parquet_error(source))?;
         file.rows += rows.num_rows() as u64;
         file.written = self.ticks;
@@ -209,11 +224,20 @@ impl TableWriter {
         Ok(())
     }
 
-    fn create(&self, rows: &RecordBatch) -> Result<OpenFile, SinkError> {
+    /// From the first message that `rows` are of to behind the last.
+    fn offsets_of(&self, rows: &RecordBatch) -> Result<OffsetRange, SinkError> {
+        let column =
+            rows.column_by_name(columns::OFFSET).and_then(|column| column.as_primitive_opt::<Int64Type>());
+        let ends = column.and_then(|offsets| Some((compute::min(offsets)?, compute::max(offsets)?)));
+        let (first, last) = ends.ok_or_else(|| SinkError::Offsets { table: self.spec.name.clone() })?;
+        Ok(OffsetRange::new(first, last + 1))
+    }
+
+    fn create(&self, rows: &RecordBatch, offsets: OffsetRange) -> Result<OpenFile, SinkError> {
         let properties = properties::for_file(&self.spec, &self.settings, self.names.session(), rows)?;
         let writer = ArrowWriter::try_new(Vec::new(), self.spec.schema.clone(), Some(properties));
         let writer = writer.map_err(|source| self.parquet_error(source))?;
-        Ok(OpenFile { writer, columns: rows.num_columns(), rows: 0, written: 0 })
+        Ok(OpenFile { writer, columns: rows.num_columns(), rows: 0, offsets, written: 0 })
     }
 
     fn close(&self, day: Day, file: OpenFile) -> Result<FinishedFile, SinkError> {
@@ -225,6 +249,8 @@ impl TableWriter {
                 path: format!("{}/{}/{}", self.spec.dir(), day.folder(), self.names.next_name()),
                 session: self.names.session().clone(),
                 origin: Some(self.origin.clone()),
+                offsets: BTreeMap::from([(self.origin.clone(), file.offsets)]),
+                epoch: self.epoch,
                 partition_values: BTreeMap::from([(DAY.to_owned(), day.value())]),
                 rows: file.rows,
                 bytes: content.len() as u64,

@@ -253,6 +253,8 @@ async fn leftovers_of_earlier_runs_are_cleaned() {
         path: path(0),
         session: session.clone(),
         origin: Some(partition()),
+        offsets: BTreeMap::new(),
+        epoch: 0,
         partition_values: BTreeMap::new(),
         rows: 5,
         bytes: 4,
@@ -260,7 +262,7 @@ async fn leftovers_of_earlier_runs_are_cleaned() {
     first.append(Body::Data(data)).await.unwrap();
 
     let mut second = begin(&store, "w").await;
-    let cleaned = second.clean_closed_sessions(&[Path::from("raw")]).await.unwrap();
+    let cleaned = second.clean_closed_sessions(&[Path::from("raw")], Duration::ZERO).await.unwrap();
     assert_eq!(cleaned.closed, std::slice::from_ref(&session));
     assert_eq!(cleaned.deleted, [path(1), path(2)]);
     assert!(store.head(&Path::from(path(0))).await.is_ok(), "a live file stays");
@@ -283,8 +285,8 @@ async fn damage_stops_the_reader_and_names_the_entry() {
         assert!(error.contains("entry 3 of the checkpoint log cannot be used: "), "{error}");
         assert!(error.contains(expected), "{error}");
     };
-    check(r#"{"format":2}"#, "written by a newer millstream, format 2; this one reads up to 1").await;
-    check("garbage", "not a checkpoint record of format 1").await;
+    check(r#"{"format":3}"#, "written by a newer millstream, format 3; this one reads up to 2").await;
+    check("garbage", "not a checkpoint record of format 2").await;
     let other = r#"{"format":1,"sequence":3,"previous":null,"session":"s","nonce":1,"written_at_us":0,"body":{"control":{"retention":{"boundary":1}}}}"#;
     check(other, "it continues another history of the log than the entry before it").await;
 }
