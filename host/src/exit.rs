@@ -11,12 +11,27 @@ const FAILURE: u8 = 1;
 const CONFIGURATION: u8 = 2;
 const ANOTHER_SOURCE: u8 = 3;
 
+/// Something waits. What and why has been printed; only the exit code is left to say it.
+#[derive(Debug)]
+pub struct Waiting;
+
+impl std::fmt::Display for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("something waits")
+    }
+}
+
+impl std::error::Error for Waiting {}
+
 /// Prints the error to standard error and gives the process's exit code. A reader of our output that
 /// has seen enough (`| head`) is no error.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     let io = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
     if io.into_iter().any(|error| error.kind() == ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
+    }
+    if error.is::<Waiting>() {
+        return ExitCode::from(FAILURE);
     }
     // Standard error may be closed, too, and then nobody is listening.
     let _ = writeln!(std::io::stderr(), "error: {}", text(error));
