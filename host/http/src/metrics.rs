@@ -174,6 +174,15 @@ fn source(to: &mut Families, source: &SourceStatus) {
     to.counter(name, &none, source.assignments as f64);
     let name = ("millstream_source_revocations_total", "Times the source took partitions back.");
     to.counter(name, &none, source.revocations as f64);
+    let name = ("millstream_source_discards_total", "Times what was read of them was not committed in time.");
+    to.counter(name, &none, source.discards as f64);
+    for (topic, positions) in &source.skipped {
+        let name = (
+            "millstream_source_skipped_offsets_total",
+            "Offsets passed over: deleted before they were read.",
+        );
+        to.counter(name, &Labels::of(&[("topic", topic)]), *positions as f64);
+    }
     let name = (
         "millstream_source_partition_lag_messages",
         "Messages not read yet; absent where the end is unknown.",

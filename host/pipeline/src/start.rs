@@ -184,8 +184,7 @@ async fn clean(log: &mut CheckpointLog, plans: &[Arc<StreamPlan>]) -> Result<(),
     Ok(())
 }
 
-/// Appends a control entry.
-pub(crate) async fn append(log: &mut CheckpointLog, control: Control) -> Result<(), RunError> {
+async fn append(log: &mut CheckpointLog, control: Control) -> Result<(), RunError> {
     log.append(Body::Control(control)).await.map(|_| ()).map_err(RunError::Refused)
 }
 

@@ -63,10 +63,17 @@ impl Coordinator<'_> {
                 tracing::warn!("this worker fell behind the log's retention; beginning again at the log");
                 self.begin_again().await
             }
-            Err(AppendError::Rejected(Rejection::WriterNotOpen { .. })) => {
-                Err(RunError::TakenOver { worker: self.config.worker.name.clone() })
+            Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    /// Why the run ends if the log does not take an entry of it.
+    pub(super) fn refused(&self, error: AppendError) -> RunError {
+        match error {
+            AppendError::Rejected(Rejection::WriterNotOpen { .. }) => {
+                RunError::TakenOver { worker: self.config.worker.name.clone() }
             }
-            Err(error) => Err(RunError::Refused(error)),
+            error => RunError::Refused(error),
         }
     }
 

@@ -4,13 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use millstream_model::entry::Control;
+use millstream_model::entry::{Body, Control};
 
 use super::coordinator::Coordinator;
 use crate::checkpoint::LogError;
 use crate::error::RunError;
 use crate::identity;
-use crate::start::append;
 
 /// Time between two looks at the log of a worker that commits nothing.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
@@ -50,7 +49,8 @@ impl Coordinator<'_> {
             return Ok(());
         }
         let source = self.source.identity().to_owned();
-        append(&mut self.log, Control::SourceBound { source, topics: unbound }).await
+        let bind = Control::SourceBound { source, topics: unbound };
+        self.log.append(Body::Control(bind)).await.map(drop).map_err(|error| self.refused(error))
     }
 
     /// As [`Coordinator::recognise`], behind what was read and before it is committed: a topic that still has

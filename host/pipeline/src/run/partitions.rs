@@ -14,7 +14,7 @@ use crate::checkpoint::AppendError;
 use crate::error::RunError;
 use crate::source::{PartitionReader, Remedy, SourceError};
 use crate::task::TaskStart;
-use crate::telemetry::TaskGauge;
+use crate::telemetry::{TaskGauge, Work};
 use crate::worker::Command;
 
 /// Time between two attempts to open a partition that the source does not give now.
@@ -130,13 +130,15 @@ impl Coordinator<'_> {
             };
             let data =
                 Data { source: self.source.identity().to_owned(), ranges: vec![range], ..Data::default() };
+            let work = Work::of(&data);
             match self.log.append(Body::Data(data)).await {
                 // Whoever wrote in between has moved the position: look again.
                 Err(AppendError::Rejected(rejection)) if begins_again(&rejection) => {
                     self.log.refresh().await?
                 }
-                Ok(_) | Err(AppendError::Fenced) => self.log.refresh().await?,
-                Err(error) => return Err(RunError::Refused(error)),
+                Ok(_) => self.telemetry.note_work(&work),
+                Err(AppendError::Fenced) => self.log.refresh().await?,
+                Err(error) => return Err(self.refused(error)),
             }
         }
     }

@@ -68,7 +68,11 @@ pub struct SourceStatus {
     /// Times that what was read of them could not be committed in time.
     #[serde(default)]
     pub discards: u64,
-    /// Those partitions, 1024 at most.
+    /// Positions that this process passed over, by topic: deleted by the source before they were read, or before a
+    /// configured start.
+    #[serde(default)]
+    pub skipped: BTreeMap<String, u64>,
+    /// The partitions that this process reads, 1024 at most.
     pub partitions: Vec<PartitionStatus>,
     /// What is not read though it should be, 1024 at most.
     #[serde(default)]
@@ -246,7 +250,7 @@ impl Telemetry {
             worker: self.worker.clone(),
             uptime_seconds: self.started.elapsed().as_secs_f64(),
             readiness: run.readiness(),
-            source: run.source(),
+            source: run.source(self.work().skipped),
             checkpoints: CheckpointStatus {
                 sequence: committed.sequence,
                 age_seconds: self.checkpoints.age().map(|age| age.as_secs_f64()),
@@ -300,7 +304,7 @@ impl RunFigures {
         known.then(|| gauges.map(|gauge| gauge.lag()).sum::<Option<u64>>()).flatten()
     }
 
-    fn source(&self) -> SourceStatus {
+    fn source(&self, skipped: BTreeMap<String, u64>) -> SourceStatus {
         let partition = |gauge: &std::sync::Arc<super::TaskGauge>| PartitionStatus {
             topic: gauge.partition.topic.to_string(),
             partition: gauge.partition.partition,
@@ -313,6 +317,7 @@ impl RunFigures {
             assignments: self.assignments,
             revocations: self.revocations,
             discards: self.discards,
+            skipped,
             partitions: self.assigned.values().take(PARTITIONS_MAX).map(partition).collect(),
             waiting: self.waiting().take(PARTITIONS_MAX).collect(),
         }
