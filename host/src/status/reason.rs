@@ -98,3 +98,63 @@ impl Seen<'_> {
         self.processes.iter().filter_map(|process| process.status.as_ref().ok())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use millstream_log::LogState;
+    use millstream_pipeline::source::{MemberView, SourceView};
+
+    use super::super::{Report, Seen};
+    use super::*;
+
+    /// A source with the topic `t` of one partition and a group in `state` with these members.
+    fn source(state: &str, members: &[(&str, bool)]) -> SourceView {
+        let at = TopicPartition::new("t", 0);
+        let member = |(name, holds): &(&str, bool)| MemberView {
+            instance: Some((*name).to_owned()),
+            partitions: if *holds { vec![at.clone()] } else { Vec::new() },
+            ..MemberView::default()
+        };
+        let group = GroupView {
+            name: "g".to_owned(),
+            protocol: "classic".to_owned(),
+            state: state.to_owned(),
+            members: members.iter().map(member).collect(),
+        };
+        let ends = Ends { low: Some(2), end: Some(5) };
+        let topic = TopicView { id: None, partitions: [(0, ends)].into() };
+        let identity = "kafka:c".to_owned();
+        SourceView { identity, topics: [("t".to_owned(), topic)].into(), group: Some(group) }
+    }
+
+    #[track_caller]
+    fn check(topic: &str, source: Result<SourceView, String>, expected: &str) {
+        let (log, streams) = (LogState::default(), vec![("s".to_owned(), topic.to_owned())]);
+        let report = Report::new(&Seen { lake: "lake", log: &log, streams, source, processes: Vec::new() });
+        let of = &report.topics[0];
+        let reasons = of.reason.iter().chain(of.partitions.iter().filter_map(|at| at.reason.as_ref()));
+        assert_eq!(reasons.collect::<Vec<_>>(), [expected]);
+        assert!(!report.all_run());
+    }
+
+    #[test]
+    fn the_reason_is_the_first_that_a_person_would_look_for() {
+        check("t", Err("refused".to_owned()), "the source does not answer: refused");
+        check("u", Ok(source("Stable", &[])), "the topic does not exist");
+        check("t", Ok(source("Empty", &[])), "no worker is in the group g");
+        let rebalancing = source("PreparingRebalance", &[("a", false)]);
+        check("t", Ok(rebalancing), "the group is rebalancing (PreparingRebalance)");
+        check("t", Ok(source("Stable", &[("a", false)])), "no worker has it");
+        check("t", Ok(source("Stable", &[("a", true)])), "a has it and has not opened the lake yet");
+    }
+
+    /// What retention takes before it is read is no lag: nobody can read it any more.
+    #[test]
+    fn what_is_deleted_is_expired_and_not_behind() {
+        let (log, streams) = (LogState::default(), vec![("s".to_owned(), "t".to_owned())]);
+        let source = Ok(source("Stable", &[("a", true)]));
+        let report = Report::new(&Seen { lake: "lake", log: &log, streams, source, processes: Vec::new() });
+        let partition = &report.topics[0].partitions[0];
+        assert_eq!((report.lag, partition.lag, partition.expired), (Some(3), Some(3), 2));
+    }
+}
