@@ -216,12 +216,7 @@ impl<'a> Coordinator<'a> {
             SourceEvent::Revoked { partitions, lost, until, done } => {
                 tracing::info!(partitions = ?names(&partitions), lost, "partitions revoked");
                 self.telemetry.count_revocation();
-                if lost || self.commit_until(until).await? {
-                    self.forget(&partitions);
-                    done.done();
-                    return Ok(());
-                }
-                self.discard(&partitions, done).await
+                self.give_away(&partitions, (!lost).then_some(until), done).await
             }
             SourceEvent::Missing(topics) => {
                 self.telemetry.note_missing(&topics);

@@ -11,26 +11,38 @@ use crate::source::Acknowledgement;
 use crate::worker::Command;
 
 impl Coordinator<'_> {
-    /// Commits what was read; false if that was not done by `until` and has been given up. Whether the entry
-    /// stands is not known then: the next use of the log finds out.
-    pub(super) async fn commit_until(&mut self, until: Instant) -> Result<bool, RunError> {
-        let committed = tokio::time::timeout_at(until.into(), self.checkpoint(Command::Barrier)).await;
-        committed.map_or(Ok(false), |outcome| outcome.map(|()| true))
-    }
-
-    /// Gives `partitions` away without a commit. What all tasks did since the last one went with the
-    /// checkpoint that was given up, so those that stay begin again at the log.
-    pub(super) async fn discard(
+    /// Gives `partitions` away, with what was read of them committed by `until`; none: it is not to be committed.
+    pub(super) async fn give_away(
         &mut self,
         partitions: &[TopicPartition],
+        until: Option<Instant>,
         done: Acknowledgement,
     ) -> Result<(), RunError> {
+        // Before the commit, which may be given up in the middle of closing and opening them.
+        let held = self.assigned.keys().chain(self.unopened.keys());
+        let kept: Vec<_> = held.filter(|held| !partitions.contains(held)).cloned().collect();
+        let is_settled = match until {
+            Some(until) => self.commit_until(until).await?,
+            None => true,
+        };
+        if is_settled {
+            self.forget(partitions);
+            done.done();
+            return Ok(());
+        }
         tracing::warn!("not committed in time; what was read since the last checkpoint is discarded");
         self.telemetry.count_discard();
-        let kept: Vec<_> = self.assigned.keys().filter(|at| !partitions.contains(at)).cloned().collect();
         self.close(&kept);
         self.forget(partitions);
         done.done();
-        self.open(kept).await
+        // What they did since the last commit went with the one that was given up.
+        if kept.is_empty() { Ok(()) } else { self.open(kept).await }
+    }
+
+    /// Commits what was read; false if that was not done by `until` and has been given up. Whether the entry
+    /// stands is not known then: the next use of the log finds out.
+    async fn commit_until(&mut self, until: Instant) -> Result<bool, RunError> {
+        let committed = tokio::time::timeout_at(until.into(), self.checkpoint(Command::Barrier)).await;
+        committed.map_or(Ok(false), |outcome| outcome.map(|()| true))
     }
 }
