@@ -127,6 +127,27 @@ fn the_younger_process_of_a_name_wins_and_the_older_one_is_told() {
     );
 }
 
+/// Why the newer protocol has no static members by default: a name is not given away while its session lasts.
+#[test]
+fn under_the_newer_protocol_the_older_process_of_a_name_keeps_it() {
+    let broker = Broker::shared();
+    broker.create_topic("twice-848", 2);
+    let mut settings = KafkaSettings { protocol: GroupProtocol::Consumer, ..kafka(&broker) };
+    settings.membership = Membership::Static;
+    let mut first = connect(settings.clone(), &["twice-848"]);
+    first.assigned(&partitions("twice-848", 0..2));
+    let mut second = connect(settings.clone(), &["twice-848"]);
+    let error = loop {
+        match second.next_event() {
+            Some(SourceEvent::Failed(error)) => break error.to_string(),
+            Some(SourceEvent::Missing(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    let expected = format!("the consumer group `{}` still has a member `worker-0`", settings.group);
+    assert!(error.contains(&expected), "{error}");
+}
+
 #[test]
 fn members_of_the_newer_protocol_are_seen_too() {
     let broker = Broker::shared();
