@@ -18,7 +18,7 @@ pub struct Args {
     pub verb: Verb,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure at run time or drift from a schema, 2 wrong command line, \
+const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure at run time, drift from a schema, or something that waits (status), 2 wrong command line, \
 configuration or plugin, 3 the lake belongs to another source.";
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -40,6 +40,11 @@ pub enum Verb {
     },
     /// Watch a running process: streams, steps, lag and rates, live in the terminal
     Top(Top),
+    /// Show the workers of a lake, what each reads, how far it is, and why something waits; exit code 1 if
+    /// something does
+    Status(Status),
+    /// Let a lake go on with a topic that was created anew, or with another source; shows what that would do
+    Adopt(Adopt),
     /// See rows of a running stream as they pass
     Tap(Tap),
     /// Look at the tables of a lake
@@ -167,6 +172,37 @@ pub struct RunningProcess {
     pub url: Option<String>,
     #[command(flatten)]
     pub config: ConfigFile,
+}
+
+#[derive(ClapArgs)]
+pub struct Status {
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// A process to ask why it waits (http://127.0.0.1:9464), again for each one, instead of the configuration's
+    /// http.listen
+    #[arg(long)]
+    pub url: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(ClapArgs)]
+pub struct Adopt {
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// Topic that was deleted and created anew; again for each one
+    #[arg(long, required_unless_present = "source", conflicts_with = "source")]
+    pub topic: Vec<String>,
+    /// All of another source: a new cluster, or another folder
+    #[arg(long)]
+    pub source: bool,
+    /// Do it; without this, only what would be done is shown
+    #[arg(long)]
+    pub yes: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(ClapArgs)]

@@ -1,5 +1,6 @@
 //! Speaks to a running `millstream run` over HTTP, for the verbs that look at one.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -21,14 +22,30 @@ pub struct Client {
 impl Client {
     /// A client of the process that the command line or the configuration names.
     pub fn new(process: &RunningProcess) -> anyhow::Result<Self> {
-        let base = match &process.url {
-            Some(url) if url.contains("://") => url.trim_end_matches('/').to_owned(),
-            Some(address) => format!("http://{address}"),
-            None => configured(process)?,
-        };
+        match &process.url {
+            Some(url) => Self::at(url),
+            None => Self::at(&configured(process)?),
+        }
+    }
+
+    /// A client of the process at a URL or an address.
+    pub fn at(url: &str) -> anyhow::Result<Self> {
+        let url = url.trim_end_matches('/');
+        let base = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         // A process nearby is never behind a proxy.
         let http = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
         Ok(Self { base, http: http.context("cannot make an HTTP client")? })
+    }
+
+    /// The URL at which a process that listens at `address` is reached from its own machine.
+    pub fn reachable(mut address: SocketAddr) -> String {
+        if address.ip().is_unspecified() {
+            address.set_ip(match address.ip() {
+                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        format!("http://{address}")
     }
 
     /// Where the process is.
@@ -97,15 +114,7 @@ fn configured(process: &RunningProcess) -> anyhow::Result<String> {
                 "{file} has http.listen on port 0, so the run chose a port and logged it; say it with --url"
             )
         }
-        Some(mut address) => {
-            if address.ip().is_unspecified() {
-                address.set_ip(match address.ip() {
-                    std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-                    std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-                });
-            }
-            Ok(format!("http://{address}"))
-        }
+        Some(address) => Ok(Client::reachable(address)),
         None => bail!(
             "{file} has no http.listen, so its run cannot be looked at; add [http] listen = \"127.0.0.1:9464\" and \
              start it again, or say with --url where another one listens"

@@ -11,12 +11,27 @@ const FAILURE: u8 = 1;
 const CONFIGURATION: u8 = 2;
 const ANOTHER_SOURCE: u8 = 3;
 
+/// Something waits. What and why has been printed; only the exit code is left to say it.
+#[derive(Debug)]
+pub struct Waiting;
+
+impl std::fmt::Display for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("something waits")
+    }
+}
+
+impl std::error::Error for Waiting {}
+
 /// Prints the error to standard error and gives the process's exit code. A reader of our output that
 /// has seen enough (`| head`) is no error.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     let io = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
     if io.into_iter().any(|error| error.kind() == ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
+    }
+    if error.is::<Waiting>() {
+        return ExitCode::from(FAILURE);
     }
     // Standard error may be closed, too, and then nobody is listening.
     let _ = writeln!(std::io::stderr(), "error: {}", text(error));
@@ -42,7 +57,7 @@ fn code(error: &anyhow::Error) -> u8 {
         // What a run meets is wrapped; this is a source that the command line itself named.
         || error.downcast_ref::<SourceError>().is_some_and(|e| e.remedy() == Remedy::FixConfiguration);
     match error.downcast_ref::<RunError>() {
-        Some(RunError::AnotherSource { .. }) => ANOTHER_SOURCE,
+        Some(RunError::AnotherSource { .. } | RunError::TopicRecreated { .. }) => ANOTHER_SOURCE,
         _ if configuration => CONFIGURATION,
         _ => FAILURE,
     }

@@ -10,6 +10,7 @@ mod out;
 mod progress;
 mod screen;
 mod show;
+mod status;
 mod summary;
 mod tables;
 mod units;
@@ -47,6 +48,8 @@ fn main() -> ExitCode {
         match args.verb {
             args::Verb::Run(run) => verbs::run::run(run).await,
             args::Verb::Validate(validate) => verbs::validate::validate(&validate),
+            args::Verb::Status(status) => verbs::status::status(status).await,
+            args::Verb::Adopt(adopt) => verbs::adopt::adopt(adopt).await,
             args::Verb::Schema { verb } => verbs::schema::schema(verb),
             args::Verb::Top(top) => verbs::top::top(top).await,
             args::Verb::Tap(tap) => verbs::tap::tap(tap).await,

@@ -50,6 +50,7 @@ impl Summary {
             "streams": self.streams().into_iter().map(|(stream, c)| (stream, self.stream_json(stream, &c)))
                 .collect::<BTreeMap<_, _>>(),
             "tables": self.work.tables,
+            "skipped": self.work.skipped,
         })
     }
 

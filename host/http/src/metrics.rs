@@ -1,5 +1,5 @@
-//! `/metrics` in Prometheus' text format. Counters named `committed` come from the checkpoint log, so they
-//! count all runs and survive restarts; the others begin at 0 with the process, as Prometheus expects.
+//! `/metrics` in Prometheus' text format. Counters are of this process and begin at 0 with it, as Prometheus
+//! expects, so that those of several workers add up; what the lake's tables hold are gauges, the same on all.
 
 mod families;
 
@@ -47,13 +47,14 @@ impl Metrics {
 
     /// All metrics as text.
     pub fn encode(&self) -> String {
-        let status = self.telemetry.status();
+        let (status, work) = (self.telemetry.status(), self.telemetry.work());
         let mut families = Families::default();
         process(&mut families, &status);
         source(&mut families, &status.source);
         for stream in &status.streams {
             live(&mut families, stream);
-            self.committed(&mut families, &stream.name, &stream.committed);
+            let own = work.counters.get(&stream.name);
+            self.committed(&mut families, &stream.name, own.unwrap_or(&Counters::default()));
             stream.steps.iter().for_each(|step| self::step(&mut families, &stream.name, step));
         }
         tables(&mut families, &status);
@@ -74,12 +75,13 @@ impl Metrics {
         })
     }
 
-    /// What the log counts of a stream.
+    /// What the entries of this process count of a stream.
     fn committed(&self, to: &mut Families, stream: &str, counters: &Counters) {
         let labels = Labels::of(&[("stream", stream)]);
         let count =
             |to: &mut Families, name, labels: &Labels, value: u64| to.counter(name, labels, value as f64);
-        let name = ("millstream_committed_messages_total", "Messages that the checkpoint log accounts for.");
+        let name =
+            ("millstream_committed_messages_total", "Messages that this process's checkpoints account for.");
         count(to, name, &labels, counters.r#in);
         let name =
             ("millstream_committed_out_messages_total", "Messages that reached a table behind the steps.");
@@ -176,6 +178,15 @@ fn source(to: &mut Families, source: &SourceStatus) {
     to.counter(name, &none, source.assignments as f64);
     let name = ("millstream_source_revocations_total", "Times the source took partitions back.");
     to.counter(name, &none, source.revocations as f64);
+    let name = ("millstream_source_discards_total", "Times what was read of them was not committed in time.");
+    to.counter(name, &none, source.discards as f64);
+    for (topic, positions) in &source.skipped {
+        let name = (
+            "millstream_source_skipped_offsets_total",
+            "Offsets passed over: deleted before they were read.",
+        );
+        to.counter(name, &Labels::of(&[("topic", topic)]), *positions as f64);
+    }
     let name = (
         "millstream_source_partition_lag_messages",
         "Messages not read yet; absent where the end is unknown.",

@@ -64,7 +64,8 @@ pub enum RunError {
     /// The lake's log is of another source.
     #[error(
         "the lake {lake} holds the offsets of source {bound}, and {place} is source {found}: offsets of two \
-         sources must not be mixed; use another lake.url, or connect to the source it belongs to"
+         sources must not be mixed; use another lake.url, connect to the source it belongs to, or let the lake go \
+         on with this one from its beginning by `millstream adopt --source`"
     )]
     AnotherSource {
         /// The lake.
@@ -75,6 +76,33 @@ pub enum RunError {
         place: String,
         /// Its identity.
         found: String,
+    },
+    /// A topic is not the one whose offsets the lake's log holds.
+    #[error(
+        "topic `{topic}` was deleted and created anew: its id is {found}, and the lake {lake} holds offsets of the \
+         topic {bound}; `millstream adopt --topic {topic}` lets the lake go on with the new one from its beginning, \
+         beside the rows of the old one"
+    )]
+    TopicRecreated {
+        /// The topic.
+        topic: String,
+        /// The lake.
+        lake: String,
+        /// Id of the topic that the lake knows.
+        bound: String,
+        /// Id of the topic that is there.
+        found: String,
+    },
+    /// All there is has been committed, and some topics are not there at all.
+    #[error(
+        "all there is has been read and committed, but {place} has no topic `{topics}`; create it, or correct the \
+         topic of its stream"
+    )]
+    MissingTopics {
+        /// The source, as the configuration names it.
+        place: String,
+        /// The topics.
+        topics: String,
     },
     /// The source failed for good.
     #[error(transparent)]

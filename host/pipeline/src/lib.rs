@@ -11,6 +11,7 @@ pub mod decode;
 pub mod discover;
 mod error;
 mod fate;
+pub mod identity;
 pub mod lake;
 pub mod plan;
 pub mod predicate;

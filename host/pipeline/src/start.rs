@@ -15,6 +15,7 @@ use object_store::{ObjectStore as _, PutMode, PutPayload};
 use crate::checkpoint::CheckpointLog;
 use crate::config::{Config, StepConfig};
 use crate::error::RunError;
+use crate::identity;
 use crate::lake::Lake;
 use crate::plan::{StreamPlan, check_tables};
 use crate::sink::read;
@@ -57,32 +58,34 @@ pub async fn open_log(lake: &Lake, clock: Arc<dyn Clock>) -> Result<CheckpointLo
     Ok(CheckpointLog::open(lake.store(), Path::from(LOG_FOLDER), clock).await?)
 }
 
-/// Makes everything ready for a run over the source called `identity`.
+/// Makes everything ready for a run over the source of the identity `source`, whose topics have these ids.
 pub async fn start(
     config: &Config,
     engine: &Engine,
     lake: &Lake,
-    identity: &str,
+    source: &str,
+    topics: &BTreeMap<String, String>,
     clock: Arc<dyn Clock>,
 ) -> Result<Started, RunError> {
     lake.probe().await?;
     let mut log = open_log(lake, clock).await?;
-    if let Some(bound) = log.state().source().filter(|bound| bound.source != identity) {
+    if let Some(bound) = log.state().source().filter(|bound| bound.source != source) {
         let bound = bound.source.clone();
         return Err(RunError::AnotherSource {
             place: config.source.to_string(),
             lake: lake.url().to_owned(),
             bound,
-            found: identity.to_owned(),
+            found: source.to_owned(),
         });
     }
+    identity::unbound(log.state(), topics, lake.url())?;
     let plans = plan_with_log(config, engine, lake, &log).await?;
     same_columns(lake, &log, &plans).await?;
     let session = log.open_session(&config.worker.name).await?;
     clean(&mut log, &plans).await?;
-    if log.state().source().is_none() {
-        let bind = Control::SourceBound { source: identity.to_owned(), topics: BTreeMap::new() };
-        append(&mut log, bind).await?;
+    let unbound = identity::unbound(log.state(), topics, lake.url())?;
+    if log.state().source().is_none() || !unbound.is_empty() {
+        append(&mut log, Control::SourceBound { source: source.to_owned(), topics: unbound }).await?;
     }
     let mut desired: Vec<_> = plans.iter().flat_map(|plan| plan.plugins()).collect();
     desired.sort();

@@ -30,6 +30,9 @@ impl Display for Summary {
         for (stream, counters) in self.streams() {
             self.stream(f, stream, &counters)?;
         }
+        for (topic, positions) in &self.work.skipped {
+            detail(f, &count(*positions), &format!("skipped: offsets of {topic}, see millstream log show"))?;
+        }
         self.write_tables(f)
     }
 }

@@ -1,9 +1,11 @@
 //! One file for each verb of the command line.
 
+pub mod adopt;
 pub mod dead_letters;
 pub mod log;
 pub mod run;
 pub mod schema;
+pub mod status;
 pub mod tables;
 pub mod tap;
 pub mod top;
@@ -23,6 +25,14 @@ use crate::args::{ConfigFile, LakeOrConfig};
 /// Reads the configuration, with the environment laid over it.
 fn read_config(file: &ConfigFile) -> anyhow::Result<Config> {
     Ok(Config::read(&file.config, std::env::vars())?)
+}
+
+/// The log of the lake at `url`; none if nothing was ever written there.
+async fn log_if_any(url: &str) -> anyhow::Result<Option<CheckpointLog>> {
+    let Ok(lake) = Lake::open_existing(url) else { return Ok(None) };
+    lake.look().await?;
+    let log = start::open_log(&lake, Arc::new(SystemClock)).await?;
+    Ok(Some(log).filter(|log| log.state().sequence() > 0))
 }
 
 /// The lake that the command line or the configuration names, and its log.

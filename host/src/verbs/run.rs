@@ -7,6 +7,7 @@ use millstream_engine::{Engine, EngineSettings};
 use millstream_http::Server;
 use millstream_model::SystemClock;
 use millstream_pipeline::run::{self, Progress, Until};
+use millstream_pipeline::source::Departure;
 use millstream_pipeline::start;
 use millstream_pipeline::telemetry::Telemetry;
 
@@ -50,19 +51,24 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
     if args.json { out::line(summary.json()) } else { out::text(summary) }
 }
 
-/// Resolves at the first SIGINT or SIGTERM. A second one ends the process at once: nothing is lost by
+/// Resolves at the first SIGINT or SIGTERM: who is interrupted by a person leaves for good, who is ended by a
+/// supervisor will be started again. A second one ends the process at once: nothing is lost by
 /// that, the next run begins at the last checkpoint.
-fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
+fn stopped() -> anyhow::Result<impl Future<Output = Departure>> {
     use tokio::signal::unix::{SignalKind, signal};
     let context = "cannot listen for signals";
     let mut interrupt = signal(SignalKind::interrupt()).context(context)?;
     let mut terminate = signal(SignalKind::terminate()).context(context)?;
     Ok(async move {
-        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        let departure = tokio::select! {
+            _ = interrupt.recv() => Departure::ForGood,
+            _ = terminate.recv() => Departure::Restart,
+        };
         tracing::info!("stopping: committing what was read; a second signal ends at once");
         tokio::spawn(async move {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             std::process::exit(130);
         });
+        departure
     })
 }

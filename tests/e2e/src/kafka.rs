@@ -95,6 +95,34 @@ impl Kafka {
         text.lines().map(|line| record(line).unwrap_or_else(|| panic!("not a record: {line}"))).collect()
     }
 
+    /// Takes part in a consumer group with Kafka's own console consumer until a record has come.
+    pub fn consume_one_of_group(&self, topic: &str, group: &str) -> bool {
+        let folder = self.folder.to_string_lossy();
+        let args = [
+            "console-consumer",
+            &folder,
+            topic,
+            "--group",
+            group,
+            "--max-messages",
+            "1",
+            "--timeout-ms",
+            "60000",
+        ];
+        let output = script(&args).output().expect("scripts/kafka is a bash script");
+        output.stdout.iter().filter(|byte| **byte == b'\n').count() == 1
+    }
+
+    /// Deletes a topic.
+    pub fn delete_topic(&self, name: &str) {
+        self.call(&["delete-topic", &self.folder.to_string_lossy(), name]);
+    }
+
+    /// Gives a topic more partitions.
+    pub fn grow_topic(&self, name: &str, partitions: u32) {
+        self.call(&["grow-topic", &self.folder.to_string_lossy(), name, &partitions.to_string()]);
+    }
+
     /// Deletes the records of a partition below `offset`, as retention does.
     pub fn delete_records(&self, topic: &str, partition: i32, offset: i64) {
         let folder = self.folder.to_string_lossy();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::{Output, Running, Workspace};
+use crate::{Command, Output, Running, Workspace};
 
 /// Longest wait for a run to become as expected.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,7 +24,19 @@ impl Served {
     /// Starts a run in the workspace.
     #[track_caller]
     pub fn start(workspace: &Workspace) -> Self {
-        let running = workspace.millstream(&["run", "--listen", "127.0.0.1:0"]).start();
+        Self::of(workspace.millstream(&["run", "--listen", "127.0.0.1:0"]))
+    }
+
+    /// As [`Served::start`], of a worker with this name.
+    #[track_caller]
+    pub fn worker(workspace: &Workspace, name: &str) -> Self {
+        let run = workspace.millstream(&["run", "--listen", "127.0.0.1:0"]);
+        Self::of(run.env("MILLSTREAM_WORKER__NAME", name))
+    }
+
+    #[track_caller]
+    fn of(run: Command) -> Self {
+        let running = run.start();
         let line = running.wait_for_line(|line| line.contains("serving http://"));
         let (_, address) = line.split_once("serving http://").expect("the line was chosen for it");
         Self { running, address: address.trim().to_owned() }
@@ -77,6 +89,17 @@ impl Served {
     pub fn metric(&self, sample: &str) -> Option<f64> {
         let (_, text) = self.get("/metrics");
         text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    /// Sends the run a signal, by its name (`STOP`, `KILL`).
+    pub fn signal(&self, name: &str) {
+        self.running.signal(name);
+    }
+
+    /// Waits for the end of the run.
+    #[track_caller]
+    pub fn finish(self) -> Output {
+        self.running.finish()
     }
 
     /// Ends the run.

@@ -1,6 +1,6 @@
 //! From the configuration as typed to one that is checked and ready. Every error names the key.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use millstream_model::schema::{ColumnSpec, ColumnType, EventTime, Mismatch, Stre
 use super::dead_letters::dead_letters;
 use super::document::Document;
 use super::error::ConfigError;
+use super::sources::source;
 use super::{CheckpointPolicy, Config, StepConfig, StreamConfig, WorkerSettings, path, routes, typed};
 use crate::lake::Lake;
 use crate::sink::{DAY, SinkSettings};
-use crate::source::{FilesSettings, KafkaSettings, SourceError, SourceSettings, Start};
 
 /// Shortest deadline of a call: the engine looks at the clock every 10 ms.
 const DEADLINE_MIN: Duration = Duration::from_millis(10);
@@ -39,7 +39,8 @@ pub fn check_without_steps(document: &Document) -> Result<Config, ConfigError> {
 fn file(document: &Document, file: typed::File) -> Result<Config, ConfigError> {
     let plugins_dir = resolve(document, file.plugins.dir.unwrap_or_else(|| PathBuf::from("plugins")));
     let streams = streams(document, file.streams, &plugins_dir)?;
-    let source = source(document, file.source)?;
+    let worker = worker(document, file.worker)?;
+    let source = source(document, file.source, &worker.name)?;
     Ok(Config {
         lake_url: lake_url(document, file.lake.url.clone())?,
         dead_letter_topic: dead_letters(document, file.dead_letters, &source, &streams)?,
@@ -48,7 +49,7 @@ fn file(document: &Document, file: typed::File) -> Result<Config, ConfigError> {
         checkpoint: checkpoint(document, &file.checkpoint)?,
         cache_dir: file.plugins.cache_dir.map(|dir| resolve(document, dir)),
         plugins_dir,
-        worker: worker(document, file.worker)?,
+        worker,
         http: http(document, file.http)?,
         streams,
     })
@@ -88,7 +89,7 @@ fn hint_at_quotes(error: ConfigError) -> ConfigError {
     }
 }
 
-fn resolve(document: &Document, path: PathBuf) -> PathBuf {
+pub(super) fn resolve(document: &Document, path: PathBuf) -> PathBuf {
     document.folder().join(path)
 }
 
@@ -103,72 +104,6 @@ fn lake_url(document: &Document, url: String) -> Result<String, ConfigError> {
     }
     let is_path = !url.contains("://");
     Ok(if is_path { resolve(document, PathBuf::from(url)).to_string_lossy().into_owned() } else { url })
-}
-
-fn source(document: &Document, source: typed::Source) -> Result<SourceSettings, ConfigError> {
-    match source {
-        typed::Source { kafka: Some(kafka), files: None } => self::kafka(document, kafka),
-        typed::Source { kafka: None, files: Some(files) } => {
-            Ok(SourceSettings::Files(self::files(document, files)?))
-        }
-        typed::Source { kafka: Some(_), files: Some(_) } => Err(document
-            .error(&["source"], "two sources; a lake has one: choose [source.kafka] or [source.files]")),
-        typed::Source { kafka: None, files: None } => {
-            Err(document.error(&["source"], "no source; add [source.kafka] or [source.files]"))
-        }
-    }
-}
-
-fn files(document: &Document, files: typed::Files) -> Result<FilesSettings, ConfigError> {
-    let dir = resolve(document, files.dir);
-    if !dir.is_dir() {
-        let message = format!(
-            "{} is not a folder; messages are read from DIR/<topic>/<partition>.jsonl",
-            dir.display()
-        );
-        return Err(document.error(&["source", "files", "dir"], message));
-    }
-    let mut settings = FilesSettings::new(dir);
-    if let Some(interval) = files.poll_interval {
-        settings.poll_interval = interval.0;
-    }
-    if let Some(size) = files.line_bytes_max {
-        settings.line_bytes_max = positive(document, &["source", "files", "line_bytes_max"], size.0)?;
-    }
-    Ok(settings)
-}
-
-fn kafka(document: &Document, kafka: typed::Kafka) -> Result<SourceSettings, ConfigError> {
-    let mut properties = BTreeMap::new();
-    for (key, value) in kafka.properties {
-        let value = match value {
-            typed::Property::Text(text) => text,
-            typed::Property::Number(number) => number.to_string(),
-            typed::Property::Flag(flag) => flag.to_string(),
-        };
-        properties.insert(key, value);
-    }
-    let start = match kafka.start {
-        typed::Start::Earliest => Start::Earliest,
-        typed::Start::Latest => Start::Latest,
-    };
-    let mut settings = KafkaSettings::new(kafka.brokers, kafka.group);
-    settings.start = start;
-    if let Some(timeout) = kafka.timeout {
-        settings.timeout = timeout.0;
-    }
-    settings.properties = properties;
-    let settings = SourceSettings::Kafka(settings);
-    match crate::source::check(&settings) {
-        Ok(()) => Ok(settings),
-        Err(SourceError::Property { key, problem }) => {
-            Err(document.error(&["source", "kafka", "properties", &key], problem))
-        }
-        Err(error @ SourceError::Brokers { .. }) => {
-            Err(document.error(&["source", "kafka", "brokers"], error.to_string()))
-        }
-        Err(error) => Err(document.error(&["source", "kafka"], error.to_string())),
-    }
 }
 
 fn sink(document: &Document, lake: &typed::Lake) -> Result<SinkSettings, ConfigError> {
@@ -213,7 +148,7 @@ fn worker(document: &Document, typed: typed::Worker) -> Result<WorkerSettings, C
     })
 }
 
-fn positive(document: &Document, keys: &[&str], number: usize) -> Result<usize, ConfigError> {
+pub(super) fn positive(document: &Document, keys: &[&str], number: usize) -> Result<usize, ConfigError> {
     if number == 0 { Err(document.error(keys, "must be 1 at least")) } else { Ok(number) }
 }
 

@@ -8,6 +8,7 @@ mod document;
 mod error;
 mod path;
 mod routes;
+mod sources;
 mod typed;
 mod units;
 

@@ -72,6 +72,10 @@ pub struct Kafka {
     #[serde(default)]
     pub start: Start,
     pub timeout: Option<Span>,
+    pub membership: Option<Membership>,
+    #[serde(default)]
+    pub protocol: GroupProtocol,
+    pub revoke_timeout: Option<Span>,
     #[serde(default)]
     pub properties: BTreeMap<String, Property>,
 }
@@ -91,6 +95,21 @@ pub enum Start {
     #[default]
     Earliest,
     Latest,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Membership {
+    Static,
+    Dynamic,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupProtocol {
+    #[default]
+    Classic,
+    Consumer,
 }
 
 #[derive(Deserialize)]

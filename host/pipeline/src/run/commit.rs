@@ -42,7 +42,9 @@ impl Coordinator<'_> {
             return Ok(());
         }
         let arrivals = arrivals(&mut reports);
-        let data = self.entry(reports).await?;
+        let (data, ids) = tokio::join!(self.entry(reports), self.topic_ids());
+        let data = data?;
+        self.still_the_same(ids?.as_ref())?;
         let (positions, work) = (positions(&data), Work::of(&data));
         match self.log.append(Body::Data(data)).await {
             Ok(sequence) => {
@@ -61,10 +63,17 @@ impl Coordinator<'_> {
                 tracing::warn!("this worker fell behind the log's retention; beginning again at the log");
                 self.begin_again().await
             }
-            Err(AppendError::Rejected(Rejection::WriterNotOpen { .. })) => {
-                Err(RunError::TakenOver { worker: self.config.worker.name.clone() })
+            Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    /// Why the run ends if the log does not take an entry of it.
+    pub(super) fn refused(&self, error: AppendError) -> RunError {
+        match error {
+            AppendError::Rejected(Rejection::WriterNotOpen { .. }) => {
+                RunError::TakenOver { worker: self.config.worker.name.clone() }
             }
-            Err(error) => Err(RunError::Refused(error)),
+            error => RunError::Refused(error),
         }
     }
 
@@ -89,9 +98,10 @@ impl Coordinator<'_> {
         Ok(data)
     }
 
-    fn committed(&self, sequence: Sequence, positions: &[(TopicPartition, Offset)]) {
+    fn committed(&mut self, sequence: Sequence, positions: &[(TopicPartition, Offset)]) {
         tracing::debug!(sequence, "checkpoint");
         self.telemetry.note_log(self.log.state());
+        self.looked = Instant::now();
         // Kafka's committed offsets are a hint for tools that show lag; the log is what counts.
         if let Err(error) = self.source.commit(positions) {
             tracing::warn!(%error, "the source did not take the committed positions");

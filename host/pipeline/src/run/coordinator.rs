@@ -16,7 +16,7 @@ use crate::lake::Lake;
 use crate::plan::StreamPlan;
 use crate::projection::Projector;
 use crate::sink::FileNames;
-use crate::source::{Remedy, Source, SourceEvent};
+use crate::source::{Departure, Remedy, Source, SourceEvent};
 use crate::start::Started;
 use crate::task::TaskError;
 use crate::telemetry::{Phase, TaskGauge, Telemetry};
@@ -25,6 +25,14 @@ use crate::worker::{Command, Event, Quota, WorkerThread};
 
 /// Shortest time between two looks at the clock.
 const TICK: Duration = Duration::from_millis(20);
+
+/// A partition that could not be opened.
+pub(super) struct Unopened {
+    /// Since when.
+    pub(super) since: Instant,
+    /// Why, as of the last attempt.
+    pub(super) reason: String,
+}
 
 /// What a run knows, and its only hold on the log.
 pub(super) struct Coordinator<'a> {
@@ -38,13 +46,17 @@ pub(super) struct Coordinator<'a> {
     pub(super) telemetry: Arc<Telemetry>,
     /// Partitions that are read, with what their tasks say of themselves.
     pub(super) assigned: BTreeMap<TopicPartition, Arc<TaskGauge>>,
-    /// Partitions that are ours and could not be opened, since when.
-    pub(super) unopened: BTreeMap<TopicPartition, Instant>,
+    /// Partitions that are ours and could not be opened.
+    pub(super) unopened: BTreeMap<TopicPartition, Unopened>,
     /// When they are tried again.
     pub(super) open_again: Instant,
     /// False until the source has said which partitions are ours, and in the middle of a rebalance.
     pub(super) assignment_known: bool,
     pub(super) last_checkpoint: Instant,
+    /// Topics that do not exist; none until the source has said so.
+    missing: Option<Vec<String>>,
+    /// When the log was last looked at for what others wrote.
+    pub(super) looked: Instant,
     /// Publishes dead letters, if they are to be.
     projector: Option<Projector>,
 }
@@ -90,18 +102,20 @@ impl<'a> Coordinator<'a> {
             open_again: Instant::now(),
             assignment_known: false,
             last_checkpoint: Instant::now(),
+            missing: None,
+            looked: Instant::now(),
             projector: projector.transpose()?,
         })
     }
 
-    /// Runs until it is over; what was read is committed by then.
+    /// Runs until it is over; what was read is committed by then. Gives how the worker leaves.
     pub(super) async fn run(
         mut self,
         mut source_events: mpsc::Receiver<SourceEvent>,
         until: Until,
-        stop: impl Future<Output = ()>,
+        stop: impl Future<Output = Departure>,
         mut observe: impl FnMut(Progress<'_>),
-    ) -> Result<(), RunError> {
+    ) -> Result<Departure, RunError> {
         let start = Instant::now();
         let mut observed = Instant::now();
         let mut ticks = tokio::time::interval(TICK);
@@ -109,9 +123,9 @@ impl<'a> Coordinator<'a> {
         tokio::pin!(stop);
         self.telemetry.enter(Phase::Running);
         observe(self.progress(start, false));
-        loop {
+        let departure = loop {
             tokio::select! {
-                () = &mut stop => break,
+                departure = &mut stop => break departure,
                 Some(event) = source_events.recv() => self.on_source(event).await?,
                 Some(event) = self.events.recv() => self.on_worker(event).await?,
                 _ = ticks.tick() => self.on_tick().await?,
@@ -121,9 +135,9 @@ impl<'a> Coordinator<'a> {
                 observe(self.progress(start, false));
             }
             if self.is_over(until, start).await? {
-                break;
+                break Departure::ForGood;
             }
-        }
+        };
         self.telemetry.enter(Phase::Ending);
         self.checkpoint(Command::Drain).await?;
         self.unheard_failure()?;
@@ -132,7 +146,7 @@ impl<'a> Coordinator<'a> {
             projector.finish().await;
         }
         observe(self.progress(start, true));
-        Ok(())
+        Ok(departure)
     }
 
     /// Dead letters are published by the worker that has the first partition of the first stream. For a
@@ -151,7 +165,7 @@ impl<'a> Coordinator<'a> {
         if !self.unopened.is_empty() && Instant::now() >= self.open_again {
             self.open(self.unopened.keys().cloned().collect()).await?;
         }
-        Ok(())
+        self.look_at_log().await
     }
 
     /// The error of a task that failed while it was asked to finish: what it did is not committed.
@@ -196,16 +210,17 @@ impl<'a> Coordinator<'a> {
                 tracing::info!(partitions = ?names(&partitions), "partitions assigned");
                 self.assignment_known = true;
                 self.telemetry.count_assignment();
+                self.recognise().await?;
                 self.open(partitions).await
             }
-            SourceEvent::Revoked { partitions, lost, done } => {
+            SourceEvent::Revoked { partitions, lost, until, done } => {
                 tracing::info!(partitions = ?names(&partitions), lost, "partitions revoked");
                 self.telemetry.count_revocation();
-                if !lost {
-                    self.checkpoint(Command::Barrier).await?;
-                }
-                self.forget(&partitions);
-                done.done();
+                self.give_away(&partitions, (!lost).then_some(until), done).await
+            }
+            SourceEvent::Missing(topics) => {
+                self.telemetry.note_missing(&topics);
+                self.missing = Some(topics);
                 Ok(())
             }
             SourceEvent::Failed(error) => Err(error.into()),
@@ -255,7 +270,18 @@ impl<'a> Coordinator<'a> {
             return Ok(false);
         }
         self.checkpoint(Command::Barrier).await?;
-        Ok(self.lag() == Some(0))
+        if self.lag() != Some(0) {
+            return Ok(false);
+        }
+        match self.missing.as_deref() {
+            // Whether there are some is about to be said.
+            None => Ok(false),
+            Some([]) => Ok(true),
+            Some(topics) => Err(RunError::MissingTopics {
+                place: self.config.source.to_string(),
+                topics: topics.join("`, `"),
+            }),
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! Wires the data path: source → tasks on CPU threads → uploads → one entry of the log. `coordinator` is
-//! the loop that hears of everything, `partitions` opens and closes tasks where the log says, `commit`
-//! makes what they did true. The coordinator alone talks to the log.
+//! the loop that hears of everything, `partitions` opens and closes tasks where the log says, `revocation` gives
+//! them away in time, `identity` makes sure whose offsets they are of, `commit` makes what they did true. The coordinator alone talks to the log.
 
 mod commit;
 mod coordinator;
+mod identity;
 mod partitions;
+mod revocation;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::error::RunError;
 use crate::lake::Lake;
+use crate::source::Departure;
 use crate::telemetry::{Phase, Telemetry};
 use crate::{source, start};
 use coordinator::Coordinator;
@@ -49,15 +52,15 @@ pub struct Progress<'a> {
     pub last: bool,
 }
 
-/// Runs the streams of `config` until it is told to stop (`stop` resolves) or `until` is reached. What
-/// was read is committed before it returns, unless it returns an error. `telemetry` is told how it goes.
+/// Runs the streams of `config` until it is told to stop (`stop` resolves, and says whether the worker will be
+/// back) or `until` is reached, after which it will not. What was read is committed before it returns, unless it returns an error. `telemetry` is told how it goes.
 pub async fn run(
     config: &Config,
     engine: &Engine,
     clock: Arc<dyn Clock>,
     telemetry: Arc<Telemetry>,
     until: Until,
-    stop: impl Future<Output = ()>,
+    stop: impl Future<Output = Departure>,
     observe: impl FnMut(Progress<'_>),
 ) -> Result<(), RunError> {
     let lake = Lake::open(&config.lake_url)?;
@@ -65,11 +68,16 @@ pub async fn run(
     let (source_events, inbox) = mpsc::channel(EVENTS_MAX);
     let topics: Vec<_> = config.streams.iter().map(|stream| stream.topic.clone()).collect();
     let settings = config.source.clone();
-    let source = tokio::task::spawn_blocking(move || source::connect(&settings, &topics, source_events))
+    let connect = move || {
+        let source = source::connect(&settings, &topics, source_events)?;
+        let ids = source.topic_ids()?;
+        Ok::<_, RunError>((source, ids))
+    };
+    let (source, ids) = tokio::task::spawn_blocking(connect)
         .await
         .map_err(|error| RunError::Thread { what: error.to_string() })??;
     telemetry.enter(Phase::Opening);
-    let started = start::start(config, engine, &lake, source.identity(), clock.clone()).await;
+    let started = start::start(config, engine, &lake, source.identity(), &ids, clock.clone()).await;
     let result = match started {
         Ok(started) => {
             let coordinator = Coordinator::new(config, &lake, source.clone(), started, telemetry, clock)?;
@@ -80,9 +88,11 @@ pub async fn run(
             Err(error)
         }
     };
+    // After an error it is for a person or a supervisor to start the worker again.
+    let departure = result.as_ref().map_or(Departure::Restart, |departure| *departure);
     // Leaving the group waits for the broker, which is nothing for an async thread. The receiver of
     // its last events is gone by now, so nobody has to acknowledge them.
-    let stopped = tokio::task::spawn_blocking(move || source.stop()).await;
-    let result = result.map_err(|error| error.at_lake(&lake));
+    let stopped = tokio::task::spawn_blocking(move || source.stop(departure)).await;
+    let result = result.map(drop).map_err(|error| error.at_lake(&lake));
     result.and(stopped.map_err(|error| RunError::Thread { what: error.to_string() }))
 }

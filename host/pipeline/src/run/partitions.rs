@@ -9,12 +9,12 @@ use millstream_model::TopicPartition;
 use millstream_model::entry::{Body, ConsumedRange, Data, Position};
 
 use super::commit::begins_again;
-use super::coordinator::Coordinator;
+use super::coordinator::{Coordinator, Unopened};
 use crate::checkpoint::AppendError;
 use crate::error::RunError;
 use crate::source::{PartitionReader, Remedy, SourceError};
 use crate::task::TaskStart;
-use crate::telemetry::TaskGauge;
+use crate::telemetry::{TaskGauge, Work};
 use crate::worker::Command;
 
 /// Time between two attempts to open a partition that the source does not give now.
@@ -33,7 +33,7 @@ impl Coordinator<'_> {
         for partition in partitions {
             if !answers {
                 // Each would cost the source's time-out.
-                self.unopened.entry(partition).or_insert_with(Instant::now);
+                self.note_unopened(partition, "the source does not answer".to_owned());
                 continue;
             }
             let Some(plan) = self.plans.get(&partition.topic).cloned() else { continue };
@@ -78,7 +78,7 @@ impl Coordinator<'_> {
     fn not_opened(&mut self, partition: TopicPartition, error: SourceError) -> Result<(), RunError> {
         match error.remedy() {
             Remedy::Retry | Remedy::Reopen => {
-                let since = *self.unopened.entry(partition.clone()).or_insert_with(Instant::now);
+                let since = self.note_unopened(partition.clone(), error.to_string());
                 if since.elapsed() >= OPEN_PATIENCE {
                     return Err(RunError::Source(error));
                 }
@@ -95,6 +95,13 @@ impl Coordinator<'_> {
         }
     }
 
+    /// Gives the time since which the partition could not be opened.
+    fn note_unopened(&mut self, partition: TopicPartition, reason: String) -> Instant {
+        let since = self.unopened.get(&partition).map_or_else(Instant::now, |unopened| unopened.since);
+        self.unopened.insert(partition, Unopened { since, reason });
+        since
+    }
+
     /// A reader at the partition's position in the log. What the source no longer has is written to
     /// the log as skipped first.
     async fn open_reader(
@@ -102,7 +109,11 @@ impl Coordinator<'_> {
         partition: &TopicPartition,
     ) -> Result<(Box<dyn PartitionReader>, Position), RunError> {
         loop {
-            let position = self.log.state().positions().get(partition).cloned();
+            let positions = self.log.state().positions();
+            let position = positions.get(partition).cloned();
+            if position.is_none() && positions.keys().any(|at| at.topic == partition.topic) {
+                tracing::info!(%partition, "the lake knows the topic, but no offset of this partition: it may be new");
+            }
             let (source, at) = (self.source.clone(), (partition.clone(), position.clone()));
             let opened = tokio::task::spawn_blocking(move || source.open(&at.0, at.1.as_ref()))
                 .await
@@ -119,13 +130,15 @@ impl Coordinator<'_> {
             };
             let data =
                 Data { source: self.source.identity().to_owned(), ranges: vec![range], ..Data::default() };
+            let work = Work::of(&data);
             match self.log.append(Body::Data(data)).await {
                 // Whoever wrote in between has moved the position: look again.
                 Err(AppendError::Rejected(rejection)) if begins_again(&rejection) => {
                     self.log.refresh().await?
                 }
-                Ok(_) | Err(AppendError::Fenced) => self.log.refresh().await?,
-                Err(error) => return Err(RunError::Refused(error)),
+                Ok(_) => self.telemetry.note_work(&work),
+                Err(AppendError::Fenced) => self.log.refresh().await?,
+                Err(error) => return Err(self.refused(error)),
             }
         }
     }
@@ -149,7 +162,8 @@ impl Coordinator<'_> {
 
     /// Tells telemetry which partitions are read, and which are not though they should be.
     fn tell_assignment(&self) {
-        self.telemetry.assign(self.assignment_known, &self.assigned, self.unopened.keys().cloned());
+        let unopened = self.unopened.iter().map(|(at, unopened)| (at.clone(), unopened.reason.clone()));
+        self.telemetry.assign(self.assignment_known, &self.assigned, unopened);
     }
 
     pub(super) fn send(&self, thread: usize, command: Command) -> Result<(), RunError> {

@@ -43,6 +43,37 @@ pub enum SourceError {
         /// What the client said.
         reason: String,
     },
+    /// Another process has taken this one's name in the group.
+    #[error(
+        "another process is now `{worker}` of the consumer group `{group}` and has its partitions, so this one stops; \
+         stop one of them for good, or give each a worker.name of its own, and each lake a source.kafka.group"
+    )]
+    Fenced {
+        /// Name of the worker.
+        worker: String,
+        /// The group.
+        group: String,
+    },
+    /// The group still has a member of this name and does not give the name away.
+    #[error(
+        "the consumer group `{group}` still has a member `{worker}`: another process of this name runs, or one was \
+         killed and its session has not timed out; stop the other one, or start again later"
+    )]
+    NameTaken {
+        /// Name of the worker.
+        worker: String,
+        /// The group.
+        group: String,
+    },
+    /// The brokers do not know the group protocol.
+    #[error(
+        "the brokers do not take part in source.kafka.protocol = \"consumer\": {reason}; it needs Kafka 4, and \
+         \"classic\" works with any"
+    )]
+    Protocol {
+        /// What the client said.
+        reason: String,
+    },
     /// The partition is not this worker's, or is no longer.
     #[error("{partition} is not assigned to this worker")]
     NotAssigned {
@@ -166,6 +197,9 @@ impl SourceError {
             Self::Expired { .. } => Remedy::Reopen,
             Self::NotAssigned { .. } | Self::Stopped => Remedy::Forget,
             Self::Brokers { .. }
+            | Self::Fenced { .. }
+            | Self::NameTaken { .. }
+            | Self::Protocol { .. }
             | Self::Unreachable { .. }
             | Self::Property { .. }
             | Self::Folder { .. }

@@ -1,7 +1,7 @@
 //! What a source tells the run loop, and how the run loop answers a revocation.
 
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millstream_model::TopicPartition;
 
@@ -19,10 +19,15 @@ pub enum SourceEvent {
         partitions: Vec<TopicPartition>,
         /// Another worker may already be reading them; there is no point in finishing anything.
         lost: bool,
+        /// When the source goes on without waiting any longer.
+        until: Instant,
         /// To be given back once their work is committed or thrown away. The source waits for it, but
         /// not for ever.
         done: Acknowledgement,
     },
+    /// All topics that were asked for and do not exist, of which the source hears by itself when they come: said
+    /// before the first assignment and whenever it changes.
+    Missing(Vec<String>),
     /// The source cannot go on; no other event follows.
     Failed(SourceError),
 }

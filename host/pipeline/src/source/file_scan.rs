@@ -51,6 +51,12 @@ impl Scan {
         Ok(added)
     }
 
+    /// Topics without any partition, as of the last look.
+    pub(super) fn missing(&self) -> Vec<String> {
+        let has_none = |topic: &&String| !self.found.iter().any(|at| *at.topic == ***topic);
+        self.topics.iter().filter(has_none).cloned().collect()
+    }
+
     fn warn_once(&mut self, path: PathBuf, message: &'static str) {
         if self.warned.insert(path.clone()) {
             tracing::warn!(path = %path.display(), "{message}");

@@ -2,6 +2,7 @@
 //! says so by events; the readers follow their files themselves. Files are never taken away again,
 //! so nothing is revoked: one worker reads a folder.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tokio::sync::mpsc;
 use super::file_identity;
 use super::file_reader::FileReader;
 use super::file_scan::Scan;
-use super::{FilesSettings, Opened, Source, SourceError, SourceEvent};
+use super::{Departure, FilesSettings, Opened, Source, SourceError, SourceEvent};
 
 /// A folder of topics.
 pub(super) struct FilesSource {
@@ -69,6 +70,10 @@ impl Source for FilesSource {
         &self.identity
     }
 
+    fn topic_ids(&self) -> Result<BTreeMap<String, String>, SourceError> {
+        Ok(BTreeMap::new())
+    }
+
     fn open(&self, partition: &TopicPartition, position: Option<&Position>) -> Result<Opened, SourceError> {
         let path = path(&self.settings, partition);
         let reader = FileReader::open(path, position, &self.settings, self.stopped.clone())?;
@@ -79,7 +84,7 @@ impl Source for FilesSource {
         Ok(())
     }
 
-    fn stop(&self) {
+    fn stop(&self, _departure: Departure) {
         self.stopped.store(true, Ordering::Release);
         let _ = self.wake.try_send(());
     }
@@ -87,7 +92,7 @@ impl Source for FilesSource {
 
 impl Drop for FilesSource {
     fn drop(&mut self) {
-        self.stop();
+        self.stop(Departure::ForGood);
     }
 }
 
@@ -102,20 +107,32 @@ struct Scanning {
 
 impl Scanning {
     fn run(mut self) {
-        let mut first = true;
+        let (mut first, mut missing) = (true, None);
         while !self.stopped.load(Ordering::Acquire) {
-            let event = match self.scan.find_new() {
-                Ok(added) if added.is_empty() && !first => None,
-                Ok(added) => Some(SourceEvent::Assigned(added)),
-                Err((path, error)) => Some(SourceEvent::Failed(SourceError::Folder { path, error })),
+            let added = match self.scan.find_new() {
+                Ok(added) => added,
+                Err((path, error)) => {
+                    self.send(SourceEvent::Failed(SourceError::Folder { path, error }));
+                    return;
+                }
             };
-            first = false;
-            let failed = matches!(event, Some(SourceEvent::Failed(_)));
-            let unheard = event.is_some_and(|event| self.events.blocking_send(event).is_err());
-            if failed || unheard {
+            let now_missing = self.scan.missing();
+            if missing.as_ref() != Some(&now_missing) {
+                missing = Some(now_missing.clone());
+                if !self.send(SourceEvent::Missing(now_missing)) {
+                    return;
+                }
+            }
+            if (first || !added.is_empty()) && !self.send(SourceEvent::Assigned(added)) {
                 return;
             }
+            first = false;
             let _ = self.woken.recv_timeout(self.settings.poll_interval);
         }
+    }
+
+    /// False if nobody listens any more.
+    fn send(&self, event: SourceEvent) -> bool {
+        self.events.blocking_send(event).is_ok()
     }
 }

@@ -2,6 +2,7 @@
 //! this worker's, another fetches them from the positions it is given. Committed offsets are
 //! written as a hint and never read.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use tokio::sync::mpsc;
 
 use super::event::{Acknowledgement, Awaited};
+use super::kafka_admin::{self, Topic};
 use super::kafka_check;
 use super::kafka_group::{self, Member, MemberContext};
 use super::kafka_log::FetcherContext;
@@ -24,10 +26,8 @@ use super::kafka_partitions::{Partitions, failed, lock};
 use super::kafka_properties;
 use super::kafka_reader::KafkaReader;
 use super::kafka_topics::Topics;
-use super::{KafkaSettings, Opened, Skipped, Source, SourceError, SourceEvent, Start};
+use super::{Departure, KafkaSettings, Opened, Skipped, Source, SourceError, SourceEvent, Start};
 
-/// Longest wait for the acknowledgement of a revocation; the group waits for all its members so long.
-const REVOCATION_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Longest wait for the group to let its member go. One that ends without leaving keeps its partitions
 /// from everybody, its own next run included, until its session times out.
 const LEAVE_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -40,10 +40,14 @@ const POLL_INTERVAL_MS: u64 = 300_000;
 pub(super) struct KafkaSource {
     identity: String,
     start: Start,
+    topics: Vec<String>,
+    /// The topics that were there at the start, as they were.
+    known: BTreeMap<String, Topic>,
     partitions: Arc<Partitions>,
     /// Owned by the thread that serves it; gone when the source has stopped.
     member: Weak<Member>,
     stopped: Arc<AtomicBool>,
+    returns: Arc<AtomicBool>,
     /// Acknowledged when the member has left the group.
     left: Mutex<Awaited>,
 }
@@ -60,15 +64,19 @@ impl KafkaSource {
         let log = FetcherContext::new(outage.clone());
         let fetcher = client(&kafka_properties::fetcher(settings)?, log.clone())?;
         let identity = format!("kafka:{}", cluster_id(&fetcher, &log, topics, settings)?);
+        let known = kafka_admin::topics(fetcher.client(), topics, settings.timeout).map_err(undescribed)?;
         let partitions = Arc::new(Partitions::new(fetcher, settings.timeout));
-        let stopped = Arc::new(AtomicBool::new(false));
+        let (stopped, returns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let config = kafka_properties::member(settings)?;
         let (has_left, left) = Acknowledgement::new();
         let context = MemberContext {
             events,
             partitions: partitions.clone(),
             stopped: stopped.clone(),
-            revocation_wait: revocation_wait(&config),
+            returns: returns.clone(),
+            revocation_wait: revocation_wait(&config, settings.revoke_timeout),
+            settings: settings.clone(),
+            moved: AtomicBool::new(false),
             has_left,
             outage,
         };
@@ -76,10 +84,10 @@ impl KafkaSource {
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         member.subscribe(&names).map_err(|error| failed("subscribe".to_owned(), &error))?;
         let weak = Arc::downgrade(&member);
-        let topics = Topics::new(topics.to_vec());
+        let awaited = Topics::new(topics.to_vec());
         std::thread::Builder::new()
             .name("source-kafka".to_owned())
-            .spawn(move || kafka_group::run(member, topics))
+            .spawn(move || kafka_group::run(member, awaited))
             .map_err(|error| SourceError::Kafka {
                 action: "start a thread".to_owned(),
                 reason: error.to_string(),
@@ -87,9 +95,12 @@ impl KafkaSource {
         Ok(Self {
             identity,
             start: settings.start,
+            topics: topics.to_vec(),
+            known,
             partitions,
             member: weak,
             stopped,
+            returns,
             left: Mutex::new(left),
         })
     }
@@ -107,7 +118,9 @@ impl KafkaSource {
         };
         const EXPIRED: &str = "deleted by Kafka's retention before it was read";
         match position.map(|position| position.offset) {
-            None if self.start == Start::Latest => Ok((end, skipped(0, end, "start = latest"))),
+            None if self.start == Start::Latest && !self.is_new(partition) => {
+                Ok((end, skipped(0, end, "start = latest")))
+            }
             None => Ok((low, skipped(0, low, EXPIRED))),
             Some(offset) if offset < low => Ok((low, skipped(offset, low, EXPIRED))),
             Some(offset) if offset > end => {
@@ -116,11 +129,21 @@ impl KafkaSource {
             Some(offset) => Ok((offset, None)),
         }
     }
+
+    /// True if the partition was added to its topic since the start: no message of it was there before.
+    fn is_new(&self, partition: &TopicPartition) -> bool {
+        self.known.get(&*partition.topic).is_some_and(|topic| partition.partition >= topic.partitions)
+    }
 }
 
 impl Source for KafkaSource {
     fn identity(&self) -> &str {
         &self.identity
+    }
+
+    fn topic_ids(&self) -> Result<BTreeMap<String, String>, SourceError> {
+        let topics = self.partitions.describe(&self.topics).map_err(undescribed)?;
+        Ok(topics.into_iter().filter_map(|(name, topic)| Some((name, topic.id?))).collect())
     }
 
     fn open(&self, partition: &TopicPartition, position: Option<&Position>) -> Result<Opened, SourceError> {
@@ -142,7 +165,8 @@ impl Source for KafkaSource {
         member.commit(&list, CommitMode::Async).map_err(failed)
     }
 
-    fn stop(&self) {
+    fn stop(&self, departure: Departure) {
+        self.returns.store(departure == Departure::Restart, Ordering::Release);
         self.stopped.store(true, Ordering::Release);
         if !lock(&self.left).wait(LEAVE_WAIT_MAX) {
             tracing::warn!(
@@ -155,7 +179,7 @@ impl Source for KafkaSource {
 
 impl Drop for KafkaSource {
     fn drop(&mut self) {
-        self.stop();
+        self.stop(Departure::Restart);
     }
 }
 
@@ -191,7 +215,11 @@ pub(super) fn cluster_id(
 }
 
 /// Well below the time after which the group would throw the member out.
-fn revocation_wait(config: &ClientConfig) -> Duration {
+fn revocation_wait(config: &ClientConfig, revoke_timeout: Duration) -> Duration {
     let interval = config.get("max.poll.interval.ms").and_then(|text| text.parse().ok());
-    REVOCATION_WAIT_MAX.min(Duration::from_millis(interval.unwrap_or(POLL_INTERVAL_MS) / 2))
+    revoke_timeout.min(Duration::from_millis(interval.unwrap_or(POLL_INTERVAL_MS) / 2))
+}
+
+fn undescribed(reason: String) -> SourceError {
+    SourceError::Kafka { action: "describe the topics".to_owned(), reason }
 }

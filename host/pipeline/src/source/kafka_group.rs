@@ -2,12 +2,14 @@
 //! group protocol sees them, but they stay paused: another client fetches them. Its events come from
 //! a thread of its own, which also waits for a revocation to be acknowledged.
 
+use std::ffi::{CStr, c_void};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use millstream_model::TopicPartition;
 use rdkafka::ClientContext;
+use rdkafka::bindings::{rd_kafka_mem_free, rd_kafka_memberid};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -20,10 +22,12 @@ use super::kafka_log;
 use super::kafka_outage::Outage;
 use super::kafka_partitions::{Partitions, failed};
 use super::kafka_topics::Topics;
-use super::{Acknowledgement, SourceEvent};
+use super::{Acknowledgement, GroupProtocol, KafkaSettings, Membership, SourceError, SourceEvent};
 
 /// How long one poll of the member's queue waits.
 const POLL: Duration = Duration::from_millis(100);
+/// How long a static member may take to give its name away.
+const LEAVE_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The client that is a member of the group.
 pub(super) type Member = BaseConsumer<MemberContext>;
@@ -33,9 +37,14 @@ pub(super) struct MemberContext {
     pub(super) events: mpsc::Sender<SourceEvent>,
     pub(super) partitions: Arc<Partitions>,
     pub(super) stopped: Arc<AtomicBool>,
+    /// True if the member will be back after its end.
+    pub(super) returns: Arc<AtomicBool>,
     pub(super) outage: Outage,
+    pub(super) settings: KafkaSettings,
     /// How long a revocation waits for its acknowledgement.
     pub(super) revocation_wait: Duration,
+    /// Partitions were given or taken since the topics were last looked for.
+    pub(super) moved: AtomicBool,
     /// Dropped with the client, which has left the group by then.
     #[expect(dead_code, reason = "its drop is the message")]
     pub(super) has_left: Acknowledgement,
@@ -45,24 +54,33 @@ pub(super) struct MemberContext {
 pub(super) fn run(member: Arc<Member>, mut topics: Topics) {
     let context = member.context().clone();
     while !context.stopped.load(Ordering::Acquire) {
+        if context.moved.swap(false, Ordering::AcqRel) {
+            topics.partitions_moved();
+        }
+        if let Some(missing) = topics.look(&context.partitions) {
+            context.send(SourceEvent::Missing(missing));
+            if topics.none_exists() {
+                context.send(SourceEvent::Assigned(Vec::new()));
+            }
+        }
         match member.poll(POLL) {
             None | Some(Ok(_)) => {}
             Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
-                context.send(SourceEvent::Failed(failed("take part in the group".to_owned(), &error)));
+                context.send(SourceEvent::Failed(context.ended_by(&member, &error)));
                 break;
             }
             Some(Err(error)) if is_unknown_topic(&error) => topics.one_is_missing(),
             Some(Err(error)) if kafka_log::is_connection(&error) => tracing::debug!(%error, "kafka"),
             Some(Err(error)) => tracing::warn!(%error, "kafka"),
         }
-        if topics.none_exists(&context.partitions) {
-            context.send(SourceEvent::Assigned(Vec::new()));
-        }
         context.partitions.serve();
         context.outage.look(|| topics.broker_answers(&context.partitions));
     }
     context.stopped.store(true, Ordering::Release);
     context.partitions.revoke_all();
+    if !context.returns.load(Ordering::Acquire) {
+        context.give_name_away(&member);
+    }
 }
 
 impl MemberContext {
@@ -71,10 +89,40 @@ impl MemberContext {
         !self.stopped.load(Ordering::Acquire) && self.events.blocking_send(event).is_ok()
     }
 
+    /// What ended the membership.
+    fn ended_by(&self, member: &Member, error: &KafkaError) -> SourceError {
+        let (worker, group) = (self.settings.worker.clone(), self.settings.group.clone());
+        match member.client().fatal_error() {
+            Some((RDKafkaErrorCode::FencedInstanceId, _)) => SourceError::Fenced { worker, group },
+            Some((RDKafkaErrorCode::UnreleasedInstanceId, _)) => SourceError::NameTaken { worker, group },
+            Some((RDKafkaErrorCode::UnsupportedFeature | RDKafkaErrorCode::UnsupportedVersion, reason)) => {
+                SourceError::Protocol { reason }
+            }
+            Some((_, reason)) => SourceError::Kafka { action: "take part in the group".to_owned(), reason },
+            None => failed("take part in the group".to_owned(), error),
+        }
+    }
+
+    /// Leaves the group with a name that is known there: librdkafka does so when a static member unsubscribes,
+    /// but not when it ends. The broker of the newer protocol keeps the name until the session times out.
+    fn give_name_away(&self, member: &Member) {
+        let is_known = self.settings.membership == Membership::Static
+            && self.settings.protocol == GroupProtocol::Classic
+            && member.client().fatal_error().is_none();
+        if !is_known {
+            return;
+        }
+        member.unsubscribe();
+        let deadline = Instant::now() + LEAVE_WAIT_MAX;
+        while has_member_id(member) && Instant::now() < deadline {
+            // What comes now is the revocation, or belongs to nobody any more.
+            let _ = member.poll(POLL);
+        }
+    }
+
     /// Waits for a revocation to be acknowledged, but not once the source stops.
-    fn is_acknowledged(&self, awaited: &Awaited) -> bool {
-        let deadline = Instant::now() + self.revocation_wait;
-        while Instant::now() < deadline {
+    fn is_acknowledged(&self, awaited: &Awaited, until: Instant) -> bool {
+        while Instant::now() < until {
             if self.stopped.load(Ordering::Acquire) || awaited.wait(POLL) {
                 return true;
             }
@@ -93,6 +141,7 @@ impl MemberContext {
         let partitions = partitions_of(list);
         tracing::debug!(partitions = listed(&partitions), "partitions assigned");
         self.partitions.assign(&partitions);
+        self.moved.store(true, Ordering::Release);
         self.send(SourceEvent::Assigned(partitions));
         Ok(())
     }
@@ -102,11 +151,13 @@ impl MemberContext {
         let lost = member.assignment_lost();
         tracing::debug!(partitions = listed(&partitions), lost, "partitions revoked");
         let (done, awaited) = Acknowledgement::new();
-        let revoked = SourceEvent::Revoked { partitions: partitions.clone(), lost, done };
-        if !partitions.is_empty() && self.send(revoked) && !self.is_acknowledged(&awaited) {
+        let until = Instant::now() + self.revocation_wait;
+        let revoked = SourceEvent::Revoked { partitions: partitions.clone(), lost, until, done };
+        if !partitions.is_empty() && self.send(revoked) && !self.is_acknowledged(&awaited, until) {
             let partitions = listed(&partitions);
-            tracing::warn!(partitions, "revocation not acknowledged in time; going on without");
+            tracing::warn!(partitions, "not committed in time; the partitions are given away without");
         }
+        self.moved.store(true, Ordering::Release);
         self.partitions.revoke(&partitions);
         match member.rebalance_protocol() {
             RebalanceProtocol::Cooperative => member.incremental_unassign(list),
@@ -141,6 +192,21 @@ impl ConsumerContext for MemberContext {
         if let Err(error) = result {
             tracing::debug!(%error, "offsets were not committed; only tools that show lag miss them");
         }
+    }
+}
+
+/// True while the group counts the member among its own.
+fn has_member_id(member: &Member) -> bool {
+    // SAFETY: the client is alive; the text it gives is ours, is read before it is given back, and ends with zero.
+    unsafe {
+        let client = member.client().native_ptr();
+        let id = rd_kafka_memberid(client);
+        if id.is_null() {
+            return false;
+        }
+        let is_known = !CStr::from_ptr(id).is_empty();
+        rd_kafka_mem_free(client, id.cast::<c_void>());
+        is_known
     }
 }
 

@@ -3,7 +3,7 @@
 //! is opened at. So nothing is ever fetched from a wrong position, and opening one partition leaves
 //! the others alone (an eager group's own client can only be given all its partitions at once).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
 use super::SourceError;
+use super::kafka_admin::{self, Topic};
 use super::kafka_log::{FetcherContext, is_connection};
 
 /// Longest wait for what is asked beside the work.
@@ -100,6 +101,11 @@ impl Partitions {
         let metadata = self.fetcher.fetch_metadata(Some(topic), self.timeout.min(LOOK_WAIT_MAX))?;
         let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
         Ok(metadata.topics().iter().all(|topic| topic.error() != Some(unknown)))
+    }
+
+    /// Describes those of the topics that exist, asked of any broker.
+    pub(super) fn describe(&self, topics: &[String]) -> Result<BTreeMap<String, Topic>, String> {
+        kafka_admin::topics(self.fetcher.client(), topics, self.timeout.min(LOOK_WAIT_MAX))
     }
 
     /// End of a partition as the last fetch told it.

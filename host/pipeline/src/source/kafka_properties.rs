@@ -10,7 +10,8 @@
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-use super::{KafkaSettings, SourceError};
+use super::view::MemberView;
+use super::{GroupProtocol, KafkaSettings, Membership, SourceError};
 
 /// What a user may change.
 const DEFAULTS: [(&str, &str); 10] = [
@@ -29,10 +30,12 @@ const DEFAULTS: [(&str, &str); 10] = [
 ];
 
 /// What a user may not change, and what to do instead.
-const KEPT: [(&str, &str); 11] = [
+const KEPT: [(&str, &str); 13] = [
     ("bootstrap.servers", "set source.kafka.brokers instead"),
     ("metadata.broker.list", "set source.kafka.brokers instead"),
     ("group.id", "set source.kafka.group instead"),
+    ("group.protocol", "set source.kafka.protocol instead"),
+    ("group.instance.id", "set worker.name and source.kafka.membership instead"),
     ("auto.offset.reset", "set source.kafka.start instead"),
     ("enable.auto.commit", "positions come from the checkpoint log; remove it"),
     ("auto.commit.enable", "positions come from the checkpoint log; remove it"),
@@ -44,8 +47,7 @@ const KEPT: [(&str, &str); 11] = [
 ];
 
 /// Properties that belong to the membership in the group.
-const MEMBERSHIP: [&str; 4] =
-    ["group.instance.id", "group.protocol", "group.remote.assignor", "partition.assignment.strategy"];
+const MEMBERSHIP: [&str; 2] = ["group.remote.assignor", "partition.assignment.strategy"];
 
 /// What a producer has unless the user says otherwise: memory is bounded, equal keys go where Java's clients
 /// send them, and a record that is not taken is soon an error.
@@ -76,7 +78,8 @@ pub(super) fn producer(settings: &KafkaSettings) -> Result<ClientConfig, SourceE
 
 /// Configuration of the client that fetches messages.
 pub(super) fn fetcher(settings: &KafkaSettings) -> Result<ClientConfig, SourceError> {
-    let mut config = base(settings)?;
+    let mut config = user(settings)?;
+    set_base(&mut config, settings);
     for key in MEMBERSHIP {
         config.remove(key);
     }
@@ -86,12 +89,23 @@ pub(super) fn fetcher(settings: &KafkaSettings) -> Result<ClientConfig, SourceEr
 
 /// Configuration of the client that is a member of the group.
 pub(super) fn member(settings: &KafkaSettings) -> Result<ClientConfig, SourceError> {
-    let mut config = base(settings)?;
+    let mut config = user(settings)?;
+    let name = format!("{}{}", MemberView::CLIENT_PREFIX, settings.worker);
+    set_default(&mut config, "client.id", &name);
+    set_base(&mut config, settings);
     // A task needs the same partition number of all its topics on one worker.
-    if config.get("group.protocol") == Some("consumer") {
-        set_default(&mut config, "group.remote.assignor", "range");
-    } else {
-        set_default(&mut config, "partition.assignment.strategy", "range");
+    match settings.protocol {
+        GroupProtocol::Consumer => {
+            config.set("group.protocol", "consumer");
+            set_default(&mut config, "group.remote.assignor", "range");
+        }
+        GroupProtocol::Classic => {
+            config.set("group.protocol", "classic");
+            set_default(&mut config, "partition.assignment.strategy", "range");
+        }
+    }
+    if settings.membership == Membership::Static {
+        config.set("group.instance.id", &settings.worker);
     }
     Ok(config)
 }
@@ -111,10 +125,9 @@ fn user(settings: &KafkaSettings) -> Result<ClientConfig, SourceError> {
     Ok(config)
 }
 
-fn base(settings: &KafkaSettings) -> Result<ClientConfig, SourceError> {
-    let mut config = user(settings)?;
+fn set_base(config: &mut ClientConfig, settings: &KafkaSettings) {
     for (key, value) in DEFAULTS {
-        set_default(&mut config, key, value);
+        set_default(config, key, value);
     }
     config
         .set("bootstrap.servers", &settings.brokers)
@@ -124,7 +137,6 @@ fn base(settings: &KafkaSettings) -> Result<ClientConfig, SourceError> {
         .set("auto.offset.reset", "error")
         .set("allow.auto.create.topics", "false")
         .set("check.crcs", "true");
-    Ok(config)
 }
 
 fn set_default(config: &mut ClientConfig, key: &str, value: &str) {
@@ -151,11 +163,33 @@ mod tests {
     fn the_user_wins_over_defaults() {
         let mut settings = KafkaSettings::new("127.0.0.1:1", "group");
         settings.properties.insert("isolation.level".to_owned(), "read_uncommitted".to_owned());
-        settings.properties.insert("group.instance.id".to_owned(), "worker-1".to_owned());
+        settings.properties.insert("client.id".to_owned(), "ours".to_owned());
         let (member, fetcher) = (member(&settings).unwrap(), fetcher(&settings).unwrap());
         assert_eq!(member.get("isolation.level"), Some("read_uncommitted"));
-        assert_eq!(member.get("partition.assignment.strategy"), Some("range"));
-        assert_eq!(member.get("group.instance.id"), Some("worker-1"));
-        assert_eq!(fetcher.get("group.instance.id"), None);
+        assert_eq!(member.get("client.id"), Some("ours"));
+        assert_eq!(fetcher.get("client.id"), Some("ours"));
+    }
+
+    #[test]
+    fn the_member_alone_belongs_to_the_group() {
+        let check = |membership, protocol, expected: [Option<&str>; 4]| {
+            let mut settings = KafkaSettings::new("127.0.0.1:1", "group");
+            settings.worker = "b".to_owned();
+            (settings.membership, settings.protocol) = (membership, protocol);
+            let (member, fetcher) = (member(&settings).unwrap(), fetcher(&settings).unwrap());
+            let keys = [
+                "group.instance.id",
+                "group.protocol",
+                "group.remote.assignor",
+                "partition.assignment.strategy",
+            ];
+            assert_eq!(keys.map(|key| member.get(key)), expected);
+            assert_eq!(keys.map(|key| fetcher.get(key)), [None; 4]);
+            assert_eq!(member.get("client.id"), Some("millstream-b"));
+        };
+        let range = Some("range");
+        check(Membership::Static, GroupProtocol::Classic, [Some("b"), Some("classic"), None, range]);
+        check(Membership::Dynamic, GroupProtocol::Classic, [None, Some("classic"), None, range]);
+        check(Membership::Dynamic, GroupProtocol::Consumer, [None, Some("consumer"), range, None]);
     }
 }

@@ -9,8 +9,10 @@ mod file_identity;
 mod file_reader;
 mod file_sample;
 mod file_scan;
+mod file_view;
 mod files;
 mod kafka;
+mod kafka_admin;
 mod kafka_check;
 mod kafka_group;
 mod kafka_log;
@@ -21,7 +23,9 @@ mod kafka_properties;
 mod kafka_reader;
 mod kafka_sample;
 mod kafka_topics;
+mod kafka_view;
 mod sample;
+mod view;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,12 +40,20 @@ pub use error::{Remedy, SourceError};
 pub use event::{Acknowledgement, SourceEvent};
 pub(crate) use kafka_producer::producer;
 pub use sample::{SampleSize, sample};
+pub use view::{Ends, GroupView, MemberView, SourceView, TopicView, look};
 
 /// Something that holds topics of partitions of messages.
 pub trait Source: Send + Sync {
     /// Names what the offsets belong to: `kafka:<cluster id>` or `files:<identity>`. The same after a
     /// restart; another one if the same address now holds other messages.
     fn identity(&self) -> &str;
+
+    /// Ids of the topics as they are now, where the source gives them; a topic that does not exist has none.
+    /// Another id under a name means another topic: the offsets of the earlier one say nothing of it.
+    ///
+    /// # Errors
+    /// If the source does not answer.
+    fn topic_ids(&self) -> Result<BTreeMap<String, String>, SourceError>;
 
     /// Begins to read a partition at `position`, which comes from the checkpoint log. `None` means
     /// that it was never read: the reader begins where the partition does, or where
@@ -58,7 +70,16 @@ pub trait Source: Send + Sync {
     /// Ends the source's threads and its membership in a group, and waits for that a few seconds at
     /// most. Readers give nothing more. Nobody needs to listen for events any more, but a receiver that
     /// is kept without being read can use up the wait.
-    fn stop(&self);
+    fn stop(&self, departure: Departure);
+}
+
+/// How a worker leaves those that it shares a source with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// It will be back: where it has a name in its group, its partitions wait for it as long as its session lasts.
+    Restart,
+    /// Its partitions go to others at once.
+    ForGood,
 }
 
 /// A partition that is ready to be read.
@@ -149,21 +170,52 @@ pub struct KafkaSettings {
     pub start: Start,
     /// How long to wait for a broker, at start and in requests.
     pub timeout: Duration,
+    /// Name of this worker in the group.
+    pub worker: String,
+    /// Whether the group knows this worker again.
+    pub membership: Membership,
+    /// How the group shares partitions out.
+    pub protocol: GroupProtocol,
+    /// How long partitions that go to another worker wait for what was read of them to be committed.
+    pub revoke_timeout: Duration,
     /// Raw librdkafka properties.
     pub properties: BTreeMap<String, String>,
 }
 
 impl KafkaSettings {
-    /// Settings with the defaults: start at the earliest message, wait for brokers 10 s.
+    /// Settings with the defaults: start at the earliest message, wait for brokers 10 s, as one member among
+    /// others of the classic protocol, which commits within 10 s what it must give away.
     pub fn new(brokers: impl Into<String>, group: impl Into<String>) -> Self {
         Self {
             brokers: brokers.into(),
             group: group.into(),
             start: Start::Earliest,
             timeout: Duration::from_secs(10),
+            worker: "worker-0".to_owned(),
+            membership: Membership::Dynamic,
+            protocol: GroupProtocol::Classic,
+            revoke_timeout: Duration::from_secs(10),
             properties: BTreeMap::new(),
         }
     }
+}
+
+/// Whether a consumer group knows a worker again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// By its name, so that a restart moves no partition.
+    Static,
+    /// Not at all: it leaves at its end and joins as somebody new.
+    Dynamic,
+}
+
+/// How a consumer group shares partitions out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupProtocol {
+    /// By the member that leads the group; all members stop for it.
+    Classic,
+    /// By the broker, from Kafka 4 on (KIP-848); only partitions that move stand still.
+    Consumer,
 }
 
 /// Where to begin in a partition that was never read.

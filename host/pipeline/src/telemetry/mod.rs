@@ -23,7 +23,7 @@ pub use distribution::{Distribution, Quantiles};
 pub use figures::{StepFigures, StreamFigures};
 pub use status::{
     CheckpointStatus, DeadLetterStatus, PartitionStatus, Readiness, SourceStatus, Status, StepStatus,
-    StreamStatus, TableSize, UploadStatus,
+    StreamStatus, TableSize, UploadStatus, WaitingStatus,
 };
 pub use task::TaskGauge;
 pub use work::Work;
@@ -80,9 +80,13 @@ struct RunFigures {
     phase: Phase,
     assignment_known: bool,
     assigned: BTreeMap<TopicPartition, Arc<TaskGauge>>,
-    unopened: Vec<TopicPartition>,
+    /// Partitions that are ours and cannot be opened, and why.
+    unopened: BTreeMap<TopicPartition, String>,
+    /// Topics that do not exist.
+    missing: Vec<String>,
     assignments: u64,
     revocations: u64,
+    discards: u64,
 }
 
 /// What the log says, as of the last checkpoint.
@@ -244,18 +248,28 @@ impl Telemetry {
         lock(&self.run).revocations += 1;
     }
 
-    /// Partitions that are read, and those that are ours and cannot be opened. `known` is false while
+    /// Partitions had to be given away before what was read of them could be committed.
+    pub fn count_discard(&self) {
+        lock(&self.run).discards += 1;
+    }
+
+    /// Partitions that are read, and those that are ours and cannot be opened, with the reason. `known` is false while
     /// the source has not said which are ours.
     pub fn assign(
         &self,
         known: bool,
         assigned: &BTreeMap<TopicPartition, Arc<TaskGauge>>,
-        unopened: impl IntoIterator<Item = TopicPartition>,
+        unopened: impl IntoIterator<Item = (TopicPartition, String)>,
     ) {
         let mut run = lock(&self.run);
         run.assignment_known = known;
         run.assigned.clone_from(assigned);
         run.unopened = unopened.into_iter().collect();
+    }
+
+    /// These topics of ours do not exist.
+    pub fn note_missing(&self, topics: &[String]) {
+        lock(&self.run).missing = topics.to_vec();
     }
 
     /// The log says this now.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use millstream_model::TopicPartition;
 use millstream_model::entry::{Counters, Sequence};
 use serde::{Deserialize, Serialize};
 
@@ -69,8 +70,29 @@ pub struct SourceStatus {
     pub assignments: u64,
     /// Times that it took some back.
     pub revocations: u64,
-    /// Those partitions, 1024 at most.
+    /// Times that what was read of them could not be committed in time.
+    #[serde(default)]
+    pub discards: u64,
+    /// Positions that this process passed over, by topic: deleted by the source before they were read, or before a
+    /// configured start.
+    #[serde(default)]
+    pub skipped: BTreeMap<String, u64>,
+    /// The partitions that this process reads, 1024 at most.
     pub partitions: Vec<PartitionStatus>,
+    /// What is not read though it should be, 1024 at most.
+    #[serde(default)]
+    pub waiting: Vec<WaitingStatus>,
+}
+
+/// A topic or partition that is not read, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingStatus {
+    /// The topic.
+    pub topic: String,
+    /// The partition; none for all of the topic.
+    pub partition: Option<i32>,
+    /// Why it waits.
+    pub reason: String,
 }
 
 /// Where a partition stands.
@@ -234,7 +256,7 @@ impl Telemetry {
             worker: self.worker.clone(),
             uptime_seconds: self.started.elapsed().as_secs_f64(),
             readiness,
-            source: run.source(),
+            source: run.source(self.work().skipped),
             checkpoints: CheckpointStatus {
                 sequence: committed.sequence,
                 age_seconds: self.checkpoints.age().map(|age| age.as_secs_f64()),
@@ -277,7 +299,8 @@ impl RunFigures {
             Phase::Running => Vec::new(),
             Phase::Ending => vec!["the run is ending".to_owned()],
         };
-        reasons.extend(self.unopened.iter().map(|partition| format!("{partition} cannot be opened")));
+        let unopened = self.unopened.iter();
+        reasons.extend(unopened.map(|(partition, why)| format!("{partition} cannot be opened: {why}")));
         let stalled = self.assigned.values().filter(|gauge| gauge.is_stalled());
         reasons.extend(stalled.map(|gauge| format!("{}: the source does not answer", gauge.partition)));
         reasons
@@ -285,12 +308,12 @@ impl RunFigures {
 
     /// Lag of the partitions of these topics; none if it is not known of all of them.
     fn lag(&self, of_topic: impl Fn(&str) -> bool) -> Option<u64> {
-        let known = self.assignment_known && !self.unopened.iter().any(|at| of_topic(&at.topic));
+        let known = self.assignment_known && !self.unopened.keys().any(|at| of_topic(&at.topic));
         let gauges = self.assigned.values().filter(|gauge| of_topic(&gauge.partition.topic));
         known.then(|| gauges.map(|gauge| gauge.lag()).sum::<Option<u64>>()).flatten()
     }
 
-    fn source(&self) -> SourceStatus {
+    fn source(&self, skipped: BTreeMap<String, u64>) -> SourceStatus {
         let partition = |gauge: &std::sync::Arc<super::TaskGauge>| PartitionStatus {
             topic: gauge.partition.topic.to_string(),
             partition: gauge.partition.partition,
@@ -302,8 +325,31 @@ impl RunFigures {
             assigned: self.assigned.len() as u64,
             assignments: self.assignments,
             revocations: self.revocations,
+            discards: self.discards,
+            skipped,
             partitions: self.assigned.values().take(PARTITIONS_MAX).map(partition).collect(),
+            waiting: self.waiting().take(PARTITIONS_MAX).collect(),
         }
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = WaitingStatus> {
+        let missing = self.missing.iter().map(|topic| WaitingStatus {
+            topic: topic.clone(),
+            partition: None,
+            reason: "the topic does not exist".to_owned(),
+        });
+        let waits = |at: &TopicPartition, reason: String| WaitingStatus {
+            topic: at.topic.to_string(),
+            partition: Some(at.partition),
+            reason,
+        };
+        let unopened = self.unopened.iter();
+        let unopened = unopened.map(move |(at, why)| waits(at, format!("cannot be opened: {why}")));
+        let stalled = self.assigned.values().filter(|gauge| gauge.is_stalled());
+        let silent = move |gauge: &std::sync::Arc<super::TaskGauge>| {
+            waits(&gauge.partition, "the source does not answer".to_owned())
+        };
+        missing.chain(unopened).chain(stalled.map(silent))
     }
 }
 
@@ -353,7 +399,7 @@ fn step_status(step: &StepFigures) -> StepStatus {
 mod tests {
     use std::sync::Arc;
 
-    use millstream_model::{SystemClock, TopicPartition};
+    use millstream_model::SystemClock;
 
     use super::super::TaskGauge;
     use super::*;
@@ -378,7 +424,13 @@ mod tests {
         gauge.stall();
         check(&["t/0: the source does not answer"], Some(4));
         gauge.set(10, Some(10));
-        telemetry.assign(true, &assigned, [TopicPartition::new("t", 1)]);
-        check(&["t/1 cannot be opened"], None);
+        telemetry.assign(true, &assigned, [(TopicPartition::new("t", 1), "no leader".to_owned())]);
+        telemetry.note_missing(&["later".to_owned()]);
+        check(&["t/1 cannot be opened: no leader"], None);
+        let waiting = telemetry.status().source.waiting.into_iter();
+        let waiting: Vec<_> = waiting.map(|at| (at.topic, at.partition, at.reason)).collect();
+        let expected =
+            [("later", None, "the topic does not exist"), ("t", Some(1), "cannot be opened: no leader")];
+        assert_eq!(waiting, expected.map(|(topic, at, why)| (topic.to_owned(), at, why.to_owned())));
     }
 }

@@ -13,6 +13,8 @@ pub struct Work {
     pub counters: BTreeMap<String, Counters>,
     /// Files added, by table.
     pub tables: BTreeMap<String, TableSize>,
+    /// Positions that were passed over, by topic: the source had deleted them, or they lay before a configured start.
+    pub skipped: BTreeMap<String, u64>,
 }
 
 impl Work {
@@ -26,7 +28,12 @@ impl Work {
                 bytes: file.bytes,
             });
         }
-        Self { counters: data.counters.clone(), tables }
+        let mut skipped = BTreeMap::new();
+        for range in data.ranges.iter().filter(|range| range.skipped.is_some()) {
+            let positions = u64::try_from(range.range.end - range.range.start).unwrap_or(0);
+            *skipped.entry(range.partition.topic.to_string()).or_default() += positions;
+        }
+        Self { counters: data.counters.clone(), tables, skipped }
     }
 
     /// Adds what another entry did.
@@ -36,6 +43,9 @@ impl Work {
         }
         for (table, size) in &more.tables {
             self.tables.entry(table.clone()).or_default().add(*size);
+        }
+        for (topic, positions) in &more.skipped {
+            *self.skipped.entry(topic.clone()).or_default() += positions;
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -59,6 +59,17 @@ impl Broker {
         let admin = self.admin();
         let created = block_on(admin.create_topics([&new], &AdminOptions::new()));
         created.unwrap().remove(0).expect("the topic is created");
+    }
+
+    pub fn grow_topic(&self, topic: &str, partitions: usize) {
+        let new = NewPartitions::new(topic, partitions);
+        let grown = block_on(self.admin().create_partitions([&new], &AdminOptions::new()));
+        grown.unwrap().remove(0).expect("the topic grows");
+    }
+
+    pub fn delete_topic(&self, topic: &str) {
+        let deleted = block_on(self.admin().delete_topics(&[topic], &AdminOptions::new()));
+        deleted.unwrap().remove(0).expect("the topic is deleted");
     }
 
     /// Deletes the messages before `offset`, as retention does.

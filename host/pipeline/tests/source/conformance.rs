@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use millstream_model::entry::Position;
 use millstream_model::{MessageBatch, Offset, TopicPartition};
 use millstream_pipeline::source::{
-    self, FillLimits, Opened, PartitionReader, Remedy, Source, SourceEvent, SourceSettings,
+    self, Departure, FillLimits, Opened, PartitionReader, Remedy, Source, SourceEvent, SourceSettings,
 };
 use tokio::sync::mpsc;
 
@@ -53,6 +53,7 @@ impl Connected {
             match self.next_event() {
                 Some(SourceEvent::Assigned(now)) => missing.retain(|partition| !now.contains(partition)),
                 Some(SourceEvent::Revoked { done, .. }) => done.done(),
+                Some(SourceEvent::Missing(_)) => {}
                 other => panic!("{other:?} instead of the assignment of {missing:?}"),
             }
         }
@@ -65,7 +66,7 @@ impl Connected {
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        self.source.stop();
+        self.source.stop(Departure::ForGood);
     }
 }
 
@@ -180,6 +181,10 @@ fn nothing_to_read_is_said(world: &dyn World) {
     warnings::keep();
     let mut connected = Connected::new(&world.settings(), &["nowhere"]);
     match connected.next_event() {
+        Some(SourceEvent::Missing(topics)) => assert_eq!(topics, ["nowhere"]),
+        other => panic!("{other:?} instead of what is missing"),
+    }
+    match connected.next_event() {
         Some(SourceEvent::Assigned(partitions)) => assert_eq!(partitions, []),
         other => panic!("{other:?} instead of an empty assignment"),
     }
@@ -189,7 +194,7 @@ fn nothing_to_read_is_said(world: &dyn World) {
 fn stops(world: &dyn World) {
     let (mut connected, partition) = filled(world, "stop", &["a"]);
     let mut reader = connected.open(&partition, None).reader;
-    connected.source.stop();
+    connected.source.stop(Departure::ForGood);
     while connected.next_event().is_some() {}
     let mut batch = MessageBatch::new(partition, 0);
     let error = reader.fill(&mut batch, AMPLE, WAIT).unwrap_err();

@@ -215,6 +215,8 @@ fn a_topic_without_files_is_named_once() {
     let folder = Folder::new();
     folder.create_topic("empty");
     let mut connected = Connected::new(&folder.settings(), &["empty", "absent", "t"]);
+    let all = ["empty", "absent", "t"];
+    assert!(matches!(connected.next_event(), Some(SourceEvent::Missing(topics)) if topics == all));
     assert!(matches!(connected.next_event(), Some(SourceEvent::Assigned(none)) if none.is_empty()));
     folder.write(b"");
     connected.assigned(&[partition()]);

@@ -8,7 +8,8 @@ use std::time::Instant;
 use millstream_model::entry::Position;
 use millstream_model::{Header, MessageBatch, OffsetRange, TopicPartition};
 use millstream_pipeline::source::{
-    self, KafkaSettings, Remedy, Skipped, SourceError, SourceEvent, SourceSettings, Start,
+    self, Departure, GroupProtocol, KafkaSettings, Remedy, Skipped, SourceError, SourceEvent, SourceSettings,
+    Start,
 };
 use rdkafka::message::{Header as KafkaHeader, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -19,16 +20,16 @@ use crate::conformance::{self, AMPLE, Connected, PATIENCE, WAIT, World, messages
 use crate::warnings;
 
 /// Every test has groups of its own.
-fn group() -> String {
+pub fn group() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("group-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-fn kafka(broker: &Broker) -> KafkaSettings {
+pub fn kafka(broker: &Broker) -> KafkaSettings {
     KafkaSettings::new(&broker.brokers, group())
 }
 
-fn connect(settings: KafkaSettings, topics: &[&str]) -> Connected {
+pub fn connect(settings: KafkaSettings, topics: &[&str]) -> Connected {
     Connected::new(&SourceSettings::Kafka(settings), topics)
 }
 
@@ -235,6 +236,7 @@ impl Worker {
                     partitions.iter().for_each(|partition| drop(self.readers.remove(partition)));
                     done.done();
                 }
+                SourceEvent::Missing(topics) => assert_eq!(topics, [""; 0]),
                 SourceEvent::Failed(error) => panic!("{error}"),
             }
         }
@@ -255,24 +257,21 @@ impl Worker {
 
 #[test]
 fn a_second_worker_takes_over_partitions_without_loss() {
-    take_over("shared", &[]);
+    take_over("shared", GroupProtocol::Classic);
 }
 
 #[test]
 fn a_second_worker_takes_over_partitions_under_the_new_group_protocol() {
-    take_over("shared-848", &[("group.protocol", "consumer")]);
+    take_over("shared-848", GroupProtocol::Consumer);
 }
 
-fn take_over(topic: &str, properties: &[(&str, &str)]) {
+fn take_over(topic: &str, protocol: GroupProtocol) {
     let broker = Broker::shared();
     broker.create_topic(topic, 4);
     let values: Vec<String> = (0..500).map(|n| n.to_string()).collect();
     let produce = |partition| broker.produce(topic, partition, values.iter().map(String::as_str));
     (0..4).for_each(produce);
-    let mut settings = kafka(&broker);
-    for &(key, value) in properties {
-        settings.properties.insert(key.to_owned(), value.to_owned());
-    }
+    let settings = KafkaSettings { protocol, ..kafka(&broker) };
     let (mut log, mut seen) = (BTreeMap::new(), Vec::new());
     let mut first = Worker::new(&settings, topic);
     let deadline = Instant::now() + PATIENCE;
@@ -311,7 +310,7 @@ fn a_member_that_stops_leaves_its_group() {
     let mut first = connect(settings.clone(), &["left"]);
     first.assigned(&partitions);
     let _reader = first.open(&partitions[0], None).reader;
-    first.source.stop();
+    first.source.stop(Departure::ForGood);
     // The member's client holds the sender: a process may end now, and its group knows.
     assert!(first.events.is_closed());
     let mut second = connect(settings, &["left"]);

@@ -5,4 +5,5 @@ mod broker;
 mod conformance;
 mod files;
 mod kafka;
+mod kafka_group;
 mod warnings;
