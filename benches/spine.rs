@@ -150,7 +150,7 @@ fn steps(batches: &[&MessageBatch], rows: usize) -> anyhow::Result<()> {
             format!("{count} steps, as plugins"),
             Box::new(move || {
                 for rows in decoded {
-                    black_box(stage.run(rows.clone()).expect("there are no predicates"));
+                    black_box(stage.run(rows.clone(), &[]).expect("there are no predicates"));
                 }
                 Ok(())
             }),

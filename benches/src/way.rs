@@ -37,6 +37,7 @@ pub fn plan(steps: &[(&str, serde_json::Value)]) -> anyhow::Result<Arc<StreamPla
         name: "vehicle".to_owned(),
         topic: "vehicle_data".to_owned(),
         schema: messages::schema(),
+        watermark: None,
         steps: configs,
         routes: Vec::new(),
     };
@@ -51,7 +52,7 @@ pub fn writer(plan: &StreamPlan) -> TableWriter {
     let table = curated(plan).expect("a stream with steps has a curated table");
     let names = FileNames::new(SessionId("bench".to_owned()));
     let origin = TopicPartition::new("vehicle_data", 0);
-    TableWriter::new(table, Arc::new(SinkSettings::default()), origin, names)
+    TableWriter::new(table, Arc::new(SinkSettings::default()), origin, 0, names)
 }
 
 /// The plan's steps, ready on this thread.
@@ -62,7 +63,7 @@ pub fn stage(plan: &Arc<StreamPlan>) -> Stage {
 /// Decodes, passes the plan's plugins, writes. Returns the bytes of Parquet.
 pub fn with_plugins(plan: &Arc<StreamPlan>, batches: &[&MessageBatch]) -> anyhow::Result<usize> {
     let mut stage = stage(plan);
-    run(plan, batches, |rows| Ok(stage.run(rows)?.tables.pop().map(|(_, rows)| rows)))
+    run(plan, batches, |rows| Ok(stage.run(rows, &[])?.tables.pop().map(|(_, rows)| rows)))
 }
 
 /// Decodes, passes `transform`, writes. Returns the bytes of Parquet.
