@@ -129,7 +129,7 @@ fn a_partition_is_idle_after_a_silence_and_says_so_once() {
     let (limit, start) = (Duration::from_secs(60), Instant::now());
     let after = |seconds| start + Duration::from_secs(seconds);
     let mut silence = Silence::new(limit, false);
-    let mut check = |silence: &mut Silence, seconds, idle, news| {
+    let check = |silence: &mut Silence, seconds, idle, news| {
         silence.lasts(after(seconds));
         assert_eq!((silence.is_idle(), silence.take_news()), (idle, news), "after {seconds} s");
     };
