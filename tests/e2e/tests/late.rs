@@ -216,10 +216,12 @@ fn a_watermark_waits_for_no_silent_partition_and_follows_no_wrong_clock() {
     kafka.topic("numbers", PARTITIONS as u32);
     let source = format!("[source.kafka]\nbrokers = \"{}\"", kafka.brokers);
     let workspace = workspace(&source, "", "idle = \"400ms\", late = \"flag\"");
-    let produce =
-        |key: &str, at: i64| kafka.produce_keyed("numbers", &format!("{key}\t{{\"n\":1,\"at\":{at}}}\n"));
+    let produce = |messages: &[(&str, i64)]| {
+        let line = |(key, at): &(&str, i64)| format!("{key}\t{{\"n\":1,\"at\":{at}}}\n");
+        kafka.produce_keyed("numbers", &messages.iter().map(line).collect::<String>());
+    };
     let keys: Vec<_> = (0..8).map(|number| format!("key-{number}")).collect();
-    keys.iter().for_each(|key| produce(key, START));
+    produce(&keys.iter().map(|key| (key.as_str(), START)).collect::<Vec<_>>());
     let served = Served::start(&workspace);
     served.wait_until_committed("s", keys.len());
     let of_partition = "select decode(max(_key)) from t group by _partition order by _partition";
@@ -228,18 +230,16 @@ fn a_watermark_waits_for_no_silent_partition_and_follows_no_wrong_clock() {
         [0, 1].map(|partition| of_partition[partition][0].as_str().expect("a key").to_owned());
 
     // The quiet partition is at START; the other one leaves it behind, once it is idle.
-    produce(&busy, START + 3600);
+    produce(&[(&busy, START + 3600)]);
     let ahead = json!((START + 3590) as f64);
     wait(&served, "the watermark of the busy partition", |s| s["watermark_seconds"] == ahead);
     wait(&served, "silence", |s| s["idle_partitions"] == json!(PARTITIONS));
     // It wakes, and what it says is on time there; the stream's watermark stays.
-    produce(&quiet, START + 5);
+    produce(&[(&quiet, START + 5)]);
     served.wait_until_committed("s", 10);
     wait(&served, "the watermark that was", |s| s["watermark_seconds"] == ahead);
     // A clock in the year 2100, then the time of day.
-    produce(&busy, 4_102_444_800);
-    produce(&busy, START + 3595);
-    produce(&busy, START + 3000);
+    produce(&[(&busy, 4_102_444_800), (&busy, START + 3595), (&busy, START + 3000)]);
     let status = served.wait_until_committed("s", 13);
     assert_eq!(status["streams"][0]["committed"]["ahead"], json!(1), "{status:#}");
     let label = "{stream=\"s\"}";
@@ -250,10 +250,10 @@ fn a_watermark_waits_for_no_silent_partition_and_follows_no_wrong_clock() {
     served.stop();
 
     // The watermark is that of the log.
-    produce(&busy, START + 3589);
+    produce(&[(&busy, START + 3589)]);
     workspace.catch_up();
-    let late =
-        duckdb(&workspace.files_of("raw.s"), "select epoch(at)::bigint from t where _late order by at");
+    let late = "select epoch(_event_time)::bigint from t where _late order by _event_time";
+    let late = duckdb(&workspace.files_of("raw.s"), late);
     assert_eq!(late, json!([[START + 3000], [START + 3589]]));
     let log = workspace.millstream(&["log", "show"]).succeed();
     assert!(
