@@ -4,12 +4,14 @@
 //! are medians of the thread's CPU time. Words behind `--` choose variants whose names have them all.
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use arrow::array::TimestampMicrosecondArray;
 use millstream_benches::clock::{peak_memory_bytes, thread_cpu_ns};
 use millstream_benches::{messages, native, way};
 use millstream_model::MessageBatch;
 use millstream_pipeline::decode::Decoder;
+use millstream_pipeline::watermark::{LatePolicy, PartitionWatermark, WatermarkSettings};
 use serde_json::json;
 
 /// Different batches held in memory, and batches in a round: each is passed several times.
@@ -29,7 +31,7 @@ fn main() -> anyhow::Result<()> {
     memory(&batches, bytes)?;
     whole_way(&batches, rows)?;
     steps(&batches[..POOL], rows * POOL / BATCHES)?;
-    Ok(())
+    watermarks(BATCHES)
 }
 
 /// Passes the messages through the whole way once, before anything else has taken memory.
@@ -150,7 +152,7 @@ fn steps(batches: &[&MessageBatch], rows: usize) -> anyhow::Result<()> {
             format!("{count} steps, as plugins"),
             Box::new(move || {
                 for rows in decoded {
-                    black_box(stage.run(rows.clone()).expect("there are no predicates"));
+                    black_box(stage.run(rows.clone(), &[]).expect("there are no predicates"));
                 }
                 Ok(())
             }),
@@ -175,5 +177,40 @@ fn steps(batches: &[&MessageBatch], rows: usize) -> anyhow::Result<()> {
         let over = (pair[0].1 - pair[1].1) / f64::from(count);
         println!("  of {count}, a step costs {over:.1} ns/row over native");
     }
+    Ok(())
+}
+
+/// Which rows are late: event times that rise with some disorder, a few of them late, in batches of the usual size.
+fn watermarks(batches: usize) -> anyhow::Result<()> {
+    const MILLISECOND: i64 = 1000;
+    let settings = WatermarkSettings {
+        delay_us: 1000 * MILLISECOND,
+        ahead_us_max: 1000 * MILLISECOND,
+        idle: Duration::from_secs(60),
+        late: LatePolicy::Flag,
+    };
+    let disorder = |row: i64| (row * 7919 % 1009) * MILLISECOND;
+    let rows = 0..messages::BATCH_ROWS as i64;
+    let event_times = rows.clone().map(|row| row * MILLISECOND - disorder(row));
+    let sparse = event_times.clone().enumerate().map(|(row, time)| (row % 10 > 0).then_some(time));
+    let timestamps = TimestampMicrosecondArray::from_iter_values(rows.clone().map(|row| row * MILLISECOND));
+    let none: TimestampMicrosecondArray = rows.map(|_| None).collect();
+    let (sparse, event_times) = (sparse.collect(), TimestampMicrosecondArray::from_iter_values(event_times));
+    let variants = [
+        ("event times and timestamps", &event_times, &timestamps),
+        ("event times, no timestamps", &event_times, &none),
+        ("nine of ten event times, timestamps", &sparse, &timestamps),
+    ];
+    let variants = variants.map(|(name, event_times, timestamps)| -> Variant<'_> {
+        let run = move || {
+            for _ in 0..batches {
+                let mut watermark = PartitionWatermark::new(&settings, None);
+                black_box(watermark.observe(black_box(event_times), black_box(timestamps)));
+            }
+            Ok(())
+        };
+        (format!("watermark: {name}"), Box::new(run))
+    });
+    print("which rows are late", &measure(variants.into(), batches * messages::BATCH_ROWS)?);
     Ok(())
 }

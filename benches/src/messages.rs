@@ -104,5 +104,6 @@ pub fn schema() -> Arc<StreamSchema> {
             zone: Some("Europe/London".to_owned()),
             epoch: None,
         }),
+        flags_late: false,
     })
 }

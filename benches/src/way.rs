@@ -37,6 +37,7 @@ pub fn plan(steps: &[(&str, serde_json::Value)]) -> anyhow::Result<Arc<StreamPla
         name: "vehicle".to_owned(),
         topic: "vehicle_data".to_owned(),
         schema: messages::schema(),
+        watermark: None,
         steps: configs,
         routes: Vec::new(),
     };
@@ -82,7 +83,7 @@ pub fn files(
 /// Decodes, passes the plan's plugins, writes. Returns the bytes of Parquet.
 pub fn with_plugins(plan: &Arc<StreamPlan>, batches: &[&MessageBatch]) -> anyhow::Result<usize> {
     let mut stage = stage(plan);
-    run(plan, batches, |rows| Ok(stage.run(rows)?.tables.pop().map(|(_, rows)| rows)))
+    run(plan, batches, |rows| Ok(stage.run(rows, &[])?.tables.pop().map(|(_, rows)| rows)))
 }
 
 /// Decodes, passes `transform`, writes. Returns the bytes of Parquet.

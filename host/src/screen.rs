@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use millstream_model::entry::Counters;
 use millstream_pipeline::telemetry::{Quantiles, Status, StepStatus, StreamStatus};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
@@ -104,6 +105,7 @@ impl Screen {
         for stream in &self.now.streams {
             lines.push(Line::from(row(widths, &self.stream(stream, widths))).bold());
             lines.extend(stream.steps.iter().map(|step| self.step(stream, step, widths)));
+            lines.extend(watermark(stream));
         }
         if !self.now.tables.is_empty() {
             lines.push(Line::default());
@@ -191,6 +193,22 @@ impl Screen {
         }
         (of(&self.now).saturating_sub(of(before)) as f64 / seconds).round() as u64
     }
+}
+
+/// How far event time is complete, and what was not as it should be.
+fn watermark(stream: &StreamStatus) -> Option<Line<'static>> {
+    let lag = stream.watermark_lag_seconds?;
+    let (lag, side) = (millis((lag.abs() * 1000.0) as u64), if lag < 0.0 { "ahead" } else { "behind" });
+    let mut text = format!("{MARGIN}  watermark {lag} {side}");
+    let StreamStatus { idle_partitions, committed: Counters { late, ahead, .. }, .. } = stream;
+    for (figure, what) in
+        [(idle_partitions, "idle partitions"), (late, "late"), (ahead, "ahead of their timestamp")]
+    {
+        if *figure > 0 {
+            text += &format!("  ·  {} {what}", count(*figure));
+        }
+    }
+    Some(Line::from(text).dim())
 }
 
 /// Microseconds per row since the status before, or since the start if no row came since.

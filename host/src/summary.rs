@@ -56,9 +56,10 @@ impl Summary {
 
     /// All counters, those that are zero too, so that a script can add them up; and what the run saw.
     fn stream_json(&self, stream: &str, counters: &Counters) -> serde_json::Value {
-        let Counters { r#in, out, dropped, dead, rows, drift } = counters;
+        let Counters { r#in, out, dropped, dead, rows, drift, late, ahead } = counters;
         let mut json = json!({
             "in": r#in, "out": out, "dropped": dropped, "dead": dead, "rows": rows, "drift": drift,
+            "late": late, "ahead": ahead,
             "records_per_second": self.rate(counters.r#in),
         });
         if let Some(status) = self.status_of(stream) {

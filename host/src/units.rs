@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use arrow::temporal_conversions::timestamp_us_to_datetime;
+
 /// A number with thousands apart: `1 234 567`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -55,6 +57,12 @@ pub fn uptime(time: Duration) -> String {
         (0, ..) => format!("{hours}h {:02}m", minutes % 60),
         _ => format!("{days}d {:02}h", hours % 24),
     }
+}
+
+/// A moment, in microseconds since the epoch: `2026-01-31T08:00:00.000000Z`.
+pub fn time(us: i64) -> String {
+    let time = timestamp_us_to_datetime(us).map(|time| time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string());
+    time.unwrap_or_else(|| format!("{us} us"))
 }
 
 fn scaled(number: f64, units: &[(f64, &str)]) -> String {

@@ -98,6 +98,13 @@ impl Metrics {
         for (table, rows) in &counters.rows {
             count(to, name, &labels.with("table", table), *rows);
         }
+        let name = ("millstream_committed_late_messages_total", "Messages that were behind the watermark.");
+        count(to, name, &labels, counters.late);
+        let name = (
+            "millstream_committed_ahead_messages_total",
+            "Messages too far ahead of their timestamp to move the watermark.",
+        );
+        count(to, name, &labels, counters.ahead);
         let name =
             ("millstream_committed_drift_total", "Times a message had a field that no column declares.");
         for (field, times) in &counters.drift {
@@ -197,6 +204,13 @@ fn source(to: &mut Families, source: &SourceStatus) {
         if let Some(lag) = partition.lag {
             to.gauge(name, &labels, lag as f64);
         }
+        if let Some(seconds) = partition.watermark_seconds {
+            let name = ("millstream_source_partition_watermark_seconds", "Watermark, as seconds since 1970.");
+            to.gauge(name, &labels, seconds);
+            let name =
+                ("millstream_source_partition_idle", "1 if the stream's watermark does not wait for it.");
+            to.gauge(name, &labels, f64::from(u8::from(partition.idle)));
+        }
     }
 }
 
@@ -215,6 +229,19 @@ fn live(to: &mut Families, stream: &StreamStatus) {
     if let Some(lag) = stream.lag {
         let name = ("millstream_lag_messages", "Messages not read yet; absent while it is unknown.");
         to.gauge(name, &labels, lag as f64);
+    }
+    let gauges = [
+        (
+            ("millstream_watermark_seconds", "Watermark in the log, as seconds since 1970."),
+            stream.watermark_seconds,
+        ),
+        (
+            ("millstream_watermark_lag_seconds", "How far the watermark is behind the clock."),
+            stream.watermark_lag_seconds,
+        ),
+    ];
+    for (name, value) in gauges {
+        value.into_iter().for_each(|value| to.gauge(name, &labels, value));
     }
 }
 

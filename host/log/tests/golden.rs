@@ -42,6 +42,8 @@ fn data() -> Data {
         dead: BTreeMap::from([("missing `model`; found `mode`".into(), 4)]),
         rows: BTreeMap::from([("curated.vehicle".into(), 90), ("raw.vehicle".into(), 100)]),
         drift: BTreeMap::new(),
+        late: 0,
+        ahead: 0,
     };
     Data {
         source: "lkc-1".into(),
@@ -241,6 +243,19 @@ fn entries_and_snapshots_of_format_2_are_read_and_written_back() {
     assert_eq!(encode_snapshot(&read), saved);
 }
 
+/// Counts of late messages are left out where there are none.
+#[test]
+fn entries_with_late_messages_are_read_and_written_back() {
+    let (mut entries, _) = fold(2, later_bodies());
+    let (_, mut entry) = entries.swap_remove(4);
+    let Body::Data(data) = &mut entry.body else { panic!("the fifth entry is of data") };
+    let counters = data.counters.get_mut("vehicle").unwrap();
+    (counters.late, counters.ahead) = (7, 1);
+    let saved = golden("format-2-data_with_late", &encode_entry(&entry));
+    assert_eq!(decode_entry(&saved).unwrap(), entry);
+    assert_eq!(encode_entry(&entry), saved);
+}
+
 /// Counts of undeclared fields came later; entries without them are those above.
 #[test]
 fn entries_with_drift_are_read_and_written_back_and_summed() {
@@ -365,7 +380,8 @@ fn any_data(rng: &mut StdRng) -> Data {
     data.watermarks =
         vec![Watermark { partition: any_partition(rng), micros: rng.random(), idle: rng.random() }];
     let drift = (0..rng.random_range(0..3)).map(|_| (any_text(rng), rng.random())).collect();
-    let counters = Counters { r#in: rng.random(), drift, ..Counters::default() };
+    let (late, ahead) = (rng.random_range(0..2), rng.random_range(0..2));
+    let counters = Counters { r#in: rng.random(), drift, late, ahead, ..Counters::default() };
     data.counters = BTreeMap::from([(any_text(rng), counters)]);
     data
 }

@@ -18,6 +18,8 @@ pub const TIMESTAMP: &str = "_timestamp";
 /// Event time: the stream's event-time column as an instant (timestamp, microseconds, UTC; null if
 /// it could not be read).
 pub const EVENT_TIME: &str = "_event_time";
+/// Whether the message was late (boolean). Raw tables and tables behind the steps, of streams that ask for it.
+pub const LATE: &str = "_late";
 /// Message key (binary).
 pub const KEY: &str = "_key";
 /// Message headers (list of key and value; null if there were none). Raw and dead-letter tables only.

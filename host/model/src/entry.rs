@@ -28,6 +28,11 @@ fn is_first(epoch: &Epoch) -> bool {
     *epoch == 0
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// Names one run of one worker. Every data file's name begins with it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -200,6 +205,13 @@ pub struct Counters {
     /// [`Counters::DRIFT_FIELDS_MAX`] names, the rest under [`Counters::OTHER_FIELDS`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub drift: BTreeMap<String, u64>,
+    /// Messages that were late, whatever became of them: their event time was before their partition's
+    /// watermark.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub late: u64,
+    /// Messages whose event time was too far ahead of their timestamp to move the watermark.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ahead: u64,
 }
 
 impl Counters {
@@ -216,6 +228,8 @@ impl Counters {
     pub fn add(&mut self, more: &Self) {
         self.r#in = self.r#in.saturating_add(more.r#in);
         self.out = self.out.saturating_add(more.out);
+        self.late = self.late.saturating_add(more.late);
+        self.ahead = self.ahead.saturating_add(more.ahead);
         for (sums, counts) in [(&mut self.dropped, &more.dropped), (&mut self.rows, &more.rows)] {
             for (key, count) in counts {
                 add_to(sums, key, *count);

@@ -131,6 +131,8 @@ pub struct StreamSchema {
     pub unknown: UnknownFields,
     /// The event-time column, if one is declared.
     pub event_time: Option<EventTime>,
+    /// Whether rows have [`columns::LATE`].
+    pub flags_late: bool,
 }
 
 impl StreamSchema {

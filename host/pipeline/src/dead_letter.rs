@@ -26,11 +26,18 @@ pub const TABLE: &str = "dead_letters";
 /// Step, and cause, of letters that could not be decoded.
 pub const DECODE: &str = "decode";
 
+/// Step of letters that were late.
+pub const WATERMARK: &str = "watermark";
+/// Cause of letters that were late.
+const LATE: &str = "late";
+
 /// Where a message failed.
 #[derive(Clone, Copy, Debug)]
 pub enum Failure<'a> {
     /// It is not what the stream's schema declares.
     Decode,
+    /// It was late, and its stream does not take late messages.
+    Late,
     /// A step could not process it or rejected it.
     Step {
         /// Name of the step.
@@ -162,6 +169,7 @@ impl Rows {
         let DeadLetter { stream, failure, reason, event_time_us, partition, message } = *letter;
         let (step, cause, plugin) = match failure {
             Failure::Decode => (DECODE, DECODE.to_owned(), None),
+            Failure::Late => (WATERMARK, LATE.to_owned(), None),
             Failure::Step { step, plugin, cause } => (step, cause.to_string(), Some(plugin.to_string())),
         };
         self.stream.append_value(stream);

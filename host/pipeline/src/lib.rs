@@ -1,5 +1,5 @@
 //! The data path, in reading order: `config` says what is wanted, `source` brings messages, `decode`
-//! makes them columns, `stage` runs the steps, `sink` writes tables, `checkpoint` makes it all true
+//! makes them columns, `watermark` says which came too late, `stage` runs the steps, `sink` writes tables, `checkpoint` makes it all true
 //! with one conditional put. `start` makes a run ready and `run` wires it; the other modules know at
 //! most their neighbours. `telemetry` and `tap` let others look on; `discover` stands beside the path: it reads
 //! a sample to propose or check a schema.
@@ -28,6 +28,7 @@ pub mod tap;
 mod task;
 pub mod telemetry;
 mod uploads;
+pub mod watermark;
 mod worker;
 
 pub use error::RunError;

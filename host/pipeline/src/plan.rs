@@ -10,11 +10,12 @@ use millstream_model::entry::PluginUse;
 use millstream_model::schema::StreamSchema;
 use millstream_model::{Digest, columns};
 
-use crate::config::{StepConfig, StreamConfig};
+use crate::config::{Placed, StepConfig, StreamConfig};
 use crate::dead_letter;
 use crate::decode::{Decoder, SchemaError};
 use crate::route::{self, RouteError, Routing};
 use crate::sink::TableSpec;
+use crate::watermark::{LatePolicy, WatermarkSettings};
 
 /// A stream, ready to run.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct StreamPlan {
     pub routing: Option<Routing>,
     /// Records that could not be processed, of all streams.
     pub dead_letters: Arc<TableSpec>,
+    /// How event time is followed; none if the stream has none.
+    pub watermark: Option<WatermarkSettings>,
 }
 
 /// One step, ready to run.
@@ -72,6 +75,19 @@ pub enum PlanError {
         step: String,
         /// What is wrong.
         source: Box<ConfigureError>,
+    },
+    /// Late rows would go to a table behind the steps, and there are none.
+    #[error(
+        "{place}: `{key}`: \"table\" is for rows behind the steps, and stream `{stream}` has neither steps nor \
+         routes; \"flag\" marks them in its raw table"
+    )]
+    NoLateTable {
+        /// `file:line:column` in the configuration.
+        place: String,
+        /// Dotted key.
+        key: String,
+        /// The stream.
+        stream: String,
     },
     /// A route does not fit the rows behind the last step, or its table.
     #[error("{place}: `{key}`: {source}")]
@@ -163,6 +179,11 @@ impl StreamPlan {
             steps.push(step);
         }
         let is_curated = !stream.steps.is_empty() || !stream.routes.is_empty();
+        if let Some(Placed { value, place, key }) = stream.watermark.clone().filter(|_| !is_curated)
+            && value.late == LatePolicy::Table
+        {
+            return Err(PlanError::NoLateTable { place, key, stream: stream.name.clone() });
+        }
         let routing = is_curated.then(|| Routing::new(stream, &schema)).transpose()?;
         Ok(Self {
             name: stream.name.as_str().into(),
@@ -171,6 +192,7 @@ impl StreamPlan {
             raw: table(format!("raw.{}", stream.name), decoder.raw_schema(), event_time),
             routing,
             dead_letters: Arc::new(dead_letter::table()),
+            watermark: stream.watermark.as_ref().map(|placed| placed.value),
             steps,
         })
     }
@@ -207,8 +229,8 @@ impl StreamPlan {
 /// Checks that no route and no output goes to a table of other rows: one that millstream fills itself, or
 /// that another route or output fills with other columns, or with rows of the same messages.
 pub fn check_tables<'a>(plans: &'a [Arc<StreamPlan>]) -> Result<(), PlanError> {
-    let rest = |plan: &'a StreamPlan| plan.routing.as_ref().and_then(Routing::rest);
-    let own = plans.iter().flat_map(|plan| [&plan.raw, &plan.dead_letters].into_iter().chain(rest(plan)));
+    let own = |plan: &'a StreamPlan| plan.routing.iter().flat_map(Routing::own);
+    let own = plans.iter().flat_map(|plan| [&plan.raw, &plan.dead_letters].into_iter().chain(own(plan)));
     let own: BTreeSet<_> = own.map(|table| &table.name).collect();
     let mut shared: BTreeMap<&String, &Arc<TableSpec>> = route::check_tables(plans)?;
     for plan in plans {

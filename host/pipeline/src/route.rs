@@ -9,19 +9,21 @@ use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::{filter_record_batch, not, or};
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
-use millstream_model::columns;
+use millstream_model::{Offset, columns};
 
 use crate::config::{Placed, RouteConfig, StreamConfig};
 use crate::plan::{PlanError, StreamPlan, curated_fields, table};
 use crate::predicate::{Predicate, PredicateError, did_you_mean, nearest};
 use crate::sink::TableSpec;
-use crate::stage::project;
+use crate::stage::{offsets, project};
+use crate::watermark::LatePolicy;
 
 /// Where the rows of a stream go.
 #[derive(Debug)]
 pub struct Routing {
     routes: Vec<Route>,
     rest: Option<Arc<TableSpec>>,
+    late: Option<Arc<TableSpec>>,
 }
 
 /// A table and the rows that go there.
@@ -73,8 +75,11 @@ impl Routing {
         let routes = stream.routes.iter().map(|route| planned(route, schema, &all, event_time));
         let routes = routes.collect::<Result<Vec<_>, _>>()?;
         let leaves_rows = routes.iter().all(|route| route.condition.is_some());
-        let rest = leaves_rows.then(|| table(format!("curated.{}", stream.name), all, event_time));
-        Ok(Self { routes, rest })
+        let own = |zone: &str| table(format!("{zone}.{}", stream.name), all.clone(), event_time);
+        let keeps_late =
+            stream.watermark.as_ref().is_some_and(|placed| placed.value.late == LatePolicy::Table);
+        let (rest, late) = (leaves_rows.then(|| own("curated")), keeps_late.then(|| own("late")));
+        Ok(Self { routes, rest, late })
     }
 
     /// The routes, in the order of the configuration.
@@ -87,13 +92,38 @@ impl Routing {
         self.rest.as_ref()
     }
 
-    /// Every table that rows go to.
-    pub fn tables(&self) -> impl Iterator<Item = &Arc<TableSpec>> {
-        self.routes.iter().map(|route| &route.table).chain(&self.rest)
+    /// Tables that the stream alone fills: that of the rest, and that of late rows, if they have one.
+    pub fn own(&self) -> impl Iterator<Item = &Arc<TableSpec>> {
+        self.rest.iter().chain(&self.late)
     }
 
-    /// The rows of each table, where there are any. A row has the same `_ordinal` in all of them.
-    pub fn distribute(&self, rows: &RecordBatch) -> Result<Vec<(Arc<TableSpec>, RecordBatch)>, ArrowError> {
+    /// Every table that rows go to.
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<TableSpec>> {
+        self.routes.iter().map(|route| &route.table).chain(self.own())
+    }
+
+    /// The rows of each table, where there are any. A row has the same `_ordinal` in all of them. `late` are the
+    /// offsets of late messages, rising: where these have a table, their rows go there and nowhere else.
+    pub fn distribute(
+        &self,
+        rows: &RecordBatch,
+        late: &[Offset],
+    ) -> Result<Vec<(Arc<TableSpec>, RecordBatch)>, ArrowError> {
+        let Some(table) = self.late.as_ref().filter(|_| !late.is_empty()) else {
+            return self.by_routes(rows);
+        };
+        let is_late = offsets(rows).iter().map(|offset| Some(late.binary_search(offset).is_ok()));
+        let is_late: BooleanArray = is_late.collect();
+        let mut tables = self.by_routes(&filter_record_batch(rows, &not(&is_late)?)?)?;
+        // All rows of a message are late, or none, so each has its number here, too.
+        let rows = filter_record_batch(rows, &is_late)?;
+        if rows.num_rows() > 0 {
+            tables.push((table.clone(), project(&rows, &table.schema)));
+        }
+        Ok(tables)
+    }
+
+    fn by_routes(&self, rows: &RecordBatch) -> Result<Vec<(Arc<TableSpec>, RecordBatch)>, ArrowError> {
         let mut tables = Vec::new();
         let mut send = |table: &Arc<TableSpec>, matched: Option<&BooleanArray>| {
             // Rows are numbered before they are chosen from.
@@ -225,7 +255,9 @@ fn projection(
     }
     let system = columns::of_batch();
     let is_kept = |field: &Field| {
-        names.contains(field.name()) || system.iter().any(|system| system.name() == field.name())
+        names.contains(field.name())
+            || field.name() == columns::LATE
+            || system.iter().any(|system| system.name() == field.name())
     };
     let fields = rows.fields().iter().filter(|field| is_kept(field)).cloned();
     Ok(curated_fields(&Schema::new(fields.collect::<Vec<_>>()), event_time))
@@ -264,7 +296,7 @@ mod tests {
         RecordBatch::try_new(Arc::new(schema), arrays).unwrap()
     }
 
-    fn routing(rows: &RecordBatch, conditions: &[Option<&str>]) -> Routing {
+    fn routing(rows: &RecordBatch, conditions: &[Option<&str>], late: bool) -> Routing {
         let schema = Arc::new(Schema::new(curated_fields(&rows.schema(), None)));
         let routes = conditions.iter().enumerate().map(|(index, condition)| Route {
             table: table(format!("route-{index}"), schema.clone(), None),
@@ -275,14 +307,22 @@ mod tests {
         Routing {
             routes: routes.collect(),
             rest: rest.then(|| table("rest".to_owned(), schema.clone(), None)),
+            late: late.then(|| table("late".to_owned(), schema.clone(), None)),
         }
     }
 
     /// `expect`: for each table its name and the offset and ordinal of each of its rows.
     #[track_caller]
     fn check(conditions: &[Option<&str>], expect: &[(&str, &[(i64, i32)])]) {
+        check_late(conditions, None, expect);
+    }
+
+    /// As [`check`], where messages of the offsets `late` are late and have a table.
+    #[track_caller]
+    fn check_late(conditions: &[Option<&str>], late: Option<&[i64]>, expect: &[(&str, &[(i64, i32)])]) {
         let rows = rows(&[Some(1), Some(2), None, Some(2), Some(3)]);
-        let tables = routing(&rows, conditions).distribute(&rows).unwrap();
+        let routing = routing(&rows, conditions, late.is_some());
+        let tables = routing.distribute(&rows, late.unwrap_or(&[1])).unwrap();
         let identities = tables.iter().map(|(table, rows)| {
             let offsets = rows.column_by_name(columns::OFFSET).unwrap().as_primitive::<Int64Type>().values();
             let ordinals =
@@ -306,5 +346,19 @@ mod tests {
         check(&[Some("v <> 2")], &[("route-0", &[(0, 0), (2, 0)]), ("rest", &[(0, 1), (1, 0), (1, 1)])]);
         check(&[Some("true")], &[("route-0", &all)]);
         check(&[Some("v = 1"), None], &[("route-0", &[(0, 0)]), ("route-1", &all)]);
+    }
+
+    #[test]
+    fn late_rows_go_to_their_table_and_nowhere_else() {
+        let on_time = [(0, 0), (0, 1), (2, 0)];
+        check_late(&[], Some(&[1]), &[("rest", &on_time), ("late", &[(1, 0), (1, 1)])]);
+        let late = [(0, 0), (0, 1), (2, 0)];
+        check_late(
+            &[Some("v = 2")],
+            Some(&[0, 2]),
+            &[("route-0", &[(1, 1)]), ("rest", &[(1, 0)]), ("late", &late)],
+        );
+        check_late(&[None], Some(&[0, 1, 2]), &[("late", &[(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)])]);
+        check_late(&[None], Some(&[7]), &[("route-0", &[(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)])]);
     }
 }

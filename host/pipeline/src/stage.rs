@@ -65,9 +65,9 @@ impl Stage {
         }
     }
 
-    /// Passes `rows` through all steps and to the tables. A failure of a plugin is in the result; an error
-    /// comes from a predicate only.
-    pub fn run(&mut self, rows: RecordBatch) -> Result<Staged, ArrowError> {
+    /// Passes `rows` through all steps and to the tables; `late` are the offsets of late messages, rising. A
+    /// failure of a plugin is in the result; an error comes from a predicate only.
+    pub fn run(&mut self, rows: RecordBatch, late: &[Offset]) -> Result<Staged, ArrowError> {
         let mut staged =
             Staged { passed: rows, tables: Vec::new(), rejected: Vec::new(), dropped: Vec::new() };
         for (index, (step, instance)) in self.plan.steps.iter().zip(&mut self.instances).enumerate() {
@@ -98,7 +98,7 @@ impl Stage {
             self.figures.taps.offer(Place::Behind(index + 1), &staged.passed);
         }
         if let Some(routing) = self.plan.routing.as_ref().filter(|_| staged.passed.num_rows() > 0) {
-            staged.tables.extend(routing.distribute(&staged.passed)?);
+            staged.tables.extend(routing.distribute(&staged.passed, late)?);
         }
         Ok(staged)
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::error::ArrowError;
-use millstream_model::entry::{Counters, Epoch, Position};
+use millstream_model::entry::{Counters, Epoch, Position, Watermark};
 use millstream_model::{MessageBatch, OffsetRange, TopicPartition, columns};
 
 use crate::dead_letter::{DeadLetter, DeadLetters, Failure};
@@ -21,6 +21,7 @@ use crate::stage::{Rejected, Stage, Staged};
 use crate::tap::Place;
 use crate::telemetry::{Arrivals, StreamFigures, TaskGauge};
 use crate::uploads::{PendingFile, Uploads};
+use crate::watermark::{self, EventTime, LatePolicy, LateRow};
 
 /// How often a task says that its source does not answer.
 const WARNING_INTERVAL: Duration = Duration::from_secs(5);
@@ -39,6 +40,8 @@ pub struct TaskStart {
     pub position: Position,
     /// Epoch of its topic, from the log.
     pub epoch: Epoch,
+    /// Its watermark, from the log: microseconds since the epoch, and whether it is idle.
+    pub watermark: (Option<i64>, bool),
     /// How files are written.
     pub sink: Arc<SinkSettings>,
     /// Names of files.
@@ -53,6 +56,8 @@ pub struct TaskStart {
 pub struct Task {
     start: TaskStart,
     decoder: Decoder,
+    /// None if the stream has no event time.
+    event_time: Option<EventTime>,
     writers: BTreeMap<String, TableWriter>,
     dead_letters: DeadLetters,
     files: Vec<PendingFile>,
@@ -76,12 +81,22 @@ pub struct TaskReport {
     pub range: OffsetRange,
     /// Byte position behind them, if the source has one.
     pub cursor: Option<u64>,
+    /// Watermark behind them, if there is something to say of it: also without positions if the partition has
+    /// become idle.
+    pub watermark: Option<Watermark>,
     /// Files written.
     pub files: Vec<PendingFile>,
     /// What became of the messages.
     pub counters: Counters,
     /// When the messages were produced.
     pub arrivals: Arrivals,
+}
+
+impl TaskReport {
+    /// True if there is something that the log does not know.
+    pub fn has_news(&self) -> bool {
+        !self.range.is_empty() || self.watermark.is_some()
+    }
 }
 
 /// Why a task cannot go on.
@@ -107,8 +122,13 @@ impl Task {
         let decoder = Decoder::new(start.plan.schema.clone())
             .expect("the plan was made with a decoder of the same schema");
         let offset = start.position.offset;
+        let event_time = start.plan.watermark.as_ref().map(|settings| {
+            let (micros, is_idle) = start.watermark;
+            EventTime::new(settings, start.partition.clone(), micros, is_idle)
+        });
         Self {
             decoder,
+            event_time,
             writers: BTreeMap::new(),
             dead_letters: DeadLetters::new(DEAD_LETTER_BYTES_MAX),
             files: Vec::new(),
@@ -160,7 +180,11 @@ impl Task {
         }
         self.range.end = batch.range().end;
         self.cursor = batch.cursor().or(self.cursor);
-        self.start.gauge.set(self.range.end, self.start.reader.end_offset());
+        let end = self.start.reader.end_offset();
+        self.start.gauge.set(self.range.end, end);
+        if let Some(event_time) = self.event_time.as_mut().filter(|_| end == Some(self.range.end)) {
+            event_time.at_end(Instant::now());
+        }
         Ok(batch.len())
     }
 
@@ -204,6 +228,7 @@ impl Task {
             stream: self.start.plan.name.clone(),
             range,
             cursor: self.cursor,
+            watermark: self.event_time.as_mut().and_then(|event_time| event_time.report(!range.is_empty())),
             files: std::mem::take(&mut self.files),
             counters: std::mem::take(&mut self.counters),
             arrivals: std::mem::take(&mut self.arrivals),
@@ -217,24 +242,60 @@ impl Task {
         stage: &mut Stage,
         uploads: &Uploads,
     ) -> Result<(), TaskError> {
-        let Decoded { raw, rows, failures } = self.decoder.decode(batch);
-        self.start.figures.add_batch(batch.len(), batch.bytes(), failures.len());
-        self.start.figures.taps.offer(Place::Behind(0), &rows);
+        let mut decoded = self.decoder.decode(batch);
+        let late = self.late_rows(&mut decoded);
+        self.start.figures.add_batch(batch.len(), batch.bytes(), decoded.failures.len());
+        self.start.figures.taps.offer(Place::Behind(0), &decoded.rows);
         let plan = self.start.plan.clone();
         let mut fates = Fates::new(batch.len(), plan.fans_out());
-        for failure in &failures {
-            self.bury(batch, &raw, failure.row, Failure::Decode, &failure.reason, uploads)?;
+        for failure in &decoded.failures {
+            self.bury(batch, &decoded.raw, failure.row, Failure::Decode, &failure.reason, uploads)?;
             fates.dead(failure.row, &failure.reason);
         }
+        if plan.watermark.is_some_and(|watermark| watermark.late == LatePolicy::DeadLetters) {
+            self.bury_late(batch, &mut decoded, &late, &mut fates, uploads)?;
+        }
+        let Decoded { raw, rows, .. } = decoded;
         self.write(&plan.raw, &raw, uploads)?;
         if plan.routing.is_some() {
-            let staged = stage.run(rows).map_err(TaskError::Routes)?;
+            let late: Vec<_> = late.iter().map(|late| batch.get(late.row).offset).collect();
+            let staged = stage.run(rows, &late).map_err(TaskError::Routes)?;
             self.settle(batch, &raw, &staged, &mut fates, uploads)?;
         } else {
             fates.rest_is_out();
         }
         self.write_dead_letters(uploads)?;
         fates.add_to(&mut self.counters, &plan);
+        Ok(())
+    }
+
+    /// Moves the watermark past the batch; gives the late rows, which are flagged if that is asked for.
+    fn late_rows(&mut self, decoded: &mut Decoded) -> Vec<LateRow> {
+        let Some(event_time) = &mut self.event_time else { return Vec::new() };
+        let late = event_time.observe(&decoded.raw, &mut self.counters);
+        if self.start.plan.schema.flags_late {
+            watermark::flag(decoded, &late);
+        }
+        late
+    }
+
+    /// Late messages that decoded become dead letters, and nothing else.
+    fn bury_late(
+        &mut self,
+        batch: &MessageBatch,
+        decoded: &mut Decoded,
+        late: &[LateRow],
+        fates: &mut Fates,
+        uploads: &Uploads,
+    ) -> Result<(), TaskError> {
+        watermark::take_out(decoded, late);
+        for late in late {
+            if decoded.failures.binary_search_by_key(&late.row, |failure| failure.row).is_err() {
+                let reason = watermark::reason(late);
+                self.bury(batch, &decoded.raw, late.row, Failure::Late, reason, uploads)?;
+                fates.dead(late.row, reason);
+            }
+        }
         Ok(())
     }
 

@@ -60,6 +60,13 @@ impl Summary {
             counters.dropped.iter().map(|(step, messages)| (*messages, format!("dropped by {step}")));
         dropped.into_iter().try_for_each(|(messages, why)| detail(f, &count(messages), &why))?;
         reasons(f, counters)?;
+        if counters.late > 0 {
+            detail(f, &count(counters.late), "late: event time before the watermark")?;
+        }
+        if counters.ahead > 0 {
+            let text = "ahead: event time too far ahead of the timestamp to move the watermark";
+            detail(f, &count(counters.ahead), text)?;
+        }
         if !counters.drift.is_empty() {
             detail(f, "drift", &format!("fields that no column reads: {}", drift(counters)))?;
         }

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use arrow::temporal_conversions::timestamp_us_to_datetime;
 use millstream_pipeline::dead_letter::{self, Letter, Letters};
 use millstream_pipeline::sink::read;
 use serde::de::IgnoredAny;
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 use crate::args::{DeadLetters, LakeOrConfig, LetterFilter};
 use crate::out;
 use crate::summary::count;
+use crate::units::time;
 
 /// Groups that are told apart; letters with further reasons are counted as [`OTHER_REASONS`].
 const GROUPS_MAX: usize = 10_000;
@@ -337,11 +337,6 @@ fn start(bytes: &[u8]) -> String {
 /// Text without what would move a terminal's cursor.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-fn time(us: i64) -> String {
-    let time = timestamp_us_to_datetime(us).map(|time| time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string());
-    time.unwrap_or_else(|| format!("{us} us"))
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! `millstream log show`: the entries of the checkpoint log, for people and scripts.
 
-use millstream_model::entry::{Body, Control, Counters, Data, Entry, Replace, Replay, Selection};
+use millstream_model::entry::{Body, Control, Counters, Data, Entry, Replace, Replay, Selection, Watermark};
 
 use crate::summary::{count, drift};
+use crate::units::time;
 use crate::{args, out};
 
 /// Shows entries.
@@ -42,11 +43,16 @@ fn describe_data(data: &Data) -> String {
         };
         format!("; {}{drift}", fates(stream, counters))
     });
+    let watermarks = data.watermarks.iter().map(|Watermark { partition, micros, idle }| {
+        let idle = if *idle { " idle" } else { "" };
+        format!("; watermark {partition} {}{idle}", time(*micros))
+    });
     format!(
-        "data {}; {} files{}",
+        "data {}; {} files{}{}",
         ranges.collect::<Vec<_>>().join(" "),
         data.files.len(),
-        counters.collect::<String>()
+        counters.collect::<String>(),
+        watermarks.collect::<String>()
     )
 }
 
@@ -67,12 +73,18 @@ fn describe_replay(replay: &Replay) -> String {
 /// What became of messages, as `vehicle in 10 out 8 dropped 1 dead 1`.
 fn fates(stream: &str, counters: &Counters) -> String {
     let (dropped, dead) = (counters.dropped.values().sum(), counters.dead.values().sum());
+    let some = |what: &str, messages| match messages {
+        0 => String::new(),
+        _ => format!(" {what} {}", count(messages)),
+    };
     format!(
-        "{stream} in {} out {} dropped {} dead {}",
+        "{stream} in {} out {} dropped {} dead {}{}{}",
         count(counters.r#in),
         count(counters.out),
         count(dropped),
-        count(dead)
+        count(dead),
+        some("late", counters.late),
+        some("ahead", counters.ahead)
     )
 }
 

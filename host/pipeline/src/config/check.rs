@@ -15,9 +15,11 @@ use super::dead_letters::dead_letters;
 use super::document::Document;
 use super::error::ConfigError;
 use super::sources::source;
+use super::watermark::watermark;
 use super::{CheckpointPolicy, Config, StepConfig, StreamConfig, WorkerSettings, path, routes, typed};
 use crate::lake::Lake;
 use crate::sink::{DAY, SinkSettings};
+use crate::watermark::LatePolicy;
 
 /// Shortest deadline of a call: the engine looks at the clock every 10 ms.
 const DEADLINE_MIN: Duration = Duration::from_millis(10);
@@ -175,10 +177,13 @@ fn streams(
             let message = format!("topic `{}` is that of stream `{other}` already", stream.topic);
             return Err(document.error(&["streams", &name, "topic"], message));
         }
-        let schema = schema(document, &name, &stream)?;
+        let watermark = watermark(document, &name, &stream)?;
+        let flags_late = watermark.as_ref().is_some_and(|placed| placed.value.late == LatePolicy::Flag);
+        let schema = StreamSchema { flags_late, ..schema(document, &name, &stream)? };
         let steps = steps(document, &name, stream.steps, plugins_dir)?;
         let routes = routes::routes(document, &name, &names, stream.routes)?;
-        streams.push(StreamConfig { topic: stream.topic, schema: Arc::new(schema), steps, routes, name });
+        let (topic, schema) = (stream.topic, Arc::new(schema));
+        streams.push(StreamConfig { name, topic, schema, watermark, steps, routes });
     }
     Ok(streams)
 }
@@ -211,7 +216,7 @@ fn schema(document: &Document, stream: &str, typed: &typed::Stream) -> Result<St
         typed::UnknownFields::Keep => UnknownFields::Keep,
         typed::UnknownFields::Reject => UnknownFields::Reject,
     };
-    Ok(StreamSchema { columns, unknown, event_time: event_time.transpose()? })
+    Ok(StreamSchema { columns, unknown, event_time: event_time.transpose()?, flags_late: false })
 }
 
 fn column(

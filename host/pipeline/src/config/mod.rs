@@ -11,6 +11,7 @@ mod routes;
 mod sources;
 mod typed;
 mod units;
+mod watermark;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use error::ConfigError;
 use crate::decode::iso8601;
 use crate::sink::SinkSettings;
 use crate::source::{KafkaSettings, SourceSettings};
+use crate::watermark::WatermarkSettings;
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -98,6 +100,8 @@ pub struct StreamConfig {
     pub topic: String,
     /// What its messages hold.
     pub schema: Arc<StreamSchema>,
+    /// How its event time is followed; none if it has none.
+    pub watermark: Option<Placed<WatermarkSettings>>,
     /// Steps in their order. With neither steps nor routes the stream has a raw table only.
     pub steps: Vec<StepConfig>,
     /// Tables that rows behind the last step go to, besides the curated one; never two of one table.

@@ -59,6 +59,10 @@ fn reserved(table: &str, stream: &str, streams: &[String]) -> Option<String> {
     if table == "raw" || table.starts_with("raw.") {
         return Some("raw tables hold every message as it came".to_owned());
     }
+    let late = table.strip_prefix("late.").filter(|name| streams.iter().any(|stream| stream == name));
+    if let Some(stream) = late {
+        return Some(format!("it is for the late rows of stream `{stream}`"));
+    }
     let other = table.strip_prefix("curated.").filter(|name| *name != stream);
     let other = other.filter(|name| streams.iter().any(|stream| stream == name));
     other.map(|other| format!("it holds the rows of stream `{other}` that none of its routes took"))

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use millstream_model::schema::Mismatch;
 
 use super::*;
+use crate::watermark::LatePolicy;
 
 const GOOD: &str = r#"
 [lake]
@@ -179,6 +180,43 @@ fn routes_go_to_tables_of_their_own() {
         "[[streams.vehicle.routes]]\ntable = \"fires\"",
         "`streams.vehicle.routes.1.table`: a second route",
     );
+}
+
+#[test]
+fn a_watermark_follows_event_time() {
+    let with = |more: &str| {
+        GOOD.replacen("[streams.vehicle.schema]", &format!("{more}\n[streams.vehicle.schema]"), 1)
+    };
+    let settings = |text: &str| read(text, &[]).map(|mut config| config.streams.swap_remove(0).watermark);
+    let default = settings(GOOD).unwrap().unwrap().value;
+    assert_eq!((default.delay_us, default.ahead_us_max), (600_000_000, 3_600_000_000));
+    assert_eq!((default.idle, default.late), (Duration::from_secs(60), LatePolicy::Keep));
+    let text =
+        with("watermark = { delay = \"0s\", idle = \"5m\", ahead_max = \"2h\", late = \"dead_letters\" }");
+    let chosen = settings(&text).unwrap().unwrap().value;
+    assert_eq!((chosen.delay_us, chosen.ahead_us_max), (0, 7_200_000_000));
+    assert_eq!((chosen.idle, chosen.late), (Duration::from_secs(300), LatePolicy::DeadLetters));
+    let timeless = GOOD.replace("event_time = {", "# {");
+    assert!(settings(&timeless).unwrap().is_none());
+
+    let check = |text: &str, expect: &str| {
+        let error = settings(text).map(|_| ()).expect_err(text);
+        assert!(error.contains(expect), "\n{error}\ndoes not contain\n{expect}");
+    };
+    check(
+        &with("[streams.vehicle.watermark]\nlate = \"drop\""),
+        ".late`: unknown variant `drop`, expected one of `keep`",
+    );
+    check(&with("watermark = { idle = \"0s\" }"), "`streams.vehicle.watermark.idle`: must be longer than 0");
+    check(&with("watermark = { lateness = \"1s\" }"), "`streams.vehicle.watermark.lateness`: unknown field");
+    check(
+        &with("watermark = { delay = \"-1s\" }"),
+        "`streams.vehicle.watermark.delay`: `-1s` is not a duration",
+    );
+    let timeless = with("watermark = { delay = \"1s\" }").replace("event_time = {", "# {");
+    check(&timeless, "`streams.vehicle.watermark`: a watermark is made of event times");
+    let route = "[[streams.vehicle.routes]]\ntable = \"late.vehicle\"";
+    check(&with(route), "`late.vehicle` is reserved: it is for the late rows of stream `vehicle`");
 }
 
 #[test]

@@ -155,6 +155,7 @@ pub struct Worker {
 pub struct Stream {
     pub topic: String,
     pub event_time: Option<EventTime>,
+    pub watermark: Option<Watermark>,
     #[serde(default)]
     pub unknown_fields: UnknownFields,
     pub schema: Ordered<Column>,
@@ -177,6 +178,26 @@ pub struct EventTimeTable {
     pub column: String,
     pub zone: Option<String>,
     pub epoch: Option<Epoch>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watermark {
+    pub delay: Option<Span>,
+    pub ahead_max: Option<Span>,
+    pub idle: Option<Span>,
+    #[serde(default)]
+    pub late: Late,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Late {
+    #[default]
+    Keep,
+    Flag,
+    Table,
+    DeadLetters,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]

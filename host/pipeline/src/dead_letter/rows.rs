@@ -12,7 +12,7 @@ use millstream_model::columns;
 pub struct Letter<'a> {
     /// Its stream.
     pub stream: &'a str,
-    /// Step that could not process it; [`DECODE`](super::DECODE) if it came to none.
+    /// Step that could not process it; [`DECODE`](super::DECODE) or [`WATERMARK`](super::WATERMARK) if it came to none.
     pub step: &'a str,
     /// Why, for people.
     pub reason: &'a str,

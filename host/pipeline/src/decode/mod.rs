@@ -105,6 +105,11 @@ impl Decoder {
             row_fields.iter().map(|field| field.clone().with_nullable(true)).collect();
         row_fields.extend(columns::of_batch());
         raw_fields.extend(columns::of_batch());
+        if schema.flags_late {
+            let late = Field::new(columns::LATE, DataType::Boolean, false);
+            row_fields.push(late.clone());
+            raw_fields.push(late);
+        }
         raw_fields.push(Field::new(columns::HEADERS, columns::headers(), true));
         raw_fields.push(Field::new(columns::ERROR, DataType::Utf8, true));
         raw_fields.push(Field::new(columns::BYTES, DataType::Binary, true));
@@ -119,7 +124,8 @@ impl Decoder {
         })
     }
 
-    /// Schema of [`Decoded::rows`]: the declared columns, `_unknown` if kept, [`columns::of_batch`].
+    /// Schema of [`Decoded::rows`]: the declared columns, `_unknown` if kept, [`columns::of_batch`], and `_late`
+    /// if it is asked for, which is false in all rows: when a message came is not known here.
     pub fn row_schema(&self) -> SchemaRef {
         Arc::clone(&self.row_schema)
     }
@@ -144,6 +150,9 @@ impl Decoder {
         let mut arrays = self.rows.finish();
         let event_time = system::event_time(&mut self.rows.plan.event_time, &arrays, rows);
         arrays.extend(system::of_batch(batch, event_time));
+        if self.rows.schema.flags_late {
+            arrays.push(system::on_time(rows));
+        }
         let raw_only = system::of_raw(batch, &failures);
         let decoded = self.decoded_rows(&arrays, &failures, rows);
         arrays.extend(raw_only);

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, AsArray, BinaryBuilder, Int32Array, Int64Array, ListArray, StringArray,
-    StringBuilder, StructArray, TimestampMicrosecondArray, new_null_array,
+    ArrayBuilder, ArrayRef, AsArray, BinaryBuilder, BooleanArray, Int32Array, Int64Array, ListArray,
+    StringArray, StringBuilder, StructArray, TimestampMicrosecondArray, new_null_array,
 };
-use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Int32Type, Int64Type, TimeUnit};
 use millstream_model::{MessageBatch, columns};
 
@@ -30,6 +30,11 @@ pub(super) fn of_batch(batch: &MessageBatch, event_time: ArrayRef) -> Vec<ArrayR
         event_time,
         binary(rows, batch.iter().map(|message| message.key)),
     ]
+}
+
+/// `_late` of rows that are not.
+pub(super) fn on_time(rows: usize) -> ArrayRef {
+    Arc::new(BooleanArray::new(BooleanBuffer::new_unset(rows), None))
 }
 
 /// The columns that only raw tables have: headers, and reason and bytes of what failed.

@@ -124,8 +124,9 @@ impl<'a> LetterRecord<'a> {
         let (letter, place, reason) = (&self.letter, self.place, self.reason());
         let is_decoding = letter.step == DECODE && letter.plugin.is_none();
         let stage = if is_decoding { "VALUE_CONVERTER" } else { "TRANSFORMATION" };
-        let class =
-            letter.plugin.map_or_else(|| "millstream.decode".to_owned(), |digest| format!("plugin:{digest}"));
+        let class = letter
+            .plugin
+            .map_or_else(|| format!("millstream.{}", letter.step), |digest| format!("plugin:{digest}"));
         let mut headers = vec![
             ("__connect.errors.topic", letter.topic.to_owned()),
             ("__connect.errors.partition", letter.partition.to_string()),

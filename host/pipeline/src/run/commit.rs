@@ -37,7 +37,7 @@ impl Coordinator<'_> {
             let ended = |_| RunError::Thread { what: "a worker thread ended at a checkpoint".to_owned() };
             reports.extend(reply.await.map_err(ended)?);
         }
-        reports.retain(|report| !report.range.is_empty() && self.assigned.contains_key(&report.partition));
+        reports.retain(|report| report.has_news() && self.assigned.contains_key(&report.partition));
         if reports.is_empty() {
             return Ok(());
         }
@@ -80,6 +80,10 @@ impl Coordinator<'_> {
     async fn entry(&self, reports: Vec<TaskReport>) -> Result<Data, RunError> {
         let mut data = Data { source: self.source.identity().to_owned(), ..Data::default() };
         for report in reports {
+            data.watermarks.extend(report.watermark);
+            if report.range.is_empty() {
+                continue;
+            }
             for file in report.files {
                 data.files.push(file.finish().await?);
             }

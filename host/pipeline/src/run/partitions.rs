@@ -55,12 +55,15 @@ impl Coordinator<'_> {
             let thread = partition.partition.unsigned_abs() as usize % self.threads.len();
             let (sink, names) = (self.config.sink.clone(), self.names.clone());
             let epoch = self.log.state().epoch(&partition.topic);
+            let watermarks = self.log.state().watermarks();
+            let watermark = (watermarks.get(&partition).copied(), self.log.state().is_idle(&partition));
             starts.entry(thread).or_default().push(TaskStart {
                 plan,
                 reader,
                 partition,
                 position,
                 epoch,
+                watermark,
                 sink,
                 names,
                 gauge,

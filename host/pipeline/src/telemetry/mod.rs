@@ -98,6 +98,36 @@ pub struct Committed {
     pub totals: BTreeMap<String, Counters>,
     /// Sizes of the tables.
     pub tables: BTreeMap<String, TableSize>,
+    /// Watermarks of topics, in microseconds since the epoch.
+    pub topic_watermarks: BTreeMap<Arc<str>, i64>,
+    /// Watermarks of partitions, and whether these are idle.
+    pub watermarks: BTreeMap<TopicPartition, (i64, bool)>,
+}
+
+impl Committed {
+    fn of(log: &LogState) -> Self {
+        let tables = log.files().iter().map(|(table, files)| {
+            let size = TableSize {
+                files: files.len() as u64,
+                rows: files.values().map(|file| file.rows).sum(),
+                bytes: files.values().map(|file| file.bytes).sum(),
+            };
+            (table.clone(), size)
+        });
+        let of_topic = |partition: &TopicPartition| {
+            Some((partition.topic.clone(), log.topic_watermark(&partition.topic)?))
+        };
+        let of_partition = |(partition, micros): (&TopicPartition, &i64)| {
+            (partition.clone(), (*micros, log.is_idle(partition)))
+        };
+        Self {
+            sequence: log.sequence(),
+            totals: log.totals().clone(),
+            tables: tables.collect(),
+            topic_watermarks: log.watermarks().keys().filter_map(of_topic).collect(),
+            watermarks: log.watermarks().iter().map(of_partition).collect(),
+        }
+    }
 }
 
 /// Checkpoints of this process.
@@ -274,16 +304,7 @@ impl Telemetry {
 
     /// The log says this now.
     pub fn note_log(&self, log: &LogState) {
-        let tables = log.files().iter().map(|(table, files)| {
-            let size = TableSize {
-                files: files.len() as u64,
-                rows: files.values().map(|file| file.rows).sum(),
-                bytes: files.values().map(|file| file.bytes).sum(),
-            };
-            (table.clone(), size)
-        });
-        let tables = tables.collect();
-        let committed = Committed { sequence: log.sequence(), totals: log.totals().clone(), tables };
+        let committed = Committed::of(log);
         *lock(&self.committed) = committed;
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::{StoreFigures, StoreStatus};
 
-use super::{Phase, Quantiles, RunFigures, StepFigures, StreamFigures, Telemetry, lock};
+use super::{Committed, Phase, Quantiles, RunFigures, StepFigures, StreamFigures, Telemetry, lock};
 
 /// Version of the shape.
 pub const VERSION: u32 = 1;
@@ -106,6 +106,12 @@ pub struct PartitionStatus {
     pub position: i64,
     /// Messages behind it, if the end is known.
     pub lag: Option<u64>,
+    /// Its watermark in the log, as seconds since 1970; none before the first event time.
+    #[serde(default)]
+    pub watermark_seconds: Option<f64>,
+    /// True if it has been silent for so long that the others do not wait for it.
+    #[serde(default)]
+    pub idle: bool,
 }
 
 /// Checkpoints.
@@ -171,6 +177,15 @@ pub struct StreamStatus {
     pub latency: Quantiles,
     /// The same, of about the last minute.
     pub recent_latency: Quantiles,
+    /// Its watermark in the log, as seconds since 1970; none before the first event time.
+    #[serde(default)]
+    pub watermark_seconds: Option<f64>,
+    /// How far the watermark is behind the clock; below 0 if it is ahead.
+    #[serde(default)]
+    pub watermark_lag_seconds: Option<f64>,
+    /// Partitions of its topic, whoever reads them, that the watermark does not wait for.
+    #[serde(default)]
+    pub idle_partitions: u64,
     /// What the lake's log counts, all runs together.
     pub committed: Counters,
     /// Its steps.
@@ -247,8 +262,8 @@ impl Telemetry {
         let readiness = self.readiness();
         let run = lock(&self.run);
         let of_stream = |stream: &std::sync::Arc<StreamFigures>| {
-            let counters = committed.totals.get(&*stream.name).cloned().unwrap_or_default();
-            stream_status(stream, run.lag(|topic| topic == &*stream.topic), counters)
+            let lag = run.lag(|topic| topic == &*stream.topic);
+            stream_status(stream, lag, &committed, self.clock.now_us())
         };
         Status {
             version: VERSION,
@@ -256,7 +271,7 @@ impl Telemetry {
             worker: self.worker.clone(),
             uptime_seconds: self.started.elapsed().as_secs_f64(),
             readiness,
-            source: run.source(self.work().skipped),
+            source: run.source(&committed, self.work().skipped),
             checkpoints: CheckpointStatus {
                 sequence: committed.sequence,
                 age_seconds: self.checkpoints.age().map(|age| age.as_secs_f64()),
@@ -313,12 +328,17 @@ impl RunFigures {
         known.then(|| gauges.map(|gauge| gauge.lag()).sum::<Option<u64>>()).flatten()
     }
 
-    fn source(&self, skipped: BTreeMap<String, u64>) -> SourceStatus {
-        let partition = |gauge: &std::sync::Arc<super::TaskGauge>| PartitionStatus {
-            topic: gauge.partition.topic.to_string(),
-            partition: gauge.partition.partition,
-            position: gauge.position(),
-            lag: gauge.lag(),
+    fn source(&self, committed: &Committed, skipped: BTreeMap<String, u64>) -> SourceStatus {
+        let partition = |gauge: &std::sync::Arc<super::TaskGauge>| {
+            let watermark = committed.watermarks.get(&gauge.partition);
+            PartitionStatus {
+                topic: gauge.partition.topic.to_string(),
+                partition: gauge.partition.partition,
+                position: gauge.position(),
+                lag: gauge.lag(),
+                watermark_seconds: watermark.map(|(micros, _)| seconds(*micros)),
+                idle: watermark.is_some_and(|(_, idle)| *idle),
+            }
         };
         SourceStatus {
             lag: self.lag(|_| true),
@@ -353,7 +373,18 @@ impl RunFigures {
     }
 }
 
-fn stream_status(stream: &StreamFigures, lag: Option<u64>, committed: Counters) -> StreamStatus {
+fn seconds(micros: i64) -> f64 {
+    micros as f64 / 1e6
+}
+
+fn stream_status(
+    stream: &StreamFigures,
+    lag: Option<u64>,
+    committed: &Committed,
+    now_us: i64,
+) -> StreamStatus {
+    let watermark = committed.topic_watermarks.get(&stream.topic).copied();
+    let marks = committed.watermarks.iter().filter(|(partition, _)| partition.topic == stream.topic);
     StreamStatus {
         name: stream.name.to_string(),
         topic: stream.topic.to_string(),
@@ -364,7 +395,10 @@ fn stream_status(stream: &StreamFigures, lag: Option<u64>, committed: Counters) 
         lag,
         latency: stream.latency_quantiles(),
         recent_latency: stream.recent_latency_quantiles(),
-        committed,
+        watermark_seconds: watermark.map(seconds),
+        watermark_lag_seconds: watermark.map(|micros| seconds(now_us.saturating_sub(micros))),
+        idle_partitions: marks.filter(|(_, (_, idle))| *idle).count() as u64,
+        committed: committed.totals.get(&*stream.name).cloned().unwrap_or_default(),
         steps: stream.steps.iter().map(step_status).collect(),
     }
 }

@@ -35,7 +35,7 @@ fn choosy(name: &str, ty: ColumnType, paths: &str) -> ColumnSpec {
 }
 
 fn schema(columns: Vec<ColumnSpec>) -> StreamSchema {
-    StreamSchema { columns, unknown: UnknownFields::Ignore, event_time: None }
+    StreamSchema { columns, unknown: UnknownFields::Ignore, event_time: None, flags_late: false }
 }
 
 fn decoder(schema: StreamSchema) -> Decoder {
