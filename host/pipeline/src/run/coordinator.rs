@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use millstream_model::{Clock, TopicPartition};
 use tokio::sync::mpsc;
 
+use super::upkeep::Upkeep;
 use super::{EVENTS_MAX, Progress, Until};
 use crate::checkpoint::CheckpointLog;
 use crate::config::Config;
@@ -45,6 +46,7 @@ pub(super) struct Coordinator<'a> {
     /// False until the source has said which partitions are ours, and in the middle of a rebalance.
     pub(super) assignment_known: bool,
     pub(super) last_checkpoint: Instant,
+    upkeep: Upkeep,
     /// Publishes dead letters, if they are to be.
     projector: Option<Projector>,
 }
@@ -90,6 +92,7 @@ impl<'a> Coordinator<'a> {
             open_again: Instant::now(),
             assignment_known: false,
             last_checkpoint: Instant::now(),
+            upkeep: Upkeep::new(config.log),
             projector: projector.transpose()?,
         })
     }
@@ -148,6 +151,7 @@ impl<'a> Coordinator<'a> {
         if self.last_checkpoint.elapsed() >= self.config.checkpoint.interval {
             self.checkpoint(Command::Barrier).await?;
         }
+        self.upkeep.turn(&mut self.log).await;
         if !self.unopened.is_empty() && Instant::now() >= self.open_again {
             self.open(self.unopened.keys().cloned().collect()).await?;
         }

@@ -1,10 +1,11 @@
 //! Wires the data path: source → tasks on CPU threads → uploads → one entry of the log. `coordinator` is
 //! the loop that hears of everything, `partitions` opens and closes tasks where the log says, `commit`
-//! makes what they did true. The coordinator alone talks to the log.
+//! makes what they did true, `upkeep` keeps the log short beside that. The coordinator alone talks to the log.
 
 mod commit;
 mod coordinator;
 mod partitions;
+mod upkeep;
 
 use std::sync::Arc;
 use std::time::Duration;
