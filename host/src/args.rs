@@ -57,11 +57,15 @@ pub enum Verb {
         #[command(subcommand)]
         verb: DeadLetters,
     },
-    /// Look at the checkpoint log of a lake
+    /// Look at the checkpoint log of a lake, verify the lake, or raise the log's format
     Log {
         #[command(subcommand)]
         verb: Log,
     },
+    /// Copy a lake as it is at this moment, while it is in use; an earlier copy is brought up to date
+    Backup(Backup),
+    /// Bring a backup back as a lake
+    Restore(Restore),
 }
 
 #[derive(ClapArgs)]
@@ -283,6 +287,66 @@ pub enum Tables {
         #[command(flatten)]
         lake: LakeOrConfig,
     },
+    /// List the files that no checkpoint names, and delete those that may go
+    Clean(Clean),
+}
+
+#[derive(ClapArgs)]
+pub struct Clean {
+    /// Delete the files; without this they are only listed
+    #[arg(long)]
+    pub delete: bool,
+    /// Close the sessions of this worker first, which must have stopped for good
+    #[arg(long, value_name = "WORKER")]
+    pub close: Option<String>,
+    /// Close them even if the worker wrote a moment ago
+    #[arg(long, requires = "close")]
+    pub force: bool,
+    /// How long files that were replaced are left to readers, instead of the configuration's
+    /// log.keep_replaced (1h)
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub keep_replaced: Option<Duration>,
+    #[command(flatten)]
+    pub lake: LakeOrConfig,
+}
+
+#[derive(ClapArgs)]
+pub struct Verify {
+    /// Count the rows of each file, too, by its Parquet footer
+    #[arg(long)]
+    pub deep: bool,
+    #[command(flatten)]
+    pub lake: LakeOrConfig,
+}
+
+#[derive(ClapArgs)]
+pub struct Upgrade {
+    /// Raise the format; without this it is only said what would be done
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub lake: LakeOrConfig,
+}
+
+#[derive(ClapArgs)]
+pub struct Backup {
+    /// Where the copy goes: a folder or a URL, empty or with an earlier backup of the lake
+    #[arg(long, value_name = "URL")]
+    pub to: String,
+    #[command(flatten)]
+    pub lake: LakeOrConfig,
+}
+
+#[derive(ClapArgs)]
+pub struct Restore {
+    /// The backup: a folder or a URL
+    #[arg(long, value_name = "URL")]
+    pub from: String,
+    /// Take a lake that is there back to the backup
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub lake: LakeOrConfig,
 }
 
 #[derive(Subcommand)]
@@ -335,6 +399,10 @@ pub enum Log {
         #[command(flatten)]
         lake: LakeOrConfig,
     },
+    /// Check entries, snapshots, files and plugins; exit code 1 if something is missing or altered
+    Verify(Verify),
+    /// Raise the log to the format of this version, after which older versions cannot read on
+    Upgrade(Upgrade),
 }
 
 fn zone(text: &str) -> Result<String, String> {

@@ -13,6 +13,7 @@ mod show;
 mod status;
 mod summary;
 mod tables;
+mod ticker;
 mod units;
 mod verbs;
 
@@ -56,6 +57,8 @@ fn main() -> ExitCode {
             args::Verb::Tables { verb } => verbs::tables::tables(verb).await,
             args::Verb::DeadLetters { verb } => verbs::dead_letters::dead_letters(verb).await,
             args::Verb::Log { verb } => verbs::log::log(verb).await,
+            args::Verb::Backup(backup) => verbs::backup::backup(backup).await,
+            args::Verb::Restore(restore) => verbs::restore::restore(restore).await,
         }
     });
     match result {

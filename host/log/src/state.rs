@@ -96,7 +96,13 @@ pub struct LogState {
     /// Sums of the counters of replays.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) replay_totals: BTreeMap<String, Counters>,
+    /// Where a backup was restored: numbers that the log went on at, and the entry that each continues.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) restored: BTreeMap<Sequence, Sequence>,
 }
+
+/// A restored log goes on at a multiple of this number.
+const RESTORED_STEP: Sequence = 1_000_000;
 
 /// What became of a slot's entry.
 #[derive(Clone, Debug, PartialEq)]
@@ -251,6 +257,41 @@ impl LogState {
     /// Files that were replaced and are not deleted yet: when they were, in microseconds since the epoch.
     pub fn replaced(&self) -> &BTreeMap<String, i64> {
         &self.replaced
+    }
+
+    /// Where a backup was restored: numbers that the log went on at, and the entry that each continues.
+    pub fn restored(&self) -> &BTreeMap<Sequence, Sequence> {
+        &self.restored
+    }
+
+    /// The state that a log goes on with into which this one is restored from a backup. Its number is far
+    /// behind `abandoned_head`, the last entry there was at the place: published as a snapshot there, it
+    /// fences whoever still writes behind that entry. All sessions are closed, also the `abandoned` ones of the
+    /// place, whose files no entry names any more.
+    #[must_use]
+    pub fn restore(mut self, abandoned_head: Sequence, abandoned: &BTreeMap<SessionId, Session>) -> Self {
+        let from = self.sequence;
+        // Not the next step, but the one behind it: entries may be written until the snapshot is there.
+        let at = (from.max(abandoned_head) / RESTORED_STEP + 2) * RESTORED_STEP;
+        self.sequence = at;
+        self.boundary = at;
+        self.restored.insert(at, from);
+        for (session, known) in abandoned {
+            self.sessions.entry(session.clone()).or_insert_with(|| known.clone());
+        }
+        for session in self.sessions.values_mut() {
+            session.closed.get_or_insert(at);
+        }
+        self
+    }
+
+    /// True if `session`, which was open once, may not write any more because a backup was restored and not
+    /// because another worker closed it.
+    pub fn ended_by_restore(&self, session: &SessionId) -> bool {
+        match self.sessions.get(session) {
+            None => true,
+            Some(session) => session.closed.is_some_and(|closed| self.restored.contains_key(&closed)),
+        }
     }
 
     /// True if a file of a table or a state is in use.

@@ -142,6 +142,12 @@ pub enum RunError {
         /// The name.
         worker: String,
     },
+    /// A backup was restored at the lake's place.
+    #[error(
+        "the lake was restored from a backup while this run wrote to it, so this run stops; nothing is lost: start \
+         again to read what came after the backup from the source once more"
+    )]
+    Restored,
     /// The log did not take an entry, and trying again does not help.
     #[error("{0}; start again to continue from the log")]
     Refused(AppendError),

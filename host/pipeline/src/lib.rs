@@ -2,7 +2,7 @@
 //! makes them columns, `watermark` says which came too late, `stage` runs the steps, `sink` writes tables, `checkpoint` makes it all true
 //! with one conditional put. `start` makes a run ready and `run` wires it; the other modules know at
 //! most their neighbours. `telemetry` and `tap` let others look on; `discover` stands beside the path: it reads
-//! a sample to propose or check a schema.
+//! a sample to propose or check a schema; `upkeep` cleans, verifies, backs up and restores lakes.
 
 pub mod checkpoint;
 pub mod config;
@@ -27,6 +27,7 @@ pub mod store;
 pub mod tap;
 mod task;
 pub mod telemetry;
+pub mod upkeep;
 mod uploads;
 pub mod watermark;
 mod worker;

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::datatypes::SchemaRef;
 use millstream_engine::{Engine, Plugin};
-use millstream_model::entry::{Body, Control, PluginUse, SessionId};
+use millstream_model::entry::{Body, Control, DataFile, PluginUse, SessionId};
 use millstream_model::{Clock, Digest};
 use object_store::path::Path;
 use object_store::{ObjectStore as _, PutMode, PutPayload};
@@ -25,9 +26,6 @@ use crate::store::{RetryPolicy, fetch};
 pub const LOG_FOLDER: &str = "_millstream/log";
 /// Folder of plugin bytes, by digest, in a lake.
 pub const PLUGIN_FOLDER: &str = "_millstream/plugins";
-
-/// How long files that were replaced are left to readers that may have them open.
-const REPLACED_KEPT: Duration = Duration::from_hours(1);
 
 /// What start-up made ready.
 pub struct Started {
@@ -69,6 +67,7 @@ pub async fn start(
 ) -> Result<Started, RunError> {
     lake.probe().await?;
     let mut log = open_log(lake, clock).await?;
+    log.check_format()?;
     if let Some(bound) = log.state().source().filter(|bound| bound.source != source) {
         let bound = bound.source.clone();
         return Err(RunError::AnotherSource {
@@ -82,7 +81,7 @@ pub async fn start(
     let plans = plan_with_log(config, engine, lake, &log).await?;
     same_columns(lake, &log, &plans).await?;
     let session = log.open_session(&config.worker.name).await?;
-    clean(&mut log, &plans).await?;
+    clean(&mut log, &plans, config.log.keep_replaced).await?;
     let unbound = identity::unbound(log.state(), topics, lake.url())?;
     if log.state().source().is_none() || !unbound.is_empty() {
         append(&mut log, Control::SourceBound { source: source.to_owned(), topics: unbound }).await?;
@@ -149,9 +148,7 @@ async fn same_columns(lake: &Lake, log: &CheckpointLog, plans: &[Arc<StreamPlan>
     for plan in plans {
         for (name, table) in plan.tables() {
             let files = log.state().files().get(name).into_iter().flat_map(BTreeMap::values);
-            // Any file will do; the last one by name is of the latest session.
-            let Some(file) = files.max_by_key(|file| &file.session) else { continue };
-            let before = read::schema(&lake.store(), file).await?;
+            let Some(before) = columns_before(lake, files.collect()).await? else { continue };
             for field in table.schema.fields() {
                 let known = before.field_with_name(field.name()).ok();
                 if let Some(known) = known.filter(|known| known.data_type() != field.data_type()) {
@@ -168,14 +165,38 @@ async fn same_columns(lake: &Lake, log: &CheckpointLog, plans: &[Arc<StreamPlan>
     Ok(())
 }
 
+/// Columns of any of the files; none if there is no file. The latest session's come first. A file that is
+/// gone is no reason to stop: what it held is not made whole by that.
+async fn columns_before(lake: &Lake, mut files: Vec<&DataFile>) -> Result<Option<SchemaRef>, RunError> {
+    files.sort_by_key(|file| std::cmp::Reverse(&file.session));
+    for file in files {
+        match read::schema(&lake.store(), file).await {
+            Ok(columns) => return Ok(Some(columns)),
+            Err(error) if error.is_missing() => {
+                tracing::error!(
+                    table = file.table, %error,
+                    "a live file of the table is gone: its rows are missing for every reader; going on without \
+                     them, `millstream log verify` lists what is missing"
+                );
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
+
 /// Closes what earlier runs of this worker left open, and deletes the files they wrote that no entry
 /// names, so that the tables' folders hold what the log says.
-async fn clean(log: &mut CheckpointLog, plans: &[Arc<StreamPlan>]) -> Result<(), RunError> {
+async fn clean(
+    log: &mut CheckpointLog,
+    plans: &[Arc<StreamPlan>],
+    replaced_kept: Duration,
+) -> Result<(), RunError> {
     let folders =
         plans.iter().flat_map(|plan| plan.tables().into_values().map(|table| Path::from(table.dir())));
     let folders: BTreeSet<_> = folders.collect();
     let folders: Vec<_> = folders.into_iter().collect();
-    let cleaned = log.clean_closed_sessions(&folders, REPLACED_KEPT).await.map_err(RunError::Refused)?;
+    let cleaned = log.clean_closed_sessions(&folders, replaced_kept).await.map_err(RunError::Refused)?;
     if !cleaned.deleted.is_empty() {
         tracing::info!(
             files = cleaned.deleted.len(),

@@ -1,4 +1,5 @@
-//! `millstream log show`: the entries of the checkpoint log, for people and scripts.
+//! `millstream log`: the entries of the checkpoint log, for people and scripts; its other verbs have files
+//! of their own.
 
 use millstream_model::entry::{Body, Control, Counters, Data, Entry, Replace, Replay, Selection, Watermark};
 
@@ -6,10 +7,17 @@ use crate::summary::{count, drift};
 use crate::units::time;
 use crate::{args, out};
 
-/// Shows entries.
+/// Runs one of the log verbs.
 pub async fn log(verb: args::Log) -> anyhow::Result<()> {
-    let args::Log::Show { from, lake } = verb;
-    let (_, log) = super::open_log(&lake).await?;
+    match verb {
+        args::Log::Show { from, lake } => show(from, &lake).await,
+        args::Log::Verify(verify) => super::verify::verify(&verify).await,
+        args::Log::Upgrade(upgrade) => super::upgrade::upgrade(&upgrade).await,
+    }
+}
+
+async fn show(from: Option<u64>, lake: &args::LakeOrConfig) -> anyhow::Result<()> {
+    let (_, log) = super::open_log(lake).await?;
     for (entry, _) in log.entries(from).await? {
         if lake.json {
             out::line(serde_json::to_string(&entry)?)?;

@@ -1,15 +1,20 @@
 //! One file for each verb of the command line.
 
 pub mod adopt;
+pub mod backup;
+pub mod clean;
 pub mod dead_letters;
 pub mod log;
+pub mod restore;
 pub mod run;
 pub mod schema;
 pub mod status;
 pub mod tables;
 pub mod tap;
 pub mod top;
+pub mod upgrade;
 pub mod validate;
+pub mod verify;
 
 use std::sync::Arc;
 
@@ -37,15 +42,24 @@ async fn log_if_any(url: &str) -> anyhow::Result<Option<CheckpointLog>> {
 
 /// The lake that the command line or the configuration names, and its log.
 async fn open_log(args: &LakeOrConfig) -> anyhow::Result<(Lake, CheckpointLog)> {
-    let url = match &args.lake {
-        Some(url) => url.clone(),
-        None => Config::lake_url(&args.config.config, std::env::vars())?,
-    };
-    let lake = Lake::open_existing(&url)?;
-    lake.look().await?;
+    let lake = open_lake(args).await?;
     let log = start::open_log(&lake, Arc::new(SystemClock)).await?;
     if log.state().sequence() == 0 {
         bail!("there is no checkpoint log in {}: nothing was ever committed there", lake.url());
     }
     Ok((lake, log))
+}
+
+/// The lake that the command line or the configuration names.
+async fn open_lake(args: &LakeOrConfig) -> anyhow::Result<Lake> {
+    let lake = Lake::open_existing(&lake_url(args)?)?;
+    lake.look().await?;
+    Ok(lake)
+}
+
+fn lake_url(args: &LakeOrConfig) -> anyhow::Result<String> {
+    match &args.lake {
+        Some(url) => Ok(url.clone()),
+        None => Ok(Config::lake_url(&args.config.config, std::env::vars())?),
+    }
 }

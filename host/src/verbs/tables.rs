@@ -14,6 +14,7 @@ pub async fn tables(verb: Tables) -> anyhow::Result<()> {
         Tables::List { lake } => list(&lake).await,
         Tables::Files { table, lake } => files(&table, &lake).await,
         Tables::Show { table, limit, lake } => show(&table, limit, &lake).await,
+        Tables::Clean(clean) => super::clean::clean(&clean).await,
     }
 }
 

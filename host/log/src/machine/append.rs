@@ -3,7 +3,7 @@
 //! until that is settled. A confirmed entry counts once the boundary has been seen not to be past it.
 
 use bytes::Bytes;
-use millstream_model::entry::{Body, Entry, FORMAT, Sequence, SessionId};
+use millstream_model::entry::{Body, Control, Entry, FORMAT, Sequence, SessionId};
 
 use super::{Action, Attempt, Conclusion, Goal, Machine, Outcome, Phase, Step};
 use crate::format::{decode_entry, encode_entry};
@@ -15,7 +15,7 @@ impl Machine {
     pub(super) fn offer(&mut self, session: SessionId, body: Body, written_at_us: i64) -> Step {
         self.offering = true;
         let entry = Entry {
-            format: FORMAT,
+            format: self.format_of(&body),
             sequence: self.state.sequence() + 1,
             previous: self.state.digest(),
             session,
@@ -26,6 +26,16 @@ impl Machine {
         match self.state.check(&entry, &self.rules) {
             Err(rejection) => self.conclude(Conclusion::Rejected(rejection)),
             Ok(()) => self.create(Attempt { bytes: encode_entry(&entry), entry }),
+        }
+    }
+
+    /// Entries are of the log's own format, so that workers that know no later one can read them, and a new
+    /// log begins with the newest. Only [`Control::Upgraded`] raises it.
+    fn format_of(&self, body: &Body) -> u32 {
+        match (body, self.state.format()) {
+            (Body::Control(Control::Upgraded { format }), _) => *format,
+            (_, 0) => FORMAT,
+            (_, format) => format,
         }
     }
 

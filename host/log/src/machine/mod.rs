@@ -171,6 +171,26 @@ impl Machine {
         self.start(Goal::Clean(cleaning), Self::catch_up)
     }
 
+    /// Gives up a truncation or a cleaning that was left in the middle, if nothing may depend on how it
+    /// ended: publishing a snapshot, listing and deleting can be begun anew at any time, while an entry on
+    /// offer must be settled first. Says whether nothing is left to resume.
+    pub fn abandon(&mut self) -> bool {
+        let harmless = matches!(
+            self.phase,
+            Phase::Publishing
+                | Phase::CheckingSnapshot
+                | Phase::DeletingEntries
+                | Phase::DeletingSnapshots
+                | Phase::ListingFiles
+                | Phase::DeletingFiles(_)
+        );
+        if harmless {
+            self.phase = Phase::Idle;
+            self.asked = None;
+        }
+        self.asked.is_none()
+    }
+
     /// Takes the answer to the last action.
     ///
     /// # Panics

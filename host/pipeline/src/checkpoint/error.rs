@@ -1,7 +1,7 @@
 //! What can go wrong with the checkpoint log. The object store's own errors are mapped here.
 
 use millstream_log::{FormatError, Halt, Rejection};
-use millstream_model::entry::Sequence;
+use millstream_model::entry::{FORMAT, Sequence};
 
 /// The log could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ pub enum LogError {
     Halted(#[from] Halt),
     /// An entry is gone though later ones are there.
     #[error(
-        "entry {missing} of the checkpoint log is missing though entry {found} is there: put {path} back from a backup; \
+        "entry {missing} of the checkpoint log is missing though entry {found} is there: put {path}, or the newest snapshot, back from a backup; \
          nothing was written"
     )]
     Missing {
@@ -54,6 +54,15 @@ pub enum LogError {
         sequence: Sequence,
         /// Why.
         source: FormatError,
+    },
+    /// The log is of a format that this version reads and does not write.
+    #[error(
+        "the checkpoint log is of format {found} and this millstream writes format {FORMAT}: nothing was written; \
+         `millstream log upgrade` raises the format, after which workers of an older version stop"
+    )]
+    OlderFormat {
+        /// Format of the log.
+        found: u32,
     },
     /// A session could not be opened: a bug.
     #[error("cannot open a session: {0}")]

@@ -8,38 +8,33 @@
 //! entries may be deleted.
 
 mod error;
+mod maintain;
+mod read_ahead;
 mod store;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use millstream_log::{Machine, Outcome, Rules, Step, decode_entry};
-use millstream_model::Clock;
-use millstream_model::entry::{Body, Control, Entry, Sequence, SessionId};
+use millstream_log::{Action, Machine, Outcome, Rules, Step, decode_entry};
+use millstream_model::entry::{Body, Control, Entry, FORMAT, Sequence, SessionId};
+use millstream_model::{Clock, Digest};
 use object_store::ObjectStore;
 use object_store::path::Path;
 
 pub use crate::store::RetryPolicy;
 use crate::store::random_number;
 pub use error::{AppendError, LogError};
+pub use maintain::Cleaned;
 pub use millstream_log::{LogState, Rejection, Remedy};
-use store::LogStore;
-
-/// What a cleaning did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cleaned {
-    /// Sessions that it closed.
-    pub closed: Vec<SessionId>,
-    /// Paths of the files that it deleted.
-    pub deleted: Vec<String>,
-}
+use read_ahead::ReadAhead;
+pub(crate) use store::LogStore;
 
 /// One worker's hold on the log.
 #[derive(Debug)]
 pub struct CheckpointLog {
     machine: Machine,
     store: LogStore,
+    ahead: ReadAhead,
     clock: ClockHandle,
     /// The open session and the name of its worker.
     session: Option<(SessionId, String)>,
@@ -76,6 +71,7 @@ impl CheckpointLog {
         let mut log = Self {
             machine: Machine::new(Rules::all()),
             store: LogStore::new(store, prefix, retry),
+            ahead: ReadAhead::default(),
             clock: ClockHandle(clock),
             session: None,
             ignored: BTreeSet::new(),
@@ -96,7 +92,9 @@ impl CheckpointLog {
         self.refresh().await?;
         let missing = self.state().sequence() + 1;
         match behind.into_iter().find(|sequence| *sequence > missing) {
-            Some(found) => Err(LogError::Missing { path: self.store.entry_path(missing), missing, found }),
+            Some(found) => {
+                Err(LogError::Missing { path: self.store.entry_path(missing).to_string(), missing, found })
+            }
             None => Ok(()),
         }
     }
@@ -118,9 +116,23 @@ impl CheckpointLog {
         self.drive(step).await.map(drop)
     }
 
+    /// Refuses a log whose entries are of an older format than those that this version writes. It can be
+    /// read as it is; somebody must ask for it to be raised, since older versions cannot read on then.
+    pub fn check_format(&self) -> Result<(), LogError> {
+        match self.state().format() {
+            0 | FORMAT => Ok(()),
+            found => Err(LogError::OlderFormat { found }),
+        }
+    }
+
     /// Opens a session for `worker`, a name that stays the same over restarts. Entries and files are
-    /// written under it.
+    /// written under it. Refuses a log of an older format.
     pub async fn open_session(&mut self, worker: &str) -> Result<SessionId, LogError> {
+        self.check_format()?;
+        self.open_session_as_is(worker).await
+    }
+
+    async fn open_session_as_is(&mut self, worker: &str) -> Result<SessionId, LogError> {
         loop {
             let session = self.new_session();
             let body = Body::Control(Control::SessionOpened {
@@ -154,38 +166,6 @@ impl CheckpointLog {
         self.append_as(&session, body).await
     }
 
-    /// Publishes a snapshot of the state and deletes older entries, but for the last `keep` before it.
-    /// Returns the sequence of the snapshot, none if there was nothing to do.
-    pub async fn truncate(&mut self, keep: u64) -> Result<Option<Sequence>, AppendError> {
-        let (session, _) = self.session.clone().ok_or(AppendError::NoSession)?;
-        self.settle().await?;
-        let step = self.machine.truncate(&session, keep, self.clock.0.now_us());
-        match self.drive(step).await? {
-            Outcome::Truncated(boundary) => Ok(boundary),
-            outcome => Err(refused(outcome)),
-        }
-    }
-
-    /// Closes the earlier sessions of this worker's name, then deletes the files below `tables` that
-    /// closed sessions left behind unaccepted, and those that were replaced longer ago than
-    /// `replaced_kept`. Files are known by their names: `<table>/…/<session>-<number>.parquet`.
-    pub async fn clean_closed_sessions(
-        &mut self,
-        tables: &[Path],
-        replaced_kept: Duration,
-    ) -> Result<Cleaned, AppendError> {
-        let (session, worker) = self.session.clone().ok_or(AppendError::NoSession)?;
-        self.refresh().await?;
-        let earlier = self.state().earlier_sessions(&worker, &session);
-        self.store.set_tables(tables);
-        let now_us = self.clock.0.now_us();
-        let step = self.machine.clean(&session, earlier, before(now_us, replaced_kept), now_us);
-        match self.drive(step).await? {
-            Outcome::Cleaned { closed, deleted } => Ok(Cleaned { closed, deleted }),
-            outcome => Err(refused(outcome)),
-        }
-    }
-
     /// The entries that are still there, from `from` on or from the first, each with the size of its
     /// bytes. Includes entries that readers pass over.
     pub async fn entries(&self, from: Option<Sequence>) -> Result<Vec<(Entry, usize)>, LogError> {
@@ -202,6 +182,16 @@ impl CheckpointLog {
     pub async fn entry(&self, sequence: Sequence) -> Result<Option<Entry>, LogError> {
         let Some(bytes) = self.store.entry(sequence).await? else { return Ok(None) };
         decode_entry(&bytes).map(Some).map_err(|source| LogError::Entry { sequence, source })
+    }
+
+    /// Digest of the bytes of an entry, if it is still there.
+    pub async fn digest(&self, sequence: Sequence) -> Result<Option<Digest>, LogError> {
+        Ok(self.store.entry(sequence).await?.map(|bytes| Digest::of(&bytes)))
+    }
+
+    /// Number of the first entry from `from` on that is still there.
+    pub async fn next_entry(&self, from: Sequence) -> Result<Option<Sequence>, LogError> {
+        Ok(self.store.sequences(from).await?.first().copied())
     }
 
     /// True if readers pass over this entry. Of entries before the snapshot that the log was read from this
@@ -249,10 +239,14 @@ impl CheckpointLog {
         loop {
             match step {
                 Step::Do(action) => {
-                    let event = self.store.perform(&action, &mut attempts).await?;
+                    let event = match action {
+                        Action::Get(sequence) => self.ahead.get(&self.store, sequence).await?,
+                        action => self.store.perform(&action, &mut attempts).await?,
+                    };
                     step = self.machine.handle(event);
                 }
                 Step::Done(outcome) => {
+                    self.ahead.forget();
                     self.report_ignored();
                     return match outcome {
                         Outcome::Halted(halt) => Err(LogError::Halted(halt)),
@@ -280,11 +274,6 @@ impl CheckpointLog {
         let millis = self.clock.0.now_us() / 1000;
         SessionId(format!("{millis:011x}{:016x}", random_number()))
     }
-}
-
-/// The moment `kept` before `now_us`, in microseconds since the epoch.
-fn before(now_us: i64, kept: Duration) -> i64 {
-    now_us.saturating_sub(i64::try_from(kept.as_micros()).unwrap_or(i64::MAX))
 }
 
 fn refused(outcome: Outcome) -> AppendError {

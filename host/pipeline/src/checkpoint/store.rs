@@ -19,7 +19,7 @@ use crate::store::{Attempts, RetryPolicy};
 const EXCLUSIVE: &str = "whoever creates this object a second time must be refused\n";
 
 #[derive(Debug)]
-pub(super) struct LogStore {
+pub(crate) struct LogStore {
     store: Arc<dyn ObjectStore>,
     entries: Path,
     snapshots: Path,
@@ -31,7 +31,7 @@ pub(super) struct LogStore {
 }
 
 impl LogStore {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, prefix: Path, retry: RetryPolicy) -> Self {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, prefix: Path, retry: RetryPolicy) -> Self {
         let [entries, snapshots, exclusive] =
             ["entries", "snapshots", "exclusive"].map(|name| prefix.clone().join(name));
         Self { store, entries, snapshots, exclusive, tables: Vec::new(), retry }
@@ -49,12 +49,8 @@ impl LogStore {
     /// Performs one action. `attempts` are the unconfirmed creates since something was last found.
     pub(super) async fn perform(&self, action: &Action, attempts: &mut Attempts) -> Result<Event, LogError> {
         let event = match action {
-            Action::ReadBoundary => {
-                let newest =
-                    self.list(&self.snapshots).await?.into_iter().map(|(sequence, _)| sequence).max();
-                Event::Boundary(newest.unwrap_or(0))
-            }
-            Action::GetSnapshot(sequence) => found(self.read(&file(&self.snapshots, *sequence)).await?),
+            Action::ReadBoundary => Event::Boundary(self.snapshots().await?.pop().unwrap_or(0)),
+            Action::GetSnapshot(sequence) => found(self.snapshot(*sequence).await?),
             Action::Get(sequence) => found(self.entry(*sequence).await?),
             Action::Create { sequence, bytes } => {
                 self.create(&file(&self.entries, *sequence), bytes, attempts).await?
@@ -76,19 +72,37 @@ impl LogStore {
     }
 
     /// Bytes of an entry.
-    pub(super) async fn entry(&self, sequence: Sequence) -> Result<Option<Bytes>, LogError> {
+    pub(crate) async fn entry(&self, sequence: Sequence) -> Result<Option<Bytes>, LogError> {
         self.read(&file(&self.entries, sequence)).await
     }
 
-    /// Where the entry numbered `sequence` is or should be, below the lake's root.
-    pub(super) fn entry_path(&self, sequence: Sequence) -> String {
-        file(&self.entries, sequence).to_string()
+    /// Bytes of a snapshot.
+    pub(crate) async fn snapshot(&self, sequence: Sequence) -> Result<Option<Bytes>, LogError> {
+        self.read(&file(&self.snapshots, sequence)).await
     }
 
-    /// Sequences of the entries that are there, from `from` on, rising.
-    pub(super) async fn sequences(&self, from: Sequence) -> Result<Vec<Sequence>, LogError> {
-        let listed = self.list(&self.entries).await?.into_iter().map(|(sequence, _)| sequence);
+    /// Where the entry numbered `sequence` is or should be, below the lake's root.
+    pub(crate) fn entry_path(&self, sequence: Sequence) -> Path {
+        file(&self.entries, sequence)
+    }
+
+    /// Where the snapshot numbered `sequence` is or should be, below the lake's root.
+    pub(crate) fn snapshot_path(&self, sequence: Sequence) -> Path {
+        file(&self.snapshots, sequence)
+    }
+
+    /// Sequences of the entries that are there, from `from` on, rising. The store does not list those before.
+    pub(crate) async fn sequences(&self, from: Sequence) -> Result<Vec<Sequence>, LogError> {
+        let listed = self.list(&self.entries, from).await?.into_iter().map(|(sequence, _)| sequence);
         let mut sequences: Vec<_> = listed.filter(|sequence| *sequence >= from).collect();
+        sequences.sort_unstable();
+        Ok(sequences)
+    }
+
+    /// Sequences of the snapshots that are there, rising.
+    pub(crate) async fn snapshots(&self) -> Result<Vec<Sequence>, LogError> {
+        let listed = self.list(&self.snapshots, 0).await?.into_iter().map(|(sequence, _)| sequence);
+        let mut sequences: Vec<_> = listed.collect();
         sequences.sort_unstable();
         Ok(sequences)
     }
@@ -138,11 +152,15 @@ impl LogStore {
         read.await
     }
 
-    /// Entries or snapshots in `folder`. Objects of other names are none of ours.
-    async fn list(&self, folder: &Path) -> Result<Vec<(Sequence, Path)>, LogError> {
+    /// Entries or snapshots in `folder`, from `from` on. Objects of other names are none of ours.
+    async fn list(&self, folder: &Path, from: Sequence) -> Result<Vec<(Sequence, Path)>, LogError> {
+        let before = from.checked_sub(1).map(|before| file(folder, before));
         let listed = self.again(format!("list `{folder}`"), || async {
-            let list = self.store.list(Some(folder)).try_collect::<Vec<_>>();
-            self.in_time(folder, list).await
+            let listed = match &before {
+                Some(before) => self.store.list_with_offset(Some(folder), before),
+                None => self.store.list(Some(folder)),
+            };
+            self.in_time(folder, listed.try_collect::<Vec<_>>()).await
         });
         let paths = listed.await?.into_iter().map(|meta| meta.location);
         Ok(paths.filter_map(|path| Some((sequence_of(&path)?, path))).collect())
@@ -160,7 +178,7 @@ impl LogStore {
     }
 
     async fn delete_below(&self, folder: &Path, below: Sequence) -> Result<Event, LogError> {
-        let listed = self.list(folder).await?.into_iter();
+        let listed = self.list(folder, 0).await?.into_iter();
         let doomed = listed.filter(|(sequence, _)| *sequence < below).map(|(_, path)| path);
         self.delete(doomed.collect()).await
     }

@@ -6,6 +6,7 @@ mod check;
 mod dead_letters;
 mod document;
 mod error;
+mod log;
 mod path;
 mod routes;
 mod sources;
@@ -27,6 +28,7 @@ use millstream_model::schema::StreamSchema;
 
 pub use document::ENVIRONMENT_PREFIX;
 pub use error::ConfigError;
+pub use log::LogPolicy;
 
 use crate::decode::iso8601;
 use crate::sink::SinkSettings;
@@ -44,6 +46,8 @@ pub struct Config {
     pub sink: Arc<SinkSettings>,
     /// When a checkpoint is taken.
     pub checkpoint: CheckpointPolicy,
+    /// How the checkpoint log is kept short.
+    pub log: LogPolicy,
     /// Folder of the `.wasm` files.
     pub plugins_dir: PathBuf,
     /// Folder for compiled plugins; none: they are compiled at each start.
@@ -205,6 +209,14 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<String, ConfigError> {
         check::lake_only(&document::Document::read(path, environment)?)
+    }
+
+    /// How the file at `path` has the log kept short, whatever else is in it.
+    pub fn log(
+        path: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<LogPolicy, ConfigError> {
+        log::log_only(&document::Document::read(path, environment)?)
     }
 
     /// The address that the file at `path` has a run serve HTTP at, whatever else is in it.

@@ -18,6 +18,8 @@ pub struct File {
     #[serde(default)]
     pub checkpoint: Checkpoint,
     #[serde(default)]
+    pub log: Log,
+    #[serde(default)]
     pub plugins: Plugins,
     #[serde(default)]
     pub dead_letters: DeadLetters,
@@ -32,6 +34,13 @@ pub struct File {
 #[derive(Deserialize)]
 pub struct LakeOnly {
     pub lake: Lake,
+}
+
+/// The part of the file that upkeep of a lake needs.
+#[derive(Deserialize)]
+pub struct LogOnly {
+    #[serde(default)]
+    pub log: Log,
 }
 
 /// The part of the file that a look at a running process needs.
@@ -126,6 +135,14 @@ pub struct Checkpoint {
     pub interval: Option<Span>,
     pub rows: Option<u64>,
     pub bytes: Option<ByteSize>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub snapshot_every: Option<u64>,
+    pub keep_entries: Option<u64>,
+    pub keep_replaced: Option<Span>,
 }
 
 #[derive(Default, Deserialize)]

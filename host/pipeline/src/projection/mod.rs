@@ -206,8 +206,14 @@ impl Publisher {
 
     async fn publish(&mut self, log: &mut CheckpointLog) -> Result<(), ProjectionError> {
         let mut kept = self.progress.read().await?;
-        for sequence in kept + 1..=log.state().sequence() {
-            let entry = log.entry(sequence).await?.ok_or(ProjectionError::Missing { sequence })?;
+        let mut next = kept + 1;
+        while next <= log.state().sequence() {
+            let Some(entry) = log.entry(next).await? else {
+                next = self.pass_over_deleted(log, next).await?;
+                continue;
+            };
+            let sequence = next;
+            next += 1;
             let letters = self.publish_entry(log, &entry).await?;
             if letters > 0 || sequence - kept >= ENTRIES_PER_PROGRESS {
                 self.progress.keep(sequence).await?;
@@ -218,6 +224,30 @@ impl Publisher {
             }
         }
         Ok(())
+    }
+
+    /// Entries that were deleted behind a snapshot are passed over: their letters will not be in the topic.
+    /// Returns the first one that is there.
+    async fn pass_over_deleted(
+        &self,
+        log: &CheckpointLog,
+        missing: Sequence,
+    ) -> Result<Sequence, ProjectionError> {
+        if missing > log.state().boundary() {
+            return Err(ProjectionError::Missing { sequence: missing });
+        }
+        let is_left_out = |(at, from): &(&Sequence, &Sequence)| **from < missing && missing <= **at;
+        if let Some((at, _)) = log.state().restored().iter().find(is_left_out) {
+            return Ok(at + 1);
+        }
+        let next = log.next_entry(missing).await?.unwrap_or(log.state().sequence() + 1);
+        tracing::error!(
+            from = missing,
+            to = next - 1,
+            "dead letters of these entries will not be in their topic: the entries were deleted before they were \
+             published (log.keep_entries); the table has them"
+        );
+        Ok(next)
     }
 
     /// Publishes the letters of one entry; returns how many there are.

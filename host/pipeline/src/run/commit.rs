@@ -59,6 +59,11 @@ impl Coordinator<'_> {
                 self.telemetry.checkpoints.lost_race();
                 self.begin_again().await
             }
+            Err(AppendError::Fenced | AppendError::Rejected(Rejection::WriterNotOpen { .. }))
+                if self.is_restored() =>
+            {
+                Err(RunError::Restored)
+            }
             Err(AppendError::Fenced) => {
                 tracing::warn!("this worker fell behind the log's retention; beginning again at the log");
                 self.begin_again().await
@@ -75,6 +80,11 @@ impl Coordinator<'_> {
             }
             error => RunError::Refused(error),
         }
+    }
+
+    /// True if the log is another one than this run began with: that of a backup.
+    fn is_restored(&self) -> bool {
+        self.log.session().is_some_and(|session| self.log.state().ended_by_restore(session))
     }
 
     async fn entry(&self, reports: Vec<TaskReport>) -> Result<Data, RunError> {

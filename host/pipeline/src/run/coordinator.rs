@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use millstream_model::{Clock, TopicPartition};
 use tokio::sync::mpsc;
 
+use super::upkeep::Upkeep;
 use super::{EVENTS_MAX, Progress, Until};
 use crate::checkpoint::CheckpointLog;
 use crate::config::Config;
@@ -57,6 +58,7 @@ pub(super) struct Coordinator<'a> {
     missing: Option<Vec<String>>,
     /// When the log was last looked at for what others wrote.
     pub(super) looked: Instant,
+    upkeep: Upkeep,
     /// Publishes dead letters, if they are to be.
     projector: Option<Projector>,
 }
@@ -104,6 +106,7 @@ impl<'a> Coordinator<'a> {
             last_checkpoint: Instant::now(),
             missing: None,
             looked: Instant::now(),
+            upkeep: Upkeep::new(config.log),
             projector: projector.transpose()?,
         })
     }
@@ -162,6 +165,7 @@ impl<'a> Coordinator<'a> {
         if self.last_checkpoint.elapsed() >= self.config.checkpoint.interval {
             self.checkpoint(Command::Barrier).await?;
         }
+        self.upkeep.turn(&mut self.log).await;
         if !self.unopened.is_empty() && Instant::now() >= self.open_again {
             self.open(self.unopened.keys().cloned().collect()).await?;
         }

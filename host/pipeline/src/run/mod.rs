@@ -1,12 +1,14 @@
 //! Wires the data path: source → tasks on CPU threads → uploads → one entry of the log. `coordinator` is
-//! the loop that hears of everything, `partitions` opens and closes tasks where the log says, `revocation` gives
-//! them away in time, `identity` makes sure whose offsets they are of, `commit` makes what they did true. The coordinator alone talks to the log.
+//! the loop that hears of everything, `partitions` opens and closes tasks where the log says, `revocation`
+//! gives them away in time, `identity` makes sure whose offsets they are of, `commit` makes what they
+//! did true, `upkeep` keeps the log short beside that. The coordinator alone talks to the log.
 
 mod commit;
 mod coordinator;
 mod identity;
 mod partitions;
 mod revocation;
+mod upkeep;
 
 use std::sync::Arc;
 use std::time::Duration;
