@@ -68,11 +68,11 @@ pub fn files(
 ) -> anyhow::Result<Vec<FinishedFile>> {
     let table = curated(plan).context("a stream with steps has a curated table")?;
     let origin = TopicPartition::new("vehicle_data", 0);
-    let mut writer = TableWriter::new(table, Arc::new(SinkSettings::default()), origin, names.clone());
+    let mut writer = TableWriter::new(table, Arc::new(SinkSettings::default()), origin, 0, names.clone());
     let (mut decoder, mut stage) = (Decoder::new(plan.schema.clone())?, stage(plan));
     let mut files = Vec::new();
     for batch in batches {
-        if let Some((_, rows)) = stage.run(decoder.decode(batch).rows)?.tables.pop() {
+        if let Some((_, rows)) = stage.run(decoder.decode(batch).rows, &[])?.tables.pop() {
             files.extend(writer.write(&rows)?);
         }
     }

@@ -40,6 +40,16 @@ impl ObjectServer {
         assert!(output.status.success(), "{verb}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Sends the server's process a signal, as `STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let output = self.output("status", &[]);
+        let status = String::from_utf8_lossy(&output.stdout).into_owned();
+        let pid = status.split_whitespace().find_map(|word| word.strip_prefix("pid="));
+        let pid = pid.unwrap_or_else(|| panic!("no server runs: {status}"));
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(pid).status();
+        assert!(sent.expect("kill is there").success(), "no process {pid} to signal");
+    }
+
     fn output(&self, verb: &str, args: &[&str]) -> std::process::Output {
         let mut command = Command::new(crate::repository().join("scripts").join(self.script));
         command.arg(verb).arg(&self.folder).args(args).output().expect("it is a bash script")

@@ -56,7 +56,7 @@ pub fn duckdb_over_http(files: &[String], query: &str) -> Value {
          connection = duckdb.connect()\n\
          print(json.dumps(connection.sql({query:?}).fetchall(), default=str))"
     );
-    python(files, &script)
+    read(files, &script)
 }
 
 #[track_caller]

@@ -34,22 +34,12 @@ impl S3 {
 
     /// Lets the server hang: it accepts and answers nothing, until [`S3::resume`].
     pub fn suspend(&self) {
-        self.signal("STOP");
+        self.server.signal("STOP");
     }
 
     /// Lets the server go on.
     pub fn resume(&self) {
-        self.signal("CONT");
-    }
-
-    fn signal(&self, name: &str) {
-        let output = script(&["status", &self.folder.to_string_lossy()]).output();
-        let output = output.expect("scripts/s3 is a bash script");
-        let status = String::from_utf8_lossy(&output.stdout).into_owned();
-        let pid = status.split_whitespace().find_map(|word| word.strip_prefix("pid="));
-        let pid = pid.unwrap_or_else(|| panic!("no server runs: {status}"));
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(pid).status();
-        assert!(sent.expect("kill is there").success(), "no process {pid} to signal");
+        self.server.signal("CONT");
     }
 
     /// Ends the server as a crash does; [`S3::start`] on its folder brings it back at the same address.
