@@ -1,5 +1,7 @@
 //! What an accepted entry does to the state. Nothing is decided here: the entry has been checked.
 
+use std::collections::BTreeMap;
+
 use millstream_model::TopicPartition;
 use millstream_model::entry::{
     Body, ConsumedRange, Control, Data, DataFile, Entry, PluginUse, Position, Replace, Replay, SessionId,
@@ -99,10 +101,8 @@ impl LogState {
                 bound.topics.extend(topics.clone());
             }
             Control::Adopted { source, topics, restart } => {
-                let mut bound = self.source.take().map(|bound| bound.topics).unwrap_or_default();
-                bound.extend(topics.clone());
-                self.source = Some(BoundSource { source: source.clone(), topics: bound });
                 restart.iter().for_each(|topic| self.restart_topic(topic));
+                self.adopt(source, topics);
                 if !restart.is_empty() && rules.has(Rule::TopicEpoch) {
                     self.close_others(entry);
                 }
@@ -118,6 +118,16 @@ impl LogState {
             // The entry's own format says it.
             Control::Upgraded { .. } => {}
         }
+    }
+
+    fn adopt(&mut self, source: &str, topics: &BTreeMap<String, String>) {
+        let before = self.source.take();
+        if before.as_ref().is_none_or(|before| before.source != source) {
+            self.former_topics.clear();
+        }
+        let mut bound = before.map(|before| before.topics).unwrap_or_default();
+        bound.extend(topics.clone());
+        self.source = Some(BoundSource { source: source.to_owned(), topics: bound });
     }
 
     /// Ranges do not say of which epoch they are, so whoever read the topic as it was must begin anew.
@@ -137,6 +147,9 @@ impl LogState {
         self.watermarks.retain(|partition, _| other(partition));
         self.idle.retain(other);
         *self.epochs.entry(topic.to_owned()).or_default() += 1;
+        if let Some(id) = self.source.as_ref().and_then(|bound| bound.topics.get(topic)) {
+            self.former_topics.entry(topic.to_owned()).or_default().insert(id.clone());
+        }
     }
 
     fn apply_plugins(&mut self, desired: &[PluginUse]) {

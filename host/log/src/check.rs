@@ -299,8 +299,9 @@ impl LogState {
         }
     }
 
-    /// A topic begins again if it is another one than before. Who adopts the same one once more, because the
-    /// outcome was not known or somebody else was asked too, would have it read twice.
+    /// A topic begins again if it is another one than all before. Who adopts the same one once more, because the
+    /// outcome was not known or somebody else was asked too, would have it read twice; also if the next one has
+    /// been adopted meanwhile.
     fn check_adoption(
         &self,
         source: &str,
@@ -308,8 +309,10 @@ impl LogState {
         restart: &BTreeSet<String>,
     ) -> Result<(), Rejection> {
         let Some(bound) = self.source.as_ref().filter(|bound| bound.source == source) else { return Ok(()) };
+        let is_former =
+            |topic: &str, id: &String| self.former_topics.get(topic).is_some_and(|ids| ids.contains(id));
         let is_same = |topic: &&String| {
-            topics.get(*topic).is_none_or(|id| bound.topics.get(*topic).is_some_and(|bound| bound == id))
+            topics.get(*topic).is_none_or(|id| bound.topics.get(*topic) == Some(id) || is_former(topic, id))
         };
         match restart.iter().find(is_same) {
             None => Ok(()),

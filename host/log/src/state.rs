@@ -76,6 +76,9 @@ pub struct LogState {
     /// Epochs of topics that began again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) epochs: BTreeMap<String, Epoch>,
+    /// Ids that topics of the source had before they began again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) former_topics: BTreeMap<String, BTreeSet<String>>,
     /// Last entry that replayed messages of a partition.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) replayed: BTreeMap<TopicPartition, Sequence>,

@@ -391,6 +391,11 @@ fn a_topic_is_adopted_once() {
     log.accept("a", adopted("c1", "id-2"));
     let again = log.offer("a", adopted("c1", "id-2")).unwrap_err();
     assert_eq!(again.to_string(), known);
+    log.accept("a", adopted("c1", "id-3"));
+    let late = log.offer("a", adopted("c1", "id-2")).unwrap_err();
+    assert_eq!(late.to_string(), known);
+    log.accept("a", adopted("c2", "id-2"));
+    log.accept("a", adopted("c1", "id-3"));
 }
 
 /// Once a topic had begun again, files of its earlier epoch could not be merged any more.
