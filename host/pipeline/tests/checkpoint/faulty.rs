@@ -4,10 +4,10 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, StreamExt as _};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
@@ -41,6 +41,8 @@ pub struct FaultyStore {
     late: Mutex<Vec<(Path, PutPayload)>>,
     /// Reads that fail before one succeeds.
     pub failing_reads: AtomicUsize,
+    /// True if nothing may be deleted.
+    pub keeps_all: AtomicBool,
     overwrites: bool,
 }
 
@@ -131,6 +133,12 @@ impl ObjectStore for FaultyStore {
     }
 
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        if self.keeps_all.load(Ordering::SeqCst) {
+            let refused = |path: Result<Path>| {
+                Err(Error::PermissionDenied { path: path?.to_string(), source: "403".into() })
+            };
+            return paths.map(refused).boxed();
+        }
         self.inner.delete_stream(paths)
     }
 
