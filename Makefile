@@ -15,6 +15,7 @@ help:
 	@echo 'make bench  measures decode, plugins and Parquet on one core'
 	@echo 'make hour   one hour of city time at 5,000 messages a second and stream, through Kafka; see tests/bench/hour'
 	@echo 'make sim    the log under 10,000 seeds of faults   (SEEDS=100000; SEED=7 SEEDS=1 runs one again)'
+	@echo 'tests/bench/startup  how long a start reads a log of 1,000 and 100,000 entries'
 	@echo 'make lint   formatting, lints and the Compose file'
 	@echo 'make plugins  compiles the plugins into plugins/'
 

@@ -32,6 +32,16 @@ fn an_unknown_key() {
 }
 
 #[test]
+fn a_snapshot_of_every_entry() {
+    check(
+        "[checkpoint]",
+        "[log]\nsnapshot_every = 1\n\n[checkpoint]",
+        2,
+        &["millstream.toml:9:1", "log.snapshot_every", "must be 2 at least"],
+    );
+}
+
+#[test]
 fn a_wrong_type() {
     check("threads = 2", "threads = \"two\"", 2, &["millstream.toml:12:11", "worker.threads", "expected"]);
 }

@@ -75,7 +75,9 @@ fn one_name_on_s3() {
 }
 
 fn start(workspace: &Workspace, name: &str) -> Running {
-    let run = workspace.millstream(&["run"]).env("MILLSTREAM_WORKER__NAME", name).start();
+    let run = workspace.millstream(&["run"]).env("MILLSTREAM_WORKER__NAME", name);
+    // Both shorten the log all the while.
+    let run = run.env("MILLSTREAM_LOG__SNAPSHOT_EVERY", "4").env("MILLSTREAM_LOG__KEEP_ENTRIES", "0").start();
     run.wait_for_line(|line| line.contains("partitions assigned"));
     run
 }

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, StreamExt as _};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
@@ -47,6 +47,8 @@ pub struct FaultyStore {
     pub overwrites: AtomicBool,
     /// Creates that are refused for good: the credentials are revoked.
     pub revoked: AtomicBool,
+    /// True if nothing may be deleted.
+    pub keeps_all: AtomicBool,
 }
 
 impl FaultyStore {
@@ -147,6 +149,12 @@ impl ObjectStore for FaultyStore {
     }
 
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        if self.keeps_all.load(Ordering::SeqCst) {
+            let refused = |path: Result<Path>| {
+                Err(Error::PermissionDenied { path: path?.to_string(), source: "403".into() })
+            };
+            return paths.map(refused).boxed();
+        }
         self.inner.delete_stream(paths)
     }
 

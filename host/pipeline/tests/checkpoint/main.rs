@@ -1,6 +1,7 @@
 //! The checkpoint log over real object stores, and over one that lies about its answers.
 
 mod faulty;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
