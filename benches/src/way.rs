@@ -51,7 +51,7 @@ pub fn writer(plan: &StreamPlan) -> TableWriter {
     let table = curated(plan).expect("a stream with steps has a curated table");
     let names = FileNames::new(SessionId("bench".to_owned()));
     let origin = TopicPartition::new("vehicle_data", 0);
-    TableWriter::new(table, Arc::new(SinkSettings::default()), origin, names)
+    TableWriter::new(table, Arc::new(SinkSettings::default()), origin, 0, names)
 }
 
 /// The plan's steps, ready on this thread.
