@@ -1,7 +1,7 @@
 //! The data path, in reading order: `config` says what is wanted, `source` brings messages, `decode`
 //! makes them columns, `stage` runs the steps, `sink` writes tables, `checkpoint` makes it all true
 //! with one conditional put. `start` makes a run ready and `run` wires it; the other modules know at
-//! most their neighbours. `telemetry` and `tap` let others look on; `discover` stands beside the path: it reads
+//! most their neighbours. `merge` rewrites small files beside it. `telemetry` and `tap` let others look on; `discover` stands beside the path: it reads
 //! a sample to propose or check a schema.
 
 pub mod checkpoint;
@@ -12,6 +12,7 @@ pub mod discover;
 mod error;
 mod fate;
 pub mod lake;
+pub mod merge;
 pub mod plan;
 pub mod predicate;
 mod projection;

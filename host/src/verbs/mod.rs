@@ -2,6 +2,7 @@
 
 pub mod dead_letters;
 pub mod log;
+pub mod merge;
 pub mod run;
 pub mod schema;
 pub mod tables;

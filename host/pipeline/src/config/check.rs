@@ -14,6 +14,7 @@ use millstream_model::schema::{ColumnSpec, ColumnType, EventTime, Mismatch, Stre
 use super::dead_letters::dead_letters;
 use super::document::Document;
 use super::error::ConfigError;
+use super::merge::merge;
 use super::{CheckpointPolicy, Config, StepConfig, StreamConfig, WorkerSettings, path, routes, typed};
 use crate::lake::Lake;
 use crate::sink::{DAY, SinkSettings};
@@ -46,6 +47,7 @@ fn file(document: &Document, file: typed::File) -> Result<Config, ConfigError> {
         source,
         sink: Arc::new(sink(document, &file.lake)?),
         checkpoint: checkpoint(document, &file.checkpoint)?,
+        merge: merge(document, &file.merge)?,
         cache_dir: file.plugins.cache_dir.map(|dir| resolve(document, dir)),
         plugins_dir,
         worker: worker(document, file.worker)?,

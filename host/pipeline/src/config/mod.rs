@@ -6,6 +6,7 @@ mod check;
 mod dead_letters;
 mod document;
 mod error;
+mod merge;
 mod path;
 mod routes;
 mod typed;
@@ -27,6 +28,7 @@ pub use document::ENVIRONMENT_PREFIX;
 pub use error::ConfigError;
 
 use crate::decode::iso8601;
+use crate::merge::MergeSettings;
 use crate::sink::SinkSettings;
 use crate::source::{KafkaSettings, SourceSettings};
 
@@ -41,6 +43,8 @@ pub struct Config {
     pub sink: Arc<SinkSettings>,
     /// When a checkpoint is taken.
     pub checkpoint: CheckpointPolicy,
+    /// How small files are merged, if they are.
+    pub merge: Option<MergeSettings>,
     /// Folder of the `.wasm` files.
     pub plugins_dir: PathBuf,
     /// Folder for compiled plugins; none: they are compiled at each start.
@@ -145,6 +149,11 @@ pub struct StepConfig {
 /// Reads a duration as the configuration writes it: `500ms`, `10s`, `5m`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     text.parse::<units::Span>().map(|span| span.0)
+}
+
+/// Reads a size as the configuration writes it: `512`, `64MiB`, `64MB`.
+pub fn size(text: &str) -> Result<usize, String> {
+    text.parse::<units::ByteSize>().map(|size| size.0)
 }
 
 /// Reads the name of a time zone: `Europe/London`.

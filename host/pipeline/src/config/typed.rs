@@ -18,6 +18,8 @@ pub struct File {
     #[serde(default)]
     pub checkpoint: Checkpoint,
     #[serde(default)]
+    pub merge: Merge,
+    #[serde(default)]
     pub plugins: Plugins,
     #[serde(default)]
     pub dead_letters: DeadLetters,
@@ -107,6 +109,16 @@ pub struct Checkpoint {
     pub interval: Option<Span>,
     pub rows: Option<u64>,
     pub bytes: Option<ByteSize>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Merge {
+    pub enabled: Option<bool>,
+    pub target_size: Option<ByteSize>,
+    pub files_min: Option<usize>,
+    pub interval: Option<Span>,
+    pub cpu_share: Option<f64>,
 }
 
 #[derive(Default, Deserialize)]

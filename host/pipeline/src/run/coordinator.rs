@@ -13,6 +13,7 @@ use crate::checkpoint::CheckpointLog;
 use crate::config::Config;
 use crate::error::RunError;
 use crate::lake::Lake;
+use crate::merge::{MergeContext, MergeRequest, Merger};
 use crate::plan::StreamPlan;
 use crate::projection::Projector;
 use crate::sink::FileNames;
@@ -47,6 +48,8 @@ pub(super) struct Coordinator<'a> {
     pub(super) last_checkpoint: Instant,
     /// Publishes dead letters, if they are to be.
     projector: Option<Projector>,
+    /// Merges small files, if they are to be.
+    merger: Option<Merger>,
 }
 
 impl<'a> Coordinator<'a> {
@@ -76,12 +79,25 @@ impl<'a> Coordinator<'a> {
         let threads = (0..threads).map(start).collect::<Result<_, _>>()?;
         let projector = config.dead_letter_topic.as_ref();
         let projector = projector.map(|topic| Projector::start(topic, lake, clock, telemetry.clone()));
+        let names = FileNames::new(started.session);
+        let merger = config.merge.clone().map(|settings| {
+            let context = MergeContext {
+                settings,
+                once: false,
+                store: lake.store(),
+                sink: config.sink.clone(),
+                names: names.clone(),
+                figures: telemetry.merges.clone(),
+            };
+            Merger::start(context, tokio::runtime::Handle::current())
+                .map_err(|error| RunError::Thread { what: error.to_string() })
+        });
         Ok(Self {
             config,
             source,
             log: started.log,
             plans: started.plans,
-            names: FileNames::new(started.session),
+            names,
             threads,
             events,
             telemetry,
@@ -91,6 +107,7 @@ impl<'a> Coordinator<'a> {
             assignment_known: false,
             last_checkpoint: Instant::now(),
             projector: projector.transpose()?,
+            merger: merger.transpose()?,
         })
     }
 
@@ -114,6 +131,7 @@ impl<'a> Coordinator<'a> {
                 () = &mut stop => break,
                 Some(event) = source_events.recv() => self.on_source(event).await?,
                 Some(event) = self.events.recv() => self.on_worker(event).await?,
+                Some(request) = next_merge(&mut self.merger) => self.on_merge(request).await?,
                 _ = ticks.tick() => self.on_tick().await?,
             }
             if observed.elapsed() >= Duration::from_secs(1) {
@@ -125,6 +143,7 @@ impl<'a> Coordinator<'a> {
             }
         }
         self.telemetry.enter(Phase::Ending);
+        self.merger = None;
         self.checkpoint(Command::Drain).await?;
         self.unheard_failure()?;
         self.tell_projector();
@@ -257,6 +276,10 @@ impl<'a> Coordinator<'a> {
         self.checkpoint(Command::Barrier).await?;
         Ok(self.lag() == Some(0))
     }
+}
+
+async fn next_merge(merger: &mut Option<Merger>) -> Option<MergeRequest> {
+    merger.as_mut()?.next().await
 }
 
 fn names(partitions: &[TopicPartition]) -> Vec<String> {

@@ -1,9 +1,10 @@
 //! Wires the data path: source → tasks on CPU threads → uploads → one entry of the log. `coordinator` is
 //! the loop that hears of everything, `partitions` opens and closes tasks where the log says, `commit`
-//! makes what they did true. The coordinator alone talks to the log.
+//! makes what they did true, `merging` appends what the merging thread did. The coordinator alone talks to the log.
 
 mod commit;
 mod coordinator;
+mod merging;
 mod partitions;
 
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use millstream_model::entry::{Counters, Sequence};
 use serde::{Deserialize, Serialize};
 
-use super::{Phase, Quantiles, RunFigures, StepFigures, StreamFigures, Telemetry, lock};
+use super::{MergeStatus, Phase, Quantiles, RunFigures, StepFigures, StreamFigures, Telemetry, lock};
 
 /// Version of the shape.
 pub const VERSION: u32 = 1;
@@ -35,6 +35,9 @@ pub struct Status {
     pub checkpoints: CheckpointStatus,
     /// Uploads.
     pub uploads: UploadStatus,
+    /// Merging of files.
+    #[serde(default)]
+    pub merges: MergeStatus,
     /// Dead letters on their way to their topic.
     #[serde(default)]
     pub dead_letters: DeadLetterStatus,
@@ -236,6 +239,7 @@ impl Telemetry {
                 duration: self.checkpoints.with_durations(|durations| durations.quantiles()),
             },
             uploads: self.uploads.status(),
+            merges: self.merges.status(),
             dead_letters: DeadLetterStatus {
                 published: self.dead_letters_published.load(Ordering::Relaxed),
                 unpublished: self.dead_letters_unpublished.load(Ordering::Relaxed),
