@@ -277,6 +277,8 @@ pub enum Tables {
         #[command(flatten)]
         lake: LakeOrConfig,
     },
+    /// Merge the small files of a table, or of all, as a run does it in the background
+    Merge(MergeTables),
     /// Show a few rows of a table
     Show {
         /// Name of the table, as `tables list` prints it
@@ -349,6 +351,20 @@ pub struct Restore {
     pub lake: LakeOrConfig,
 }
 
+#[derive(ClapArgs)]
+pub struct MergeTables {
+    /// Name of the table; all if there is none
+    pub table: Option<String>,
+    /// Only say which files would be merged
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Size from which on files are left as they are
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size)]
+    pub target_size: usize,
+    #[command(flatten)]
+    pub lake: LakeOrConfig,
+}
+
 #[derive(Subcommand)]
 pub enum DeadLetters {
     /// Count the dead letters by stream, step and reason, with an example of each
@@ -415,6 +431,10 @@ fn moment(text: &str) -> Result<i64, String> {
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
     millstream_pipeline::config::listen_address(text)
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    millstream_pipeline::config::size(text)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -12,7 +12,7 @@ use axum::response::IntoResponse;
 use millstream_model::entry::Counters;
 use millstream_pipeline::store::{Answer, Operation, StoreFigures};
 use millstream_pipeline::telemetry::{
-    Distribution, SourceStatus, Status, StepStatus, StreamFigures, StreamStatus, Telemetry,
+    Distribution, MergeStatus, SourceStatus, Status, StepStatus, StreamFigures, StreamStatus, Telemetry,
 };
 use prometheus::{TEXT_FORMAT, TextEncoder};
 
@@ -175,6 +175,23 @@ fn process(to: &mut Families, status: &Status) {
         ),
     ];
     counters.into_iter().for_each(|(name, value)| to.counter(name, &none, value as f64));
+    merges(to, &status.merges);
+}
+
+fn merges(to: &mut Families, merges: &MergeStatus) {
+    let counters = [
+        (("millstream_merges_total", "Times that small files became one."), merges.merges as f64),
+        (("millstream_merged_files_total", "Files that became part of others."), merges.files as f64),
+        (("millstream_merged_bytes_total", "Bytes of these files."), merges.bytes_read as f64),
+        (("millstream_merge_written_bytes_total", "Bytes of merged files."), merges.bytes_written as f64),
+        (
+            ("millstream_merges_rejected_total", "Merges at which another worker was faster."),
+            merges.rejected as f64,
+        ),
+        (("millstream_merge_failures_total", "Merges that failed."), merges.failures as f64),
+        (("millstream_merge_busy_seconds_total", "Time spent merging."), merges.busy_seconds),
+    ];
+    counters.into_iter().for_each(|(name, value)| to.counter(name, &Labels::default(), value));
 }
 
 fn source(to: &mut Families, source: &SourceStatus) {

@@ -1,8 +1,13 @@
 //! The data path, in reading order: `config` says what is wanted, `source` brings messages, `decode`
 //! makes them columns, `watermark` says which came too late, `stage` runs the steps, `sink` writes tables, `checkpoint` makes it all true
 //! with one conditional put. `start` makes a run ready and `run` wires it; the other modules know at
+<<<<<<< HEAD
 //! most their neighbours. `telemetry` and `tap` let others look on; `discover` stands beside the path: it reads
 //! a sample to propose or check a schema; `upkeep` cleans, verifies, backs up and restores lakes.
+=======
+//! most their neighbours. `merge` rewrites small files beside it. `telemetry` and `tap` let others look on; `discover` stands beside the path: it reads
+//! a sample to propose or check a schema.
+>>>>>>> w-merge
 
 pub mod checkpoint;
 pub mod config;
@@ -13,6 +18,7 @@ mod error;
 mod fate;
 pub mod identity;
 pub mod lake;
+pub mod merge;
 pub mod plan;
 pub mod predicate;
 mod projection;

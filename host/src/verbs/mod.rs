@@ -6,6 +6,7 @@ pub mod clean;
 pub mod dead_letters;
 pub mod log;
 pub mod restore;
+pub mod merge;
 pub mod run;
 pub mod schema;
 pub mod status;

@@ -13,6 +13,7 @@ pub async fn tables(verb: Tables) -> anyhow::Result<()> {
     match verb {
         Tables::List { lake } => list(&lake).await,
         Tables::Files { table, lake } => files(&table, &lake).await,
+        Tables::Merge(args) => super::merge::merge(&args).await,
         Tables::Show { table, limit, lake } => show(&table, limit, &lake).await,
         Tables::Clean(clean) => super::clean::clean(&clean).await,
     }

@@ -168,6 +168,59 @@ fn every_letter_reaches_the_topic_whatever_happens_in_between() {
     assert_eq!(kafka.consume("letters").len(), records.len());
 }
 
+/// Letters that were committed before there was a topic, and whose files were merged and deleted since, were
+/// to be lost; so were those of files that are merged while they are published.
+#[test]
+fn letters_of_merged_files_reach_the_topic() {
+    let folder = tempfile::tempdir().unwrap();
+    let kafka = Kafka::start(folder.path());
+    kafka.topic("vehicle_data", 2);
+    kafka.topic("letters", 1);
+    let workspace = Workspace::kafka(&kafka.brokers);
+    workspace.configure("[worker]", "[merge]\ninterval = \"10ms\"\nfiles_min = 2\ncpu_share = 1.0\n[worker]");
+    for round in 0..3 {
+        kafka.produce(
+            "vehicle_data",
+            &seeds("misspelt", "vehicle_data").lines().skip(round).collect::<Vec<_>>().join("\n"),
+        );
+        workspace.catch_up();
+    }
+    workspace.millstream(&["tables", "merge", "dead_letters"]).succeed();
+    let live = workspace.files_of("dead_letters");
+    let mut deleted = 0;
+    for day in std::fs::read_dir(workspace.path("lake/dead_letters")).unwrap() {
+        for file in std::fs::read_dir(day.unwrap().path()).unwrap().map(|file| file.unwrap().path()) {
+            if !live.iter().any(|live| file.ends_with(live.rsplit_once("dead_letters/").unwrap().1)) {
+                std::fs::remove_file(file).unwrap();
+                deleted += 1;
+            }
+        }
+    }
+    assert!(deleted >= 2, "nothing was merged");
+
+    workspace.configure("[worker]", "[dead_letters]\ntopic = \"letters\"\n[worker]");
+    let running =
+        workspace.millstream(&["run"]).env("MILLSTREAM_LOG", "info,millstream_pipeline=debug").start();
+    for _ in 0..5 {
+        kafka.produce("vehicle_data", &seeds("misspelt", "vehicle_data"));
+        running.wait_for_line(|line| line.contains("dead letters published"));
+    }
+    running.signal("TERM");
+    let output = running.finish();
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    workspace.catch_up();
+    let mut said = output.stderr.lines();
+    assert!(said.any(|line| line.contains("files merged") && line.contains("dead_letters")), "not merged");
+    let (table, records) = (in_table(&workspace), kafka.consume("letters"));
+    assert!(table.len() > 297, "{}", table.len());
+    assert_eq!(in_topic(&records), table);
+    let places: BTreeSet<_> = records
+        .iter()
+        .map(|record| (&record.headers["millstream.sequence"], &record.headers["millstream.ordinal"]))
+        .collect();
+    assert_eq!(places.len(), table.len(), "a letter has one place");
+}
+
 /// Letters in `topic` after a run that publishes there, and what the run said.
 fn published(kafka: &Kafka, topic: &str) -> (Workspace, Vec<Record>, String) {
     let workspace = Workspace::kafka(&kafka.brokers);

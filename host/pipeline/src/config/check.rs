@@ -15,6 +15,7 @@ use super::dead_letters::dead_letters;
 use super::document::Document;
 use super::error::ConfigError;
 use super::log::log;
+use super::merge::merge;
 use super::sources::source;
 use super::watermark::watermark;
 use super::{CheckpointPolicy, Config, StepConfig, StreamConfig, WorkerSettings, path, routes, typed};
@@ -51,6 +52,7 @@ fn file(document: &Document, file: typed::File) -> Result<Config, ConfigError> {
         sink: Arc::new(sink(document, &file.lake)?),
         checkpoint: checkpoint(document, &file.checkpoint)?,
         log: log(document, &file.log)?,
+        merge: merge(document, &file.merge)?,
         cache_dir: file.plugins.cache_dir.map(|dir| resolve(document, dir)),
         plugins_dir,
         worker,

@@ -7,6 +7,7 @@ mod dead_letters;
 mod document;
 mod error;
 mod log;
+mod merge;
 mod path;
 mod routes;
 mod sources;
@@ -31,6 +32,7 @@ pub use error::ConfigError;
 pub use log::LogPolicy;
 
 use crate::decode::iso8601;
+use crate::merge::MergeSettings;
 use crate::sink::SinkSettings;
 use crate::source::{KafkaSettings, SourceSettings};
 use crate::watermark::WatermarkSettings;
@@ -48,6 +50,8 @@ pub struct Config {
     pub checkpoint: CheckpointPolicy,
     /// How the checkpoint log is kept short.
     pub log: LogPolicy,
+    /// How small files are merged, if they are.
+    pub merge: Option<MergeSettings>,
     /// Folder of the `.wasm` files.
     pub plugins_dir: PathBuf,
     /// Folder for compiled plugins; none: they are compiled at each start.
@@ -154,6 +158,11 @@ pub struct StepConfig {
 /// Reads a duration as the configuration writes it: `500ms`, `10s`, `5m`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     text.parse::<units::Span>().map(|span| span.0)
+}
+
+/// Reads a size as the configuration writes it: `512`, `64MiB`, `64MB`.
+pub fn size(text: &str) -> Result<usize, String> {
+    text.parse::<units::ByteSize>().map(|size| size.0)
 }
 
 /// Reads the name of a time zone: `Europe/London`.

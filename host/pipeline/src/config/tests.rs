@@ -67,6 +67,18 @@ fn a_field_goes_into_columns_that_leave_what_is_not_theirs() {
 }
 
 #[test]
+fn merging_is_on_and_bounded() {
+    let settings =
+        |more: &str| read(&GOOD.replacen("[lake]", &format!("{more}\n[lake]"), 1), &[]).unwrap().merge;
+    assert_eq!(settings(""), Some(crate::merge::MergeSettings::default()));
+    assert_eq!(settings("[merge]\ntarget_size = \"1GiB\"").unwrap().target_bytes, 1 << 30);
+    assert_eq!(settings("[merge]\nenabled = false"), None);
+    check("[lake]", "[merge]\nfiles_min = 1\n[lake]", "`merge.files_min`: must be 2 at least");
+    check("[lake]", "[merge]\ncpu_share = 0.0\n[lake]", "`merge.cpu_share`: must be between 0.01 and 1");
+    check("[lake]", "[merge]\ninterval = \"1ms\"\n[lake]", "`merge.interval`: shorter than 10ms");
+}
+
+#[test]
 fn errors_name_file_line_and_key() {
     check("[lake]", "[lake]\ncolour = \"red\"", "millstream.toml:3:1: `lake.colour`: unknown field `colour`");
     check(

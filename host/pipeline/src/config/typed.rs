@@ -19,6 +19,7 @@ pub struct File {
     pub checkpoint: Checkpoint,
     #[serde(default)]
     pub log: Log,
+    pub merge: Merge,
     #[serde(default)]
     pub plugins: Plugins,
     #[serde(default)]
@@ -143,6 +144,12 @@ pub struct Log {
     pub snapshot_every: Option<u64>,
     pub keep_entries: Option<u64>,
     pub keep_replaced: Option<Span>,
+pub struct Merge {
+    pub enabled: Option<bool>,
+    pub target_size: Option<ByteSize>,
+    pub files_min: Option<usize>,
+    pub interval: Option<Span>,
+    pub cpu_share: Option<f64>,
 }
 
 #[derive(Default, Deserialize)]

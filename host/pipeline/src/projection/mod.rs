@@ -6,6 +6,7 @@
 mod progress;
 mod record;
 mod settled;
+mod successors;
 mod topic;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use millstream_model::Clock;
 use millstream_model::entry::{Body, DataFile, Entry, Sequence};
 use object_store::ObjectStore;
@@ -30,6 +32,7 @@ use crate::telemetry::Telemetry;
 use progress::Progress;
 use record::{LetterRecord, Place};
 use settled::Settled;
+use successors::{rows_of, successors};
 use topic::{Deliveries, Topic};
 
 /// Time between two looks at the log for entries of other workers.
@@ -73,7 +76,7 @@ enum ProjectionError {
         /// The file.
         path: String,
         /// What is wrong.
-        source: arrow::error::ArrowError,
+        source: ArrowError,
     },
     /// An entry was deleted before its letters were published.
     #[error("entry {sequence} of the checkpoint log is gone, and its dead letters were not published")]
@@ -266,40 +269,80 @@ impl Publisher {
                 continue;
             }
             let is_live = log.state().is_live(&file.path);
-            self.publish_file(file, is_live, first).await?;
+            let successors = (!is_live).then(|| successors(log.state(), file));
+            self.publish_file(file, successors, first).await?;
             self.settled.add_all_before(ordinal);
         }
         Ok(ordinal)
     }
 
-    /// Publishes the letters of `file`; the first one stands at `first`.
+    /// Publishes the letters of `file`; the first one stands at `first`. If the file is not live any more,
+    /// `successors` are those that have its rows now.
     async fn publish_file(
         &mut self,
         file: &DataFile,
-        is_live: bool,
+        successors: Option<Vec<DataFile>>,
         first: Place,
     ) -> Result<(), ProjectionError> {
-        let store = self.store.clone();
-        let batches = match read::batches(&store, file).await {
-            Ok(batches) => batches,
-            Err(error) if !is_live && error.is_missing() => {
-                self.telemetry.dead_letters_unpublished.fetch_add(file.rows, Ordering::Relaxed);
-                tracing::error!(
-                    sequence = first.sequence, letters = file.rows, %error,
-                    "dead letters will not be in their topic: their file was replaced and deleted before they \
-                     were published; the table still has them"
-                );
-                return Ok(());
+        let published = self.publish_from(file, None, first).await;
+        match (published, successors) {
+            (Err(ProjectionError::Read(error)), Some(successors)) if error.is_missing() => {
+                self.publish_from_successors(file, &successors, first, &error).await
             }
-            Err(error) => return Err(error.into()),
-        };
+            (published, _) => published.map(drop),
+        }
+    }
+
+    /// Publishes the letters of `file`, which was replaced and is deleted.
+    async fn publish_from_successors(
+        &mut self,
+        file: &DataFile,
+        successors: &[DataFile],
+        first: Place,
+        error: &ReadError,
+    ) -> Result<(), ProjectionError> {
         let mut place = first;
-        for rows in batches {
-            let rows = rows?;
+        for successor in successors {
+            place.ordinal += self.publish_from(successor, Some(file), place).await?;
+        }
+        let found = place.ordinal - first.ordinal;
+        if successors.is_empty() {
+            self.telemetry.dead_letters_unpublished.fetch_add(file.rows, Ordering::Relaxed);
+            tracing::error!(
+                sequence = first.sequence, letters = file.rows, %error,
+                "dead letters will not be in their topic: their file was replaced and deleted before they were \
+                 published, and no file of the table has them"
+            );
+        } else if found < file.rows {
+            let (sequence, letters) = (first.sequence, file.rows - found);
+            tracing::info!(sequence, letters, "letters are dead no more and are not published");
+        }
+        Ok(())
+    }
+
+    /// Publishes the letters that `file` holds, or those of them that are of messages of `replaced`; the first
+    /// one stands at `first`. Returns how many there are.
+    async fn publish_from(
+        &mut self,
+        file: &DataFile,
+        replaced: Option<&DataFile>,
+        first: Place,
+    ) -> Result<u64, ProjectionError> {
+        let store = self.store.clone();
+        let mut place = first;
+        for rows in read::batches(&store, file).await? {
+            let mut rows = rows?;
+            if let Some(replaced) = replaced {
+                rows = rows_of(replaced, &rows).map_err(|source| self.in_file(file, source))?;
+            }
             self.publish_rows(file, &rows, place).await?;
             place.ordinal += rows.num_rows() as u64;
         }
-        Ok(())
+        Ok(place.ordinal - first.ordinal)
+    }
+
+    fn in_file(&self, file: &DataFile, source: ArrowError) -> ProjectionError {
+        ProjectionError::Rows { path: self.lake.display_path(&file.path), source }
     }
 
     /// Publishes the letters of `rows` that are not settled yet; the first one stands at `first`.
@@ -309,8 +352,7 @@ impl Publisher {
         rows: &RecordBatch,
         first: Place,
     ) -> Result<(), ProjectionError> {
-        let in_file = |source| ProjectionError::Rows { path: self.lake.display_path(&file.path), source };
-        let letters = Letters::new(rows).map_err(in_file)?;
+        let letters = Letters::new(rows).map_err(|source| self.in_file(file, source))?;
         let places = (first.ordinal..).map(|ordinal| Place { ordinal, ..first });
         let letters = letters.iter().zip(places).filter(|(_, place)| !self.settled.has(place.ordinal));
         let records = letters.map(|(letter, place)| LetterRecord::new(letter, place)).collect();
@@ -387,13 +429,13 @@ mod tests {
             bytes: 4,
         };
         let first = Place { sequence: 1, ordinal: 0 };
-        let live = publisher.publish_file(&file, true, first).await.unwrap_err();
+        let live = publisher.publish_file(&file, None, first).await.unwrap_err();
         assert!(matches!(live, ProjectionError::Read(ReadError::Fetch { .. })), "{live}");
-        publisher.publish_file(&file, false, first).await.unwrap();
+        publisher.publish_file(&file, Some(Vec::new()), first).await.unwrap();
         assert_eq!(publisher.telemetry.dead_letters_unpublished.load(Ordering::Relaxed), 3);
 
         publisher.store.put(&Path::from(file.path.as_str()), "text".into()).await.unwrap();
-        let read = publisher.publish_file(&file, false, first).await.unwrap_err();
+        let read = publisher.publish_file(&file, Some(Vec::new()), first).await.unwrap_err();
         assert!(matches!(read, ProjectionError::Read(ReadError::Damaged { .. })), "{read}");
     }
 }

@@ -14,6 +14,7 @@ use crate::checkpoint::CheckpointLog;
 use crate::config::Config;
 use crate::error::RunError;
 use crate::lake::Lake;
+use crate::merge::{MergeContext, MergeRequest, Merger};
 use crate::plan::StreamPlan;
 use crate::projection::Projector;
 use crate::sink::FileNames;
@@ -61,6 +62,8 @@ pub(super) struct Coordinator<'a> {
     upkeep: Upkeep,
     /// Publishes dead letters, if they are to be.
     projector: Option<Projector>,
+    /// Merges small files, if they are to be.
+    merger: Option<Merger>,
 }
 
 impl<'a> Coordinator<'a> {
@@ -90,12 +93,25 @@ impl<'a> Coordinator<'a> {
         let threads = (0..threads).map(start).collect::<Result<_, _>>()?;
         let projector = config.dead_letter_topic.as_ref();
         let projector = projector.map(|topic| Projector::start(topic, lake, clock, telemetry.clone()));
+        let names = FileNames::new(started.session);
+        let merger = config.merge.clone().map(|settings| {
+            let context = MergeContext {
+                settings,
+                once: false,
+                store: lake.store(),
+                sink: config.sink.clone(),
+                names: names.clone(),
+                figures: telemetry.merges.clone(),
+            };
+            Merger::start(context, tokio::runtime::Handle::current())
+                .map_err(|error| RunError::Thread { what: error.to_string() })
+        });
         Ok(Self {
             config,
             source,
             log: started.log,
             plans: started.plans,
-            names: FileNames::new(started.session),
+            names,
             threads,
             events,
             telemetry,
@@ -108,6 +124,7 @@ impl<'a> Coordinator<'a> {
             looked: Instant::now(),
             upkeep: Upkeep::new(config.log),
             projector: projector.transpose()?,
+            merger: merger.transpose()?,
         })
     }
 
@@ -131,6 +148,7 @@ impl<'a> Coordinator<'a> {
                 departure = &mut stop => break departure,
                 Some(event) = source_events.recv() => self.on_source(event).await?,
                 Some(event) = self.events.recv() => self.on_worker(event).await?,
+                Some(request) = next_merge(&mut self.merger) => self.on_merge(request).await?,
                 _ = ticks.tick() => self.on_tick().await?,
             }
             if observed.elapsed() >= Duration::from_secs(1) {
@@ -142,6 +160,7 @@ impl<'a> Coordinator<'a> {
             }
         };
         self.telemetry.enter(Phase::Ending);
+        self.merger = None;
         self.checkpoint(Command::Drain).await?;
         self.unheard_failure()?;
         self.tell_projector();
@@ -287,6 +306,10 @@ impl<'a> Coordinator<'a> {
             }),
         }
     }
+}
+
+async fn next_merge(merger: &mut Option<Merger>) -> Option<MergeRequest> {
+    merger.as_mut()?.next().await
 }
 
 fn names(partitions: &[TopicPartition]) -> Vec<String> {

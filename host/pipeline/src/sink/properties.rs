@@ -28,8 +28,13 @@ const SAMPLE_ROWS_MIN: usize = 32;
 /// Values repeat if at most one in this many sampled ones is new.
 const REPEATS: usize = 10;
 
+/// Key of the metadata that names the table.
+pub const TABLE_KEY: &str = "millstream.table";
+/// Key of the metadata that names the session that wrote the file.
+pub const SESSION_KEY: &str = "millstream.session";
+
 /// Properties of a file whose first rows are `rows`.
-pub(super) fn for_file(
+pub fn for_file(
     spec: &TableSpec,
     settings: &SinkSettings,
     session: &SessionId,
@@ -65,8 +70,8 @@ fn for_any_column(
         .set_max_row_group_row_count(Some(settings.row_group_rows.max(1)))
         .set_max_row_group_bytes(Some(settings.row_group_bytes.max(1)))
         .set_key_value_metadata(Some(vec![
-            KeyValue::new("millstream.table".to_owned(), spec.name.clone()),
-            KeyValue::new("millstream.session".to_owned(), session.0.clone()),
+            KeyValue::new(TABLE_KEY.to_owned(), spec.name.clone()),
+            KeyValue::new(SESSION_KEY.to_owned(), session.0.clone()),
         ])))
 }
 

@@ -100,7 +100,8 @@ async fn open(
     reader.map_err(|source| ReadError::Damaged { path: file.path.clone(), source })
 }
 
-async fn builder(
+/// A reader of `file`, which is fetched whole, that has read its footer.
+pub(crate) async fn builder(
     store: &Arc<dyn ObjectStore>,
     file: &DataFile,
 ) -> Result<ParquetRecordBatchReaderBuilder<bytes::Bytes>, ReadError> {

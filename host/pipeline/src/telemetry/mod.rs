@@ -5,6 +5,7 @@
 mod arrivals;
 mod distribution;
 mod figures;
+mod merges;
 mod status;
 mod task;
 mod work;
@@ -21,6 +22,7 @@ use millstream_model::{Clock, TopicPartition};
 pub use arrivals::Arrivals;
 pub use distribution::{Distribution, Quantiles};
 pub use figures::{StepFigures, StreamFigures};
+pub use merges::{MergeFigures, MergeStatus};
 pub use status::{
     CheckpointStatus, DeadLetterStatus, PartitionStatus, Readiness, SourceStatus, Status, StepStatus,
     StreamStatus, TableSize, UploadStatus, WaitingStatus,
@@ -43,6 +45,8 @@ pub struct Telemetry {
     pub checkpoints: CheckpointFigures,
     /// Files on their way to the lake.
     pub uploads: Arc<UploadFigures>,
+    /// Files that became part of others.
+    pub merges: Arc<MergeFigures>,
     /// Dead letters that this process has published to their topic.
     pub dead_letters_published: AtomicU64,
     /// Dead letters that cannot be published: their topic does not take them, or their file is gone.
@@ -223,6 +227,7 @@ impl Telemetry {
             store: OnceLock::new(),
             checkpoints: CheckpointFigures::default(),
             uploads: Arc::default(),
+            merges: Arc::default(),
             dead_letters_published: AtomicU64::new(0),
             dead_letters_unpublished: AtomicU64::new(0),
             dead_letter_failures: AtomicU64::new(0),

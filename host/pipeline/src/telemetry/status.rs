@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::store::{StoreFigures, StoreStatus};
 
 use super::{Committed, Phase, Quantiles, RunFigures, StepFigures, StreamFigures, Telemetry, lock};
+use super::{MergeStatus, Phase, Quantiles, RunFigures, StepFigures, StreamFigures, Telemetry, lock};
 
 /// Version of the shape.
 pub const VERSION: u32 = 1;
@@ -41,6 +42,9 @@ pub struct Status {
     /// What the lake's store answers.
     #[serde(default)]
     pub store: StoreStatus,
+    /// Merging of files.
+    #[serde(default)]
+    pub merges: MergeStatus,
     /// Dead letters on their way to their topic.
     #[serde(default)]
     pub dead_letters: DeadLetterStatus,
@@ -280,6 +284,7 @@ impl Telemetry {
             },
             uploads: self.uploads.status(),
             store: self.store().map(StoreFigures::status).unwrap_or_default(),
+            merges: self.merges.status(),
             dead_letters: DeadLetterStatus {
                 published: self.dead_letters_published.load(Ordering::Relaxed),
                 unpublished: self.dead_letters_unpublished.load(Ordering::Relaxed),
