@@ -31,8 +31,8 @@ const DEAD_LETTER_BYTES_MAX: usize = 4 << 20;
 pub struct TaskStart {
     /// Its stream.
     pub plan: Arc<StreamPlan>,
-    /// Its messages, from its position on.
-    pub reader: Box<dyn PartitionReader>,
+    /// What it is for.
+    pub purpose: Purpose,
     /// The partition.
     pub partition: TopicPartition,
     /// Where it begins, from the log.
@@ -47,6 +47,14 @@ pub struct TaskStart {
     pub gauge: Arc<TaskGauge>,
     /// Where its stream's figures are kept.
     pub figures: Arc<StreamFigures>,
+}
+
+/// What a task is for.
+pub enum Purpose {
+    /// It reads messages, from its position on, and adds their rows to all tables.
+    Run(Box<dyn PartitionReader>),
+    /// It is given messages that were processed before. Their raw rows are there already.
+    Replay,
 }
 
 /// A running task.
@@ -147,21 +155,37 @@ impl Task {
         if let Some(error) = self.held.take() {
             return self.pause(error);
         }
+        let Purpose::Run(reader) = &mut self.start.purpose else { return Ok(0) };
         let mut batch = MessageBatch::new(self.start.partition.clone(), self.range.end);
-        if let Err(error) = self.start.reader.fill(&mut batch, limits, Duration::ZERO) {
+        let filled = reader.fill(&mut batch, limits, Duration::ZERO);
+        let end = reader.end_offset();
+        if let Err(error) = filled {
             // What was read before the error is good, and the error comes again.
             if batch.is_empty() {
                 return self.pause(error);
             }
         }
         if !batch.is_empty() {
-            self.process(&batch, stage, uploads)?;
+            let decoded = self.decoder.decode(&batch);
+            self.process(&batch, decoded, stage, uploads)?;
             self.arrivals.add(&batch);
         }
         self.range.end = batch.range().end;
         self.cursor = batch.cursor().or(self.cursor);
-        self.start.gauge.set(self.range.end, self.start.reader.end_offset());
+        self.start.gauge.set(self.range.end, end);
         Ok(batch.len())
+    }
+
+    /// Processes messages that were processed before; `decoded` are their columns, if these are known.
+    pub fn replay(
+        &mut self,
+        batch: &MessageBatch,
+        decoded: Option<Decoded>,
+        stage: &mut Stage,
+        uploads: &Uploads,
+    ) -> Result<(), TaskError> {
+        let decoded = decoded.unwrap_or_else(|| self.decoder.decode(batch));
+        self.process(batch, decoded, stage, uploads)
     }
 
     /// Goes on after an error that passes by itself; says so, but not at every attempt. Any other one
@@ -214,10 +238,11 @@ impl Task {
     fn process(
         &mut self,
         batch: &MessageBatch,
+        decoded: Decoded,
         stage: &mut Stage,
         uploads: &Uploads,
     ) -> Result<(), TaskError> {
-        let Decoded { raw, rows, failures } = self.decoder.decode(batch);
+        let Decoded { raw, rows, failures } = decoded;
         self.start.figures.add_batch(batch.len(), batch.bytes(), failures.len());
         self.start.figures.taps.offer(Place::Behind(0), &rows);
         let plan = self.start.plan.clone();
@@ -226,7 +251,9 @@ impl Task {
             self.bury(batch, &raw, failure.row, Failure::Decode, &failure.reason, uploads)?;
             fates.dead(failure.row, &failure.reason);
         }
-        self.write(&plan.raw, &raw, uploads)?;
+        if matches!(self.start.purpose, Purpose::Run(_)) {
+            self.write(&plan.raw, &raw, uploads)?;
+        }
         if plan.routing.is_some() {
             let staged = stage.run(rows).map_err(TaskError::Routes)?;
             self.settle(batch, &raw, &staged, &mut fates, uploads)?;

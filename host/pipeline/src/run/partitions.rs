@@ -13,7 +13,7 @@ use super::coordinator::Coordinator;
 use crate::checkpoint::AppendError;
 use crate::error::RunError;
 use crate::source::{PartitionReader, Remedy, SourceError};
-use crate::task::TaskStart;
+use crate::task::{Purpose, TaskStart};
 use crate::telemetry::TaskGauge;
 use crate::worker::Command;
 
@@ -57,7 +57,7 @@ impl Coordinator<'_> {
             let epoch = self.log.state().epoch(&partition.topic);
             starts.entry(thread).or_default().push(TaskStart {
                 plan,
-                reader,
+                purpose: Purpose::Run(reader),
                 partition,
                 position,
                 epoch,

@@ -5,6 +5,7 @@
 mod day;
 mod properties;
 pub mod read;
+mod rewrite;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ mod upload;
 mod writer;
 
 pub use self::day::DAY;
+pub use self::rewrite::Rewriter;
 pub use self::table::{FileNames, SinkSettings, TableSpec};
 pub use self::upload::{UploadError, upload};
 pub use self::writer::{FinishedFile, SinkError, TableWriter};

@@ -22,6 +22,7 @@ mod kafka_reader;
 mod kafka_sample;
 mod kafka_topics;
 mod sample;
+mod visit;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ pub use error::{Remedy, SourceError};
 pub use event::{Acknowledgement, SourceEvent};
 pub(crate) use kafka_producer::producer;
 pub use sample::{SampleSize, sample};
+pub use visit::Visitor;
 
 /// Something that holds topics of partitions of messages.
 pub trait Source: Send + Sync {
