@@ -1,6 +1,8 @@
-//! Numbers as people read them: thousands apart, durations and sizes with units that fit.
+//! Numbers and moments as people read them: thousands apart, durations and sizes with units that fit.
 
 use std::time::Duration;
+
+use arrow::temporal_conversions::timestamp_us_to_datetime;
 
 /// A number with thousands apart: `1 234 567`.
 pub fn count(number: u64) -> String {
@@ -43,6 +45,12 @@ pub fn millis(millis: u64) -> String {
         6_000_000..172_800_000 => format!("{:.1} h", of / 3600e3),
         _ => format!("{:.0} d", of / 86400e3),
     }
+}
+
+/// A moment, from microseconds since the epoch: `2026-01-31T08:00:00.000000Z`.
+pub fn moment(us: i64) -> String {
+    let time = timestamp_us_to_datetime(us).map(|time| time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string());
+    time.unwrap_or_else(|| format!("{us} us"))
 }
 
 /// How long something has run: `42s`, `12m 33s`, `3h 02m`, `5d 04h`.

@@ -2,7 +2,7 @@
 //! makes them columns, `stage` runs the steps, `sink` writes tables, `checkpoint` makes it all true
 //! with one conditional put. `start` makes a run ready and `run` wires it; the other modules know at
 //! most their neighbours. `telemetry` and `tap` let others look on; `discover` stands beside the path: it reads
-//! a sample to propose or check a schema.
+//! a sample to propose or check a schema. So does `replay`, which takes messages the same way once more.
 
 pub mod checkpoint;
 pub mod config;
@@ -15,6 +15,7 @@ pub mod lake;
 pub mod plan;
 pub mod predicate;
 mod projection;
+pub mod replay;
 pub mod route;
 pub mod run;
 pub mod sink;

@@ -1,10 +1,9 @@
-//! `millstream dead-letters`: counts the messages that could not be processed, and shows them. Only live
-//! files are read, one at a time, so memory does not grow with the table.
+//! `millstream dead-letters`: counts the messages that could not be processed, shows them, and has them processed
+//! again. Only live files are read, one at a time, so memory does not grow with the table.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use arrow::temporal_conversions::timestamp_us_to_datetime;
 use millstream_pipeline::dead_letter::{self, Letter, Letters};
 use millstream_pipeline::sink::read;
 use serde::de::IgnoredAny;
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 use crate::args::{DeadLetters, LakeOrConfig, LetterFilter};
 use crate::out;
 use crate::summary::count;
+use crate::units::moment as time;
 
 /// Groups that are told apart; letters with further reasons are counted as [`OTHER_REASONS`].
 const GROUPS_MAX: usize = 10_000;
@@ -32,6 +32,7 @@ pub async fn dead_letters(verb: DeadLetters) -> anyhow::Result<()> {
             let bytes_max = if full { usize::MAX } else { SHOWN_BYTES_MAX };
             show(&filter, (limit, bytes_max), &lake).await
         }
+        DeadLetters::Redrive { filter, yes, lake } => super::redrive::redrive(filter, yes, &lake).await,
     }
 }
 
@@ -84,7 +85,7 @@ async fn show(
 }
 
 /// Gives every letter that passes the filter to `take`, until it has enough.
-async fn each(
+pub(super) async fn each(
     filter: &LetterFilter,
     args: &LakeOrConfig,
     mut take: impl FnMut(&Letter<'_>) -> anyhow::Result<ControlFlow<()>>,
@@ -105,14 +106,14 @@ async fn each(
     Ok(())
 }
 
-fn passes(filter: &LetterFilter, letter: &Letter<'_>) -> bool {
+pub(super) fn passes(filter: &LetterFilter, letter: &Letter<'_>) -> bool {
     filter.stream.as_ref().is_none_or(|stream| letter.stream == stream)
         && filter.step.as_ref().is_none_or(|step| letter.step == step)
         && filter.reason.as_ref().is_none_or(|reason| letter.reason.contains(reason))
         && filter.since.is_none_or(|since| letter.time_us().is_some_and(|time| time >= since))
 }
 
-fn none(filter: &LetterFilter) -> &'static str {
+pub(super) fn none(filter: &LetterFilter) -> &'static str {
     let LetterFilter { stream, step, reason, since } = filter;
     let is_filtered = stream.is_some() || step.is_some() || reason.is_some() || since.is_some();
     if is_filtered { "no dead letters match" } else { "no dead letters" }
@@ -337,11 +338,6 @@ fn start(bytes: &[u8]) -> String {
 /// Text without what would move a terminal's cursor.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-fn time(us: i64) -> String {
-    let time = timestamp_us_to_datetime(us).map(|time| time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string());
-    time.unwrap_or_else(|| format!("{us} us"))
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ fn describe_replay(replay: &Replay) -> String {
 }
 
 /// What became of messages, as `vehicle in 10 out 8 dropped 1 dead 1`.
-fn fates(stream: &str, counters: &Counters) -> String {
+pub(super) fn fates(stream: &str, counters: &Counters) -> String {
     let (dropped, dead) = (counters.dropped.values().sum(), counters.dead.values().sum());
     format!(
         "{stream} in {} out {} dropped {} dead {}",

@@ -1,7 +1,10 @@
 //! One file for each verb of the command line.
 
 pub mod dead_letters;
+pub mod explain;
 pub mod log;
+pub mod redrive;
+pub mod replay;
 pub mod run;
 pub mod schema;
 pub mod tables;

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::checkpoint::{CheckpointLog, LogError};
 use crate::config::DeadLetterTopic;
-use crate::dead_letter::{self, Letters};
+use crate::dead_letter::{self, Letter, Letters};
 use crate::lake::Lake;
 use crate::sink::read::{self, ReadError};
 use crate::source::SourceError;
@@ -222,32 +222,33 @@ impl Publisher {
 
     /// Publishes the letters of one entry; returns how many there are.
     async fn publish_entry(&mut self, log: &CheckpointLog, entry: &Entry) -> Result<u64, ProjectionError> {
-        let Body::Data(data) = &entry.body else { return Ok(0) };
+        let files = letter_files(&entry.body);
         // What an entry names that broke a rule is not part of the table.
         if log.passes_over(entry.sequence) {
             return Ok(0);
         }
         self.settled.turn_to(entry.sequence);
         let mut ordinal = 0;
-        for file in data.files.iter().filter(|file| file.table == dead_letter::TABLE) {
+        for file in files {
             let first = Place { sequence: entry.sequence, ordinal };
             ordinal += file.rows;
             if self.settled.has_all_before(ordinal) {
                 continue;
             }
             let is_live = log.state().is_live(&file.path);
-            self.publish_file(file, is_live, first).await?;
+            self.publish_file(file, is_live, first, &|letter| is_of(&entry.body, letter)).await?;
             self.settled.add_all_before(ordinal);
         }
         Ok(ordinal)
     }
 
-    /// Publishes the letters of `file`; the first one stands at `first`.
+    /// Publishes the letters of `file` that `is_wanted` takes; the first one stands at `first`.
     async fn publish_file(
         &mut self,
         file: &DataFile,
         is_live: bool,
         first: Place,
+        is_wanted: &(dyn Fn(&Letter<'_>) -> bool + Sync),
     ) -> Result<(), ProjectionError> {
         let store = self.store.clone();
         let batches = match read::batches(&store, file).await {
@@ -266,7 +267,7 @@ impl Publisher {
         let mut place = first;
         for rows in batches {
             let rows = rows?;
-            self.publish_rows(file, &rows, place).await?;
+            self.publish_rows(file, &rows, place, is_wanted).await?;
             place.ordinal += rows.num_rows() as u64;
         }
         Ok(())
@@ -278,11 +279,13 @@ impl Publisher {
         file: &DataFile,
         rows: &RecordBatch,
         first: Place,
+        is_wanted: &(dyn Fn(&Letter<'_>) -> bool + Sync),
     ) -> Result<(), ProjectionError> {
         let in_file = |source| ProjectionError::Rows { path: self.lake.display_path(&file.path), source };
         let letters = Letters::new(rows).map_err(in_file)?;
         let places = (first.ordinal..).map(|ordinal| Place { ordinal, ..first });
-        let letters = letters.iter().zip(places).filter(|(_, place)| !self.settled.has(place.ordinal));
+        let letters = letters.iter().zip(places).filter(|(letter, _)| is_wanted(letter));
+        let letters = letters.filter(|(_, place)| !self.settled.has(place.ordinal));
         let records = letters.map(|(letter, place)| LetterRecord::new(letter, place)).collect();
         let Deliveries { acknowledged, refused, failed } = self.topic.deliver(records).await;
 
@@ -304,6 +307,31 @@ impl Publisher {
         self.settled.add_all_before(first.ordinal + rows.num_rows() as u64);
         Ok(())
     }
+}
+
+/// Files that an entry adds to the dead-letter table.
+fn letter_files(body: &Body) -> Vec<&DataFile> {
+    let is_letters = |file: &&DataFile| file.table == dead_letter::TABLE;
+    match body {
+        Body::Data(data) => data.files.iter().filter(is_letters).collect(),
+        Body::Replay(replay) => {
+            replay.tables.iter().flat_map(|table| &table.added).filter(is_letters).collect()
+        }
+        // Their rows are not new.
+        Body::Replace(_) | Body::Control(_) => Vec::new(),
+    }
+}
+
+/// True if the letter is of the messages that the entry processed. Files of a replay hold letters of others,
+/// too, which earlier entries added.
+fn is_of(body: &Body, letter: &Letter<'_>) -> bool {
+    let Body::Replay(replay) = body else { return true };
+    replay.ranges.iter().any(|replayed| {
+        let partition = &replayed.partition;
+        *partition.topic == *letter.topic
+            && partition.partition == letter.partition
+            && replayed.range.contains(letter.offset)
+    })
 }
 
 fn delay(failures: u32) -> Duration {
@@ -357,13 +385,13 @@ mod tests {
             bytes: 4,
         };
         let first = Place { sequence: 1, ordinal: 0 };
-        let live = publisher.publish_file(&file, true, first).await.unwrap_err();
+        let live = publisher.publish_file(&file, true, first, &|_| true).await.unwrap_err();
         assert!(matches!(live, ProjectionError::Read(ReadError::Fetch { .. })), "{live}");
-        publisher.publish_file(&file, false, first).await.unwrap();
+        publisher.publish_file(&file, false, first, &|_| true).await.unwrap();
         assert_eq!(publisher.telemetry.dead_letters_unpublished.load(Ordering::Relaxed), 3);
 
         publisher.store.put(&Path::from(file.path.as_str()), "text".into()).await.unwrap();
-        let read = publisher.publish_file(&file, false, first).await.unwrap_err();
+        let read = publisher.publish_file(&file, false, first, &|_| true).await.unwrap_err();
         assert!(matches!(read, ProjectionError::Read(ReadError::Damaged { .. })), "{read}");
     }
 }
