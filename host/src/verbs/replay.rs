@@ -139,7 +139,7 @@ fn describe_done(replayed: &Replayed) -> String {
     let mut text = format!("\nentry {sequence}: {}\n", super::log::fates(&replay.stream, &replay.counters));
     for Replace { table, removed, .. } in &replay.tables {
         let new = replay.counters.rows.get(table).copied().unwrap_or(0);
-        let _ = writeln!(text, "  {table}: {} new rows, {} files written again", count(new), removed.len());
+        let _ = writeln!(text, "  {table}: {} new rows, {} files replaced", count(new), removed.len());
     }
     text
 }

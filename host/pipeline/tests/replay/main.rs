@@ -136,6 +136,12 @@ fn doubled(messages: i64) -> Vec<(i64, i64)> {
 
 /// Exchanges each curated file for a copy, as a merge does.
 fn merge(folder: &Path) {
+    exchange(folder, true);
+}
+
+/// Exchanges each curated file for a copy that says which messages it holds, or does not: in files of format 1
+/// the log does not.
+fn exchange(folder: &Path, says_offsets: bool) {
     let lake = Lake::open_existing(folder.join("lake").to_str().unwrap()).unwrap();
     block_on(async {
         let mut log = start::open_log(&lake, Arc::new(SystemClock)).await.unwrap();
@@ -146,7 +152,8 @@ fn merge(folder: &Path) {
         for file in &files {
             let path = format!("curated/numbers/{}", names.next_name());
             lake.store().copy(&file.path.as_str().into(), &path.as_str().into()).await.unwrap();
-            added.push(DataFile { path, session: session.clone(), origin: None, ..file.clone() });
+            let offsets = if says_offsets { file.offsets.clone() } else { [].into() };
+            added.push(DataFile { path, session: session.clone(), origin: None, offsets, ..file.clone() });
         }
         let removed = files.into_iter().map(|file| file.path).collect();
         let replace = Replace { table: "curated.numbers".to_owned(), removed, added };
@@ -161,6 +168,19 @@ fn a_merge_that_was_faster_is_replayed_over() {
     assert_eq!(made, 2, "the first attempt had files that were gone");
     assert_eq!(replayed.replay.counters.r#in, MESSAGES as u64);
     assert_eq!(city.curated(), doubled(MESSAGES));
+}
+
+#[test]
+fn a_file_that_does_not_say_what_it_holds_is_looked_into() {
+    let city = City::new();
+    city.send(MESSAGES);
+    city.catch_up();
+    exchange(city.folder.path(), false);
+    let (replayed, _) = city.replay("a", |_| {});
+    let added = replayed.replay.tables.iter().flat_map(|table| &table.added);
+    let kept: u64 = added.map(|file| file.rows).sum();
+    assert_eq!(kept, MESSAGES as u64, "the file of other messages is left alone");
+    assert_eq!(city.curated(), doubled(2 * MESSAGES));
 }
 
 #[test]
