@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use millstream_model::{Clock as _, SystemClock};
+use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use millstream_model::{Clock as _, Offset, OffsetRange, SystemClock};
 
 /// Stream processing with sandboxed WebAssembly transforms, from Kafka to Parquet, exactly once.
 #[derive(Parser)]
@@ -52,11 +52,16 @@ pub enum Verb {
         #[command(subcommand)]
         verb: Tables,
     },
-    /// Look at the messages that could not be processed
+    /// Look at the messages that could not be processed, and process them again
     DeadLetters {
         #[command(subcommand)]
         verb: DeadLetters,
     },
+    /// Process messages of a stream again with the plugins of today, and replace their rows in all tables but the
+    /// raw one, at once
+    Replay(Replay),
+    /// Say what became of a message: which entry accounts for it, where its rows are, what made them
+    ExplainRow(ExplainRow),
     /// Look at the checkpoint log of a lake, verify the lake, or raise the log's format
     Log {
         #[command(subcommand)]
@@ -387,6 +392,74 @@ pub enum DeadLetters {
         #[command(flatten)]
         lake: LakeOrConfig,
     },
+    /// Process dead letters again with the plugins of today, from their original bytes: those that pass go to their
+    /// tables, the others stay dead letters with their new reason
+    Redrive {
+        #[command(flatten)]
+        filter: LetterFilter,
+        /// Do it, instead of saying what would be done
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        lake: LakeOrConfig,
+    },
+}
+
+#[derive(ClapArgs)]
+#[command(group = ArgGroup::new("which").required(true).multiple(true).args(["from", "to", "offsets"]))]
+pub struct Replay {
+    /// Stream to replay
+    #[arg(long)]
+    pub stream: String,
+    /// From the first message sent at or after this time (2026-01-31T08:00:00Z), or within this long (15m); event
+    /// times count where the source gives no times
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub from: Option<i64>,
+    /// To the last message sent before this time
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub to: Option<i64>,
+    /// Of this partition only
+    #[arg(long, value_name = "NUMBER", conflicts_with = "offsets")]
+    pub partition: Option<i32>,
+    /// These offsets of a partition, without the last (0:100..200, 0:100..); several times for several ones
+    #[arg(long, value_name = "PARTITION:START..END", value_parser = offsets, conflicts_with_all = ["from", "to"])]
+    pub offsets: Vec<(i32, OffsetRange)>,
+    /// Where the messages come from, instead of the source as far as it has them and else the raw table
+    #[arg(long, value_enum)]
+    pub source: Option<Origin>,
+    /// Do it, instead of saying what would be done
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub lake: LakeOrConfig,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Origin {
+    /// The source, which must have them all; they are decoded again
+    #[value(alias = "files")]
+    Kafka,
+    /// The raw table; what was decoded is taken as it is
+    Raw,
+}
+
+#[derive(ClapArgs)]
+#[command(group = ArgGroup::new("of").required(true).args(["topic", "stream"]))]
+pub struct ExplainRow {
+    /// Topic of the message
+    #[arg(long)]
+    pub topic: Option<String>,
+    /// Stream of the message, instead of its topic
+    #[arg(long)]
+    pub stream: Option<String>,
+    /// Its partition
+    #[arg(long, value_name = "NUMBER")]
+    pub partition: i32,
+    /// Its offset
+    #[arg(long)]
+    pub offset: Offset,
+    #[command(flatten)]
+    pub lake: LakeOrConfig,
 }
 
 #[derive(ClapArgs)]
@@ -427,6 +500,20 @@ fn zone(text: &str) -> Result<String, String> {
 
 fn moment(text: &str) -> Result<i64, String> {
     millstream_pipeline::config::moment(text, SystemClock.now_us())
+}
+
+/// Reads `PARTITION:START..END`, where the end may be left out.
+fn offsets(text: &str) -> Result<(i32, OffsetRange), String> {
+    let expected = || format!("`{text}` is not PARTITION:START..END, such as 0:100..200 or 0:100..");
+    let (partition, range) = text.split_once(':').ok_or_else(expected)?;
+    let (start, end) = range.split_once("..").ok_or_else(expected)?;
+    let number = |text: &str| text.parse::<Offset>().ok().filter(|number| *number >= 0).ok_or_else(expected);
+    let (start, end) = (number(start)?, if end.is_empty() { Offset::MAX } else { number(end)? });
+    let partition = partition.parse().ok().filter(|number| *number >= 0).ok_or_else(expected)?;
+    match start < end {
+        true => Ok((partition, OffsetRange::new(start, end))),
+        false => Err(format!("`{text}` holds no offset: the end is not part of it")),
+    }
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use millstream_pipeline::RunError;
 use millstream_pipeline::config::ConfigError;
+use millstream_pipeline::replay::ReplayError;
 use millstream_pipeline::source::{Remedy, SourceError};
 
 const FAILURE: u8 = 1;
@@ -54,6 +55,7 @@ fn text(error: &anyhow::Error) -> String {
 fn code(error: &anyhow::Error) -> u8 {
     let configuration = error.downcast_ref::<ConfigError>().is_some()
         || error.downcast_ref::<RunError>().is_some_and(RunError::is_configuration)
+        || error.downcast_ref::<ReplayError>().is_some_and(ReplayError::is_configuration)
         // What a run meets is wrapped; this is a source that the command line itself named.
         || error.downcast_ref::<SourceError>().is_some_and(|e| e.remedy() == Remedy::FixConfiguration);
     match error.downcast_ref::<RunError>() {

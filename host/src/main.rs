@@ -56,6 +56,8 @@ fn main() -> ExitCode {
             args::Verb::Tap(tap) => verbs::tap::tap(tap).await,
             args::Verb::Tables { verb } => verbs::tables::tables(verb).await,
             args::Verb::DeadLetters { verb } => verbs::dead_letters::dead_letters(verb).await,
+            args::Verb::Replay(replay) => verbs::replay::replay(replay).await,
+            args::Verb::ExplainRow(explain) => verbs::explain::explain(explain).await,
             args::Verb::Log { verb } => verbs::log::log(verb).await,
             args::Verb::Backup(backup) => verbs::backup::backup(backup).await,
             args::Verb::Restore(restore) => verbs::restore::restore(restore).await,

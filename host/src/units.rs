@@ -1,4 +1,4 @@
-//! Numbers as people read them: thousands apart, durations and sizes with units that fit.
+//! Numbers and moments as people read them: thousands apart, durations and sizes with units that fit.
 
 use std::time::Duration;
 
@@ -47,6 +47,12 @@ pub fn millis(millis: u64) -> String {
     }
 }
 
+/// A moment, from microseconds since the epoch: `2026-01-31T08:00:00.000000Z`.
+pub fn moment(us: i64) -> String {
+    let time = timestamp_us_to_datetime(us).map(|time| time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string());
+    time.unwrap_or_else(|| format!("{us} us"))
+}
+
 /// How long something has run: `42s`, `12m 33s`, `3h 02m`, `5d 04h`.
 pub fn uptime(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -57,12 +63,6 @@ pub fn uptime(time: Duration) -> String {
         (0, ..) => format!("{hours}h {:02}m", minutes % 60),
         _ => format!("{days}d {:02}h", hours % 24),
     }
-}
-
-/// A moment, in microseconds since the epoch: `2026-01-31T08:00:00.000000Z`.
-pub fn time(us: i64) -> String {
-    let time = timestamp_us_to_datetime(us).map(|time| time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string());
-    time.unwrap_or_else(|| format!("{us} us"))
 }
 
 fn scaled(number: f64, units: &[(f64, &str)]) -> String {

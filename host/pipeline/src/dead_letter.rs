@@ -18,6 +18,7 @@ use millstream_model::{Digest, Header, MessageRef, TopicPartition, columns};
 
 use crate::sink::TableSpec;
 
+pub(crate) use rows::headers_of;
 pub use rows::{Letter, Letters};
 
 /// Name of the dead-letter table.

@@ -1,13 +1,10 @@
 //! The data path, in reading order: `config` says what is wanted, `source` brings messages, `decode`
-//! makes them columns, `watermark` says which came too late, `stage` runs the steps, `sink` writes tables, `checkpoint` makes it all true
-//! with one conditional put. `start` makes a run ready and `run` wires it; the other modules know at
-<<<<<<< HEAD
-//! most their neighbours. `telemetry` and `tap` let others look on; `discover` stands beside the path: it reads
-//! a sample to propose or check a schema; `upkeep` cleans, verifies, backs up and restores lakes.
-=======
-//! most their neighbours. `merge` rewrites small files beside it. `telemetry` and `tap` let others look on; `discover` stands beside the path: it reads
-//! a sample to propose or check a schema.
->>>>>>> w-merge
+//! makes them columns, `watermark` says which came too late, `stage` runs the steps, `sink` writes tables,
+//! `checkpoint` makes it all true with one conditional put. `start` makes a run ready and `run` wires it; the
+//! other modules know at most their neighbours. `telemetry` and `tap` let others look on. Beside the path stand
+//! `merge`, which rewrites small files, `replay`, which takes messages the same way once more, `discover`,
+//! which reads a sample to propose or check a schema, and `upkeep`, which cleans, verifies, backs up and
+//! restores lakes.
 
 pub mod checkpoint;
 pub mod config;
@@ -22,6 +19,7 @@ pub mod merge;
 pub mod plan;
 pub mod predicate;
 mod projection;
+pub mod replay;
 pub mod route;
 pub mod run;
 pub mod sink;

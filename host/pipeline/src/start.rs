@@ -14,7 +14,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore as _, PutMode, PutPayload};
 
 use crate::checkpoint::CheckpointLog;
-use crate::config::{Config, StepConfig};
+use crate::config::{Config, StepConfig, StreamConfig};
 use crate::error::RunError;
 use crate::identity;
 use crate::lake::Lake;
@@ -142,9 +142,46 @@ async fn plan_with_log(
     Ok(plans)
 }
 
+/// Plans a stream with the plugins that the log desires for its steps, whatever the folder holds.
+pub(crate) async fn plan_of_log(
+    config: &Config,
+    stream: &StreamConfig,
+    engine: &Engine,
+    lake: &Lake,
+    desired: &[PluginUse],
+) -> Result<Arc<StreamPlan>, RunError> {
+    let mut loaded = Loaded::new(engine);
+    let mut plugins = Vec::new();
+    for used in desired {
+        let step = stream.steps.iter().find(|step| step.name == used.step);
+        let step = step.expect("what is desired was chosen by the steps' names");
+        let plugin = match loaded.folder_plugin(config, step) {
+            Ok(plugin) if plugin.digest() == used.plugin => plugin,
+            in_folder => {
+                let folder =
+                    in_folder.map_or("nothing that loads".to_owned(), |plugin| plugin.digest().short());
+                tracing::warn!(
+                    stream = stream.name,
+                    step = step.name,
+                    folder,
+                    log = used.plugin.short(),
+                    "the plugin folder holds another version than the log desires; using the one in the log"
+                );
+                loaded.lake_plugin(lake, &step.plugin, used.plugin).await?
+            }
+        };
+        plugins.push(plugin);
+    }
+    Ok(Arc::new(StreamPlan::new(stream, &plugins)?))
+}
+
 /// Refuses a column whose type is not that of the rows a table has already: no reader could open such a
 /// table. Columns may be added and left out.
-async fn same_columns(lake: &Lake, log: &CheckpointLog, plans: &[Arc<StreamPlan>]) -> Result<(), RunError> {
+pub(crate) async fn same_columns(
+    lake: &Lake,
+    log: &CheckpointLog,
+    plans: &[Arc<StreamPlan>],
+) -> Result<(), RunError> {
     for plan in plans {
         for (name, table) in plan.tables() {
             let files = log.state().files().get(name).into_iter().flat_map(BTreeMap::values);
@@ -187,7 +224,7 @@ async fn columns_before(lake: &Lake, mut files: Vec<&DataFile>) -> Result<Option
 
 /// Closes what earlier runs of this worker left open, and deletes the files they wrote that no entry
 /// names, so that the tables' folders hold what the log says.
-async fn clean(
+pub(crate) async fn clean(
     log: &mut CheckpointLog,
     plans: &[Arc<StreamPlan>],
     replaced_kept: Duration,

@@ -32,8 +32,8 @@ const DEAD_LETTER_BYTES_MAX: usize = 4 << 20;
 pub struct TaskStart {
     /// Its stream.
     pub plan: Arc<StreamPlan>,
-    /// Its messages, from its position on.
-    pub reader: Box<dyn PartitionReader>,
+    /// What it is for.
+    pub purpose: Purpose,
     /// The partition.
     pub partition: TopicPartition,
     /// Where it begins, from the log.
@@ -50,6 +50,14 @@ pub struct TaskStart {
     pub gauge: Arc<TaskGauge>,
     /// Where its stream's figures are kept.
     pub figures: Arc<StreamFigures>,
+}
+
+/// What a task is for.
+pub enum Purpose {
+    /// It reads messages, from its position on, and adds their rows to all tables.
+    Run(Box<dyn PartitionReader>),
+    /// It is given messages that were processed before. Their raw rows are there already.
+    Replay,
 }
 
 /// A running task.
@@ -122,7 +130,9 @@ impl Task {
         let decoder = Decoder::new(start.plan.schema.clone())
             .expect("the plan was made with a decoder of the same schema");
         let offset = start.position.offset;
-        let event_time = start.plan.watermark.as_ref().map(|settings| {
+        // A replay judges nothing late and moves no watermark.
+        let settings = start.plan.watermark.as_ref().filter(|_| matches!(start.purpose, Purpose::Run(_)));
+        let event_time = settings.map(|settings| {
             let (micros, is_idle) = start.watermark;
             EventTime::new(settings, start.partition.clone(), micros, is_idle)
         });
@@ -167,25 +177,40 @@ impl Task {
         if let Some(error) = self.held.take() {
             return self.pause(error);
         }
+        let Purpose::Run(reader) = &mut self.start.purpose else { return Ok(0) };
         let mut batch = MessageBatch::new(self.start.partition.clone(), self.range.end);
-        if let Err(error) = self.start.reader.fill(&mut batch, limits, Duration::ZERO) {
+        let filled = reader.fill(&mut batch, limits, Duration::ZERO);
+        let end = reader.end_offset();
+        if let Err(error) = filled {
             // What was read before the error is good, and the error comes again.
             if batch.is_empty() {
                 return self.pause(error);
             }
         }
         if !batch.is_empty() {
-            self.process(&batch, stage, uploads)?;
+            let decoded = self.decoder.decode(&batch);
+            self.process(&batch, decoded, stage, uploads)?;
             self.arrivals.add(&batch);
         }
         self.range.end = batch.range().end;
         self.cursor = batch.cursor().or(self.cursor);
-        let end = self.start.reader.end_offset();
         self.start.gauge.set(self.range.end, end);
         if let Some(event_time) = self.event_time.as_mut().filter(|_| end == Some(self.range.end)) {
             event_time.at_end(Instant::now());
         }
         Ok(batch.len())
+    }
+
+    /// Processes messages that were processed before; `decoded` are their columns, if these are known.
+    pub fn replay(
+        &mut self,
+        batch: &MessageBatch,
+        decoded: Option<Decoded>,
+        stage: &mut Stage,
+        uploads: &Uploads,
+    ) -> Result<(), TaskError> {
+        let decoded = decoded.unwrap_or_else(|| self.decoder.decode(batch));
+        self.process(batch, decoded, stage, uploads)
     }
 
     /// Goes on after an error that passes by itself; says so, but not at every attempt. Any other one
@@ -239,10 +264,10 @@ impl Task {
     fn process(
         &mut self,
         batch: &MessageBatch,
+        mut decoded: Decoded,
         stage: &mut Stage,
         uploads: &Uploads,
     ) -> Result<(), TaskError> {
-        let mut decoded = self.decoder.decode(batch);
         let late = self.late_rows(&mut decoded);
         self.start.figures.add_batch(batch.len(), batch.bytes(), decoded.failures.len());
         self.start.figures.taps.offer(Place::Behind(0), &decoded.rows);
@@ -256,7 +281,9 @@ impl Task {
             self.bury_late(batch, &mut decoded, &late, &mut fates, uploads)?;
         }
         let Decoded { raw, rows, .. } = decoded;
-        self.write(&plan.raw, &raw, uploads)?;
+        if matches!(self.start.purpose, Purpose::Run(_)) {
+            self.write(&plan.raw, &raw, uploads)?;
+        }
         if plan.routing.is_some() {
             let late: Vec<_> = late.iter().map(|late| batch.get(late.row).offset).collect();
             let staged = stage.run(rows, &late).map_err(TaskError::Routes)?;

@@ -1,5 +1,5 @@
-//! `millstream dead-letters`: counts the messages that could not be processed, and shows them. Only live
-//! files are read, one at a time, so memory does not grow with the table.
+//! `millstream dead-letters`: counts the messages that could not be processed, shows them, and has them processed
+//! again. Only live files are read, one at a time, so memory does not grow with the table.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::args::{DeadLetters, LakeOrConfig, LetterFilter};
 use crate::out;
 use crate::summary::count;
-use crate::units::time;
+use crate::units::moment;
 
 /// Groups that are told apart; letters with further reasons are counted as [`OTHER_REASONS`].
 const GROUPS_MAX: usize = 10_000;
@@ -32,6 +32,7 @@ pub async fn dead_letters(verb: DeadLetters) -> anyhow::Result<()> {
             let bytes_max = if full { usize::MAX } else { SHOWN_BYTES_MAX };
             show(&filter, (limit, bytes_max), &lake).await
         }
+        DeadLetters::Redrive { filter, yes, lake } => super::redrive::redrive(filter, yes, &lake).await,
     }
 }
 
@@ -84,7 +85,7 @@ async fn show(
 }
 
 /// Gives every letter that passes the filter to `take`, until it has enough.
-async fn each(
+pub(super) async fn each(
     filter: &LetterFilter,
     args: &LakeOrConfig,
     mut take: impl FnMut(&Letter<'_>) -> anyhow::Result<ControlFlow<()>>,
@@ -105,14 +106,14 @@ async fn each(
     Ok(())
 }
 
-fn passes(filter: &LetterFilter, letter: &Letter<'_>) -> bool {
+pub(super) fn passes(filter: &LetterFilter, letter: &Letter<'_>) -> bool {
     filter.stream.as_ref().is_none_or(|stream| letter.stream == stream)
         && filter.step.as_ref().is_none_or(|step| letter.step == step)
         && filter.reason.as_ref().is_none_or(|reason| letter.reason.contains(reason))
         && filter.since.is_none_or(|since| letter.time_us().is_some_and(|time| time >= since))
 }
 
-fn none(filter: &LetterFilter) -> &'static str {
+pub(super) fn none(filter: &LetterFilter) -> &'static str {
     let LetterFilter { stream, step, reason, since } = filter;
     let is_filtered = stream.is_some() || step.is_some() || reason.is_some() || since.is_some();
     if is_filtered { "no dead letters match" } else { "no dead letters" }
@@ -154,7 +155,7 @@ impl Group {
         let reason = printable(reason);
         let mut text = format!("{:>9}  {stream}  {step}  {reason}\n", count(self.letters));
         if let (Some(first), Some(last)) = (self.first_us, self.last_us) {
-            text += &format!("           {} to {}\n", time(first), time(last));
+            text += &format!("           {} to {}\n", moment(first), moment(last));
         }
         let value = self.value.as_deref().unwrap_or("no value");
         text + &format!("           {}/{} offset {}: {value}\n", self.topic, self.partition, self.offset)
@@ -190,10 +191,10 @@ fn describe(letter: &Letter<'_>, bytes_max: usize) -> String {
         line("plugin", plugin);
     }
     if let Some(timestamp) = letter.timestamp_us {
-        line("timestamp", &time(timestamp));
+        line("timestamp", &moment(timestamp));
     }
     if let Some(event_time) = letter.event_time_us {
-        line("event time", &time(event_time));
+        line("event time", &moment(event_time));
     }
     line("key", &letter.key.map_or_else(|| "none".to_owned(), cut_readable));
     for (key, value) in &letter.headers {

@@ -79,7 +79,7 @@ fn describe_replay(replay: &Replay) -> String {
 }
 
 /// What became of messages, as `vehicle in 10 out 8 dropped 1 dead 1`.
-fn fates(stream: &str, counters: &Counters) -> String {
+pub(super) fn fates(stream: &str, counters: &Counters) -> String {
     let (dropped, dead) = (counters.dropped.values().sum(), counters.dead.values().sum());
     let some = |what: &str, messages| match messages {
         0 => String::new(),

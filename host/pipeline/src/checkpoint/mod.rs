@@ -178,6 +178,11 @@ impl CheckpointLog {
         Ok(entries)
     }
 
+    /// Numbers of the entries that are still there, rising.
+    pub async fn kept(&self) -> Result<Vec<Sequence>, LogError> {
+        self.store.sequences(0).await
+    }
+
     /// The entry of this number, if it is still there. Says nothing of whether readers pass over it.
     pub async fn entry(&self, sequence: Sequence) -> Result<Option<Entry>, LogError> {
         let Some(bytes) = self.store.entry(sequence).await? else { return Ok(None) };

@@ -144,6 +144,10 @@ pub struct Log {
     pub snapshot_every: Option<u64>,
     pub keep_entries: Option<u64>,
     pub keep_replaced: Option<Span>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Merge {
     pub enabled: Option<bool>,
     pub target_size: Option<ByteSize>,

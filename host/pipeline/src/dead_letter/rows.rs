@@ -107,26 +107,27 @@ impl<'a> Letters<'a> {
             event_time_us: time(self.event_time),
             key: bytes(self.key),
             value: bytes(self.value),
-            headers: self.headers(row),
+            headers: headers_of(self.headers, row),
         }
     }
+}
 
-    fn headers(&self, row: usize) -> Vec<(String, Option<Vec<u8>>)> {
-        if self.headers.is_null(row) {
-            return Vec::new();
-        }
-        let pairs = self.headers.value(row);
-        let pair = |keys: &StringArray, values: &BinaryArray| {
-            keys.iter()
-                .zip(values)
-                .map(|(key, value)| (key.unwrap_or("").to_owned(), value.map(<[u8]>::to_vec)))
-                .collect()
-        };
-        let columns = pairs.as_struct_opt().and_then(|pairs| {
-            Some((pairs.column(0).as_string_opt::<i32>()?, pairs.column(1).as_binary_opt::<i32>()?))
-        });
-        columns.map(|(keys, values)| pair(keys, values)).unwrap_or_default()
+/// The headers of row number `row` of a column of headers.
+pub(crate) fn headers_of(headers: &ListArray, row: usize) -> Vec<(String, Option<Vec<u8>>)> {
+    if headers.is_null(row) {
+        return Vec::new();
     }
+    let pairs = headers.value(row);
+    let pair = |keys: &StringArray, values: &BinaryArray| {
+        keys.iter()
+            .zip(values)
+            .map(|(key, value)| (key.unwrap_or("").to_owned(), value.map(<[u8]>::to_vec)))
+            .collect()
+    };
+    let columns = pairs.as_struct_opt().and_then(|pairs| {
+        Some((pairs.column(0).as_string_opt::<i32>()?, pairs.column(1).as_binary_opt::<i32>()?))
+    });
+    columns.map(|(keys, values)| pair(keys, values)).unwrap_or_default()
 }
 
 impl Letter<'_> {

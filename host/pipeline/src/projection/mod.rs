@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::checkpoint::{CheckpointLog, LogError};
 use crate::config::DeadLetterTopic;
-use crate::dead_letter::{self, Letters};
+use crate::dead_letter::{self, Letter, Letters};
 use crate::lake::Lake;
 use crate::sink::read::{self, ReadError};
 use crate::source::SourceError;
@@ -255,14 +255,14 @@ impl Publisher {
 
     /// Publishes the letters of one entry; returns how many there are.
     async fn publish_entry(&mut self, log: &CheckpointLog, entry: &Entry) -> Result<u64, ProjectionError> {
-        let Body::Data(data) = &entry.body else { return Ok(0) };
+        let files = letter_files(&entry.body);
         // What an entry names that broke a rule is not part of the table.
         if log.passes_over(entry.sequence) {
             return Ok(0);
         }
         self.settled.turn_to(entry.sequence);
         let mut ordinal = 0;
-        for file in data.files.iter().filter(|file| file.table == dead_letter::TABLE) {
+        for file in files {
             let first = Place { sequence: entry.sequence, ordinal };
             ordinal += file.rows;
             if self.settled.has_all_before(ordinal) {
@@ -270,24 +270,26 @@ impl Publisher {
             }
             let is_live = log.state().is_live(&file.path);
             let successors = (!is_live).then(|| successors(log.state(), file));
-            self.publish_file(file, successors, first).await?;
+            let is_wanted = |letter: &Letter<'_>| is_of(&entry.body, letter);
+            self.publish_file(file, successors, first, &is_wanted).await?;
             self.settled.add_all_before(ordinal);
         }
         Ok(ordinal)
     }
 
-    /// Publishes the letters of `file`; the first one stands at `first`. If the file is not live any more,
+    /// Publishes the letters of `file` that `is_wanted` takes; the first one stands at `first`. If the file is not live any more,
     /// `successors` are those that have its rows now.
     async fn publish_file(
         &mut self,
         file: &DataFile,
         successors: Option<Vec<DataFile>>,
         first: Place,
+        is_wanted: &(dyn Fn(&Letter<'_>) -> bool + Sync),
     ) -> Result<(), ProjectionError> {
-        let published = self.publish_from(file, None, first).await;
+        let published = self.publish_from(file, None, first, is_wanted).await;
         match (published, successors) {
             (Err(ProjectionError::Read(error)), Some(successors)) if error.is_missing() => {
-                self.publish_from_successors(file, &successors, first, &error).await
+                self.publish_from_successors(file, &successors, first, is_wanted, &error).await
             }
             (published, _) => published.map(drop),
         }
@@ -299,11 +301,12 @@ impl Publisher {
         file: &DataFile,
         successors: &[DataFile],
         first: Place,
+        is_wanted: &(dyn Fn(&Letter<'_>) -> bool + Sync),
         error: &ReadError,
     ) -> Result<(), ProjectionError> {
         let mut place = first;
         for successor in successors {
-            place.ordinal += self.publish_from(successor, Some(file), place).await?;
+            place.ordinal += self.publish_from(successor, Some(file), place, is_wanted).await?;
         }
         let found = place.ordinal - first.ordinal;
         if successors.is_empty() {
@@ -327,6 +330,7 @@ impl Publisher {
         file: &DataFile,
         replaced: Option<&DataFile>,
         first: Place,
+        is_wanted: &(dyn Fn(&Letter<'_>) -> bool + Sync),
     ) -> Result<u64, ProjectionError> {
         let store = self.store.clone();
         let mut place = first;
@@ -335,7 +339,7 @@ impl Publisher {
             if let Some(replaced) = replaced {
                 rows = rows_of(replaced, &rows).map_err(|source| self.in_file(file, source))?;
             }
-            self.publish_rows(file, &rows, place).await?;
+            self.publish_rows(file, &rows, place, is_wanted).await?;
             place.ordinal += rows.num_rows() as u64;
         }
         Ok(place.ordinal - first.ordinal)
@@ -351,10 +355,12 @@ impl Publisher {
         file: &DataFile,
         rows: &RecordBatch,
         first: Place,
+        is_wanted: &(dyn Fn(&Letter<'_>) -> bool + Sync),
     ) -> Result<(), ProjectionError> {
         let letters = Letters::new(rows).map_err(|source| self.in_file(file, source))?;
         let places = (first.ordinal..).map(|ordinal| Place { ordinal, ..first });
-        let letters = letters.iter().zip(places).filter(|(_, place)| !self.settled.has(place.ordinal));
+        let letters = letters.iter().zip(places).filter(|(letter, _)| is_wanted(letter));
+        let letters = letters.filter(|(_, place)| !self.settled.has(place.ordinal));
         let records = letters.map(|(letter, place)| LetterRecord::new(letter, place)).collect();
         let Deliveries { acknowledged, refused, failed } = self.topic.deliver(records).await;
 
@@ -376,6 +382,31 @@ impl Publisher {
         self.settled.add_all_before(first.ordinal + rows.num_rows() as u64);
         Ok(())
     }
+}
+
+/// Files that an entry adds to the dead-letter table.
+fn letter_files(body: &Body) -> Vec<&DataFile> {
+    let is_letters = |file: &&DataFile| file.table == dead_letter::TABLE;
+    match body {
+        Body::Data(data) => data.files.iter().filter(is_letters).collect(),
+        Body::Replay(replay) => {
+            replay.tables.iter().flat_map(|table| &table.added).filter(is_letters).collect()
+        }
+        // Their rows are not new.
+        Body::Replace(_) | Body::Control(_) => Vec::new(),
+    }
+}
+
+/// True if the letter is of the messages that the entry processed. Files of a replay hold letters of others,
+/// too, which earlier entries added.
+fn is_of(body: &Body, letter: &Letter<'_>) -> bool {
+    let Body::Replay(replay) = body else { return true };
+    replay.ranges.iter().any(|replayed| {
+        let partition = &replayed.partition;
+        *partition.topic == *letter.topic
+            && partition.partition == letter.partition
+            && replayed.range.contains(letter.offset)
+    })
 }
 
 fn delay(failures: u32) -> Duration {
@@ -429,13 +460,13 @@ mod tests {
             bytes: 4,
         };
         let first = Place { sequence: 1, ordinal: 0 };
-        let live = publisher.publish_file(&file, None, first).await.unwrap_err();
+        let live = publisher.publish_file(&file, None, first, &|_| true).await.unwrap_err();
         assert!(matches!(live, ProjectionError::Read(ReadError::Fetch { .. })), "{live}");
-        publisher.publish_file(&file, Some(Vec::new()), first).await.unwrap();
+        publisher.publish_file(&file, Some(Vec::new()), first, &|_| true).await.unwrap();
         assert_eq!(publisher.telemetry.dead_letters_unpublished.load(Ordering::Relaxed), 3);
 
         publisher.store.put(&Path::from(file.path.as_str()), "text".into()).await.unwrap();
-        let read = publisher.publish_file(&file, Some(Vec::new()), first).await.unwrap_err();
+        let read = publisher.publish_file(&file, Some(Vec::new()), first, &|_| true).await.unwrap_err();
         assert!(matches!(read, ProjectionError::Read(ReadError::Damaged { .. })), "{read}");
     }
 }

@@ -1,20 +1,13 @@
 //! Wires the data path: source → tasks on CPU threads → uploads → one entry of the log. `coordinator` is
-<<<<<<< HEAD
 //! the loop that hears of everything, `partitions` opens and closes tasks where the log says, `revocation`
 //! gives them away in time, `identity` makes sure whose offsets they are of, `commit` makes what they
-//! did true, `upkeep` keeps the log short beside that. The coordinator alone talks to the log.
+//! did true, `merging` appends what the merging thread did, `upkeep` keeps the log short beside that. The
+//! coordinator alone talks to the log.
 
 mod commit;
 mod coordinator;
 mod identity;
-=======
-//! the loop that hears of everything, `partitions` opens and closes tasks where the log says, `commit`
-//! makes what they did true, `merging` appends what the merging thread did. The coordinator alone talks to the log.
-
-mod commit;
-mod coordinator;
 mod merging;
->>>>>>> w-merge
 mod partitions;
 mod revocation;
 mod upkeep;

@@ -13,7 +13,7 @@ use super::coordinator::{Coordinator, Unopened};
 use crate::checkpoint::AppendError;
 use crate::error::RunError;
 use crate::source::{PartitionReader, Remedy, SourceError};
-use crate::task::TaskStart;
+use crate::task::{Purpose, TaskStart};
 use crate::telemetry::{TaskGauge, Work};
 use crate::worker::Command;
 
@@ -59,7 +59,7 @@ impl Coordinator<'_> {
             let watermark = (watermarks.get(&partition).copied(), self.log.state().is_idle(&partition));
             starts.entry(thread).or_default().push(TaskStart {
                 plan,
-                reader,
+                purpose: Purpose::Run(reader),
                 partition,
                 position,
                 epoch,

@@ -5,6 +5,7 @@
 mod day;
 mod properties;
 pub mod read;
+mod rewrite;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ mod writer;
 
 pub use self::day::DAY;
 pub(crate) use self::properties::{SESSION_KEY, TABLE_KEY, for_file as properties_of_file};
+pub use self::rewrite::Rewriter;
 pub use self::table::{FileNames, SinkSettings, TableSpec};
 pub use self::upload::{UploadError, upload};
 pub use self::writer::{FinishedFile, SinkError, TableWriter};

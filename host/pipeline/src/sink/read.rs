@@ -7,8 +7,9 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use millstream_model::entry::DataFile;
-use object_store::ObjectStore;
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 
@@ -79,10 +80,25 @@ const BATCH_ROWS: usize = 64;
 pub async fn batches(
     store: &Arc<dyn ObjectStore>,
     file: &DataFile,
-) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>>, ReadError> {
+) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
+    columns(store, file, &[], BATCH_ROWS).await
+}
+
+/// The columns `names` of `file`, at most `batch_rows` rows at a time; all columns if none are named. The file
+/// itself is fetched whole.
+pub async fn columns(
+    store: &Arc<dyn ObjectStore>,
+    file: &DataFile,
+    names: &[&str],
+    batch_rows: usize,
+) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
     let path = file.path.clone();
-    let reader = builder(store, file).await?.with_batch_size(BATCH_ROWS).build();
-    let reader = reader.map_err(|source| ReadError::Damaged { path: path.clone(), source })?;
+    let mut builder = builder(store, file).await?.with_batch_size(batch_rows);
+    if !names.is_empty() {
+        let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
+        builder = builder.with_projection(mask);
+    }
+    let reader = builder.build().map_err(|source| ReadError::Damaged { path: path.clone(), source })?;
     Ok(reader.map(move |batch| batch.map_err(|source| ReadError::Rows { path: path.clone(), source })))
 }
 

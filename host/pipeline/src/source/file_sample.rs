@@ -1,14 +1,15 @@
-//! A sample of a topic that is files. Lines are counted by one pass over each file, which says where
-//! the newest ones begin.
+//! A sample of a topic that is files, and any other span of it. Lines are counted by one pass over each
+//! file, which says where the newest ones begin.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_model::entry::Position;
-use millstream_model::{MessageBatch, Offset, OffsetRange};
+use millstream_model::{MessageBatch, Offset, OffsetRange, TopicPartition};
 
 use super::file_reader::FileReader;
 use super::file_scan::Scan;
@@ -39,26 +40,39 @@ pub(super) fn sample(
     }
     let size = sample::size(&ends);
     for (partition, span) in sample::spans(ends, limit) {
-        let position = Position { offset: span.start, cursor: None };
-        let path = files::path(settings, &partition);
-        let mut reader = FileReader::open(path, Some(&position), settings, Arc::default())?;
-        let mut next = span.start;
-        while next < span.end {
-            let mut batch = MessageBatch::new(partition.clone(), next);
-            let rows = BATCH.rows.min((span.end - next) as usize);
-            reader.fill(&mut batch, FillLimits { rows, ..BATCH }, Duration::ZERO)?;
-            if batch.is_empty() {
-                break;
-            }
-            next = batch.range().end;
-            visit(&batch);
-        }
+        read(settings, &partition, span, &mut |batch| {
+            visit(batch);
+            ControlFlow::Continue(())
+        })?;
     }
     Ok(size)
 }
 
+/// Reads one span, in batches, until `visit` has enough.
+pub(super) fn read(
+    settings: &FilesSettings,
+    partition: &TopicPartition,
+    span: OffsetRange,
+    visit: &mut dyn FnMut(&MessageBatch) -> ControlFlow<()>,
+) -> Result<(), SourceError> {
+    let position = Position { offset: span.start, cursor: None };
+    let path = files::path(settings, partition);
+    let mut reader = FileReader::open(path, Some(&position), settings, Arc::default())?;
+    let mut next = span.start;
+    while next < span.end {
+        let mut batch = MessageBatch::new(partition.clone(), next);
+        let rows = BATCH.rows.min((span.end - next) as usize);
+        reader.fill(&mut batch, FillLimits { rows, ..BATCH }, Duration::ZERO)?;
+        next = batch.range().end;
+        if batch.is_empty() || visit(&batch).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Lines of a file that end.
-fn count_lines(path: &Path) -> Result<Offset, SourceError> {
+pub(super) fn count_lines(path: &Path) -> Result<Offset, SourceError> {
     let unreadable = |error| SourceError::Read { path: path.to_owned(), error };
     let mut reader = BufReader::with_capacity(READ_BYTES, File::open(path).map_err(unreadable)?);
     let mut lines = 0;

@@ -1,6 +1,7 @@
-//! A sample of a Kafka topic. A client of its own is given one span of a partition after the other; it
-//! subscribes to nothing, so no group ever hears of it.
+//! A sample of a Kafka topic, and any other span of it. A client of its own is given one span of a partition
+//! after the other; it subscribes to nothing, so no group ever hears of it.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use millstream_model::{MessageBatch, OffsetRange, TopicPartition};
@@ -30,40 +31,58 @@ pub(super) fn sample(
     limit: u64,
     visit: &mut dyn FnMut(&MessageBatch),
 ) -> Result<SampleSize, SourceError> {
-    kafka_check::check(settings)?;
-    let log = FetcherContext::new(Outage::new(&settings.brokers));
-    let fetcher = client(&kafka_properties::fetcher(settings)?, log.clone())?;
-    cluster_id(&fetcher, &log, &[topic.to_owned()], settings)?;
-    let visitor = Visitor { fetcher, timeout: settings.timeout };
-    let Some(ends) = visitor.ends(topic)? else {
-        let place = SourceSettings::Kafka(settings.clone());
-        return Err(sample::no_topic(place, topic, visitor.topics()?));
-    };
+    let visitor = KafkaVisitor::connect(settings, topic)?;
+    let ends = visitor.known_ends(topic)?;
     let size = sample::size(&ends);
     for (partition, span) in sample::spans(ends, limit) {
-        visitor.read(&partition, span, visit)?;
+        visitor.read(&partition, span, &mut |batch| {
+            visit(batch);
+            ControlFlow::Continue(())
+        })?;
     }
     Ok(size)
 }
 
 /// A client that reads what it is told to.
-struct Visitor {
+pub(super) struct KafkaVisitor {
     fetcher: BaseConsumer<FetcherContext>,
-    timeout: Duration,
+    settings: KafkaSettings,
+    /// Id of the cluster.
+    pub(super) cluster_id: String,
 }
 
-impl Visitor {
+impl KafkaVisitor {
+    /// Connects to the cluster, as nobody's member.
+    pub(super) fn connect(settings: &KafkaSettings, topic: &str) -> Result<Self, SourceError> {
+        kafka_check::check(settings)?;
+        let log = FetcherContext::new(Outage::new(&settings.brokers));
+        let fetcher = client(&kafka_properties::fetcher(settings)?, log.clone())?;
+        let cluster_id = cluster_id(&fetcher, &log, &[topic.to_owned()], settings)?;
+        Ok(Self { fetcher, settings: settings.clone(), cluster_id })
+    }
+
+    /// Oldest and next position of each partition of a topic that must exist.
+    pub(super) fn known_ends(&self, topic: &str) -> Result<Ends, SourceError> {
+        if let Some(ends) = self.ends(topic)? {
+            return Ok(ends);
+        }
+        let place = SourceSettings::Kafka(self.settings.clone());
+        Err(sample::no_topic(place, topic, self.topics()?))
+    }
+
     /// Oldest and next position of each partition; none if there is no such topic.
     fn ends(&self, topic: &str) -> Result<Option<Ends>, SourceError> {
         let failed = |error: KafkaError| failed(format!("ask for the partitions of {topic}"), &error);
-        let metadata = self.fetcher.fetch_metadata(Some(topic), self.timeout).map_err(failed)?;
+        let metadata = self.fetcher.fetch_metadata(Some(topic), self.settings.timeout).map_err(failed)?;
         let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         let Some(found) = found.filter(|found| found.error() != Some(unknown)) else { return Ok(None) };
         let mut ends = Vec::new();
         for partition in found.partitions() {
-            let (low, end) =
-                self.fetcher.fetch_watermarks(topic, partition.id(), self.timeout).map_err(failed)?;
+            let (low, end) = self
+                .fetcher
+                .fetch_watermarks(topic, partition.id(), self.settings.timeout)
+                .map_err(failed)?;
             ends.push((TopicPartition::new(topic, partition.id()), OffsetRange::new(low, end.max(low))));
         }
         Ok(Some(ends))
@@ -72,17 +91,17 @@ impl Visitor {
     /// The topics that are not Kafka's own.
     fn topics(&self) -> Result<Vec<String>, SourceError> {
         let failed = |error: KafkaError| failed("list the topics".to_owned(), &error);
-        let metadata = self.fetcher.fetch_metadata(None, self.timeout).map_err(failed)?;
+        let metadata = self.fetcher.fetch_metadata(None, self.settings.timeout).map_err(failed)?;
         let names = metadata.topics().iter().map(|topic| topic.name().to_owned());
         Ok(names.filter(|name| !name.starts_with("__")).collect())
     }
 
-    /// Reads one span, in batches.
-    fn read(
+    /// Reads one span, in batches, until `visit` has enough.
+    pub(super) fn read(
         &self,
         partition: &TopicPartition,
         span: OffsetRange,
-        visit: &mut dyn FnMut(&MessageBatch),
+        visit: &mut dyn FnMut(&MessageBatch) -> ControlFlow<()>,
     ) -> Result<(), SourceError> {
         let failed = |error: KafkaError| failed(format!("read {partition} from {}", span.start), &error);
         let mut list = TopicPartitionList::with_capacity(1);
@@ -94,10 +113,7 @@ impl Visitor {
             let mut batch = MessageBatch::new(partition.clone(), next);
             let is_over = self.fill(&mut batch, span.end)?;
             next = batch.range().end;
-            if !batch.is_empty() {
-                visit(&batch);
-            }
-            if is_over {
+            if (!batch.is_empty() && visit(&batch).is_break()) || is_over {
                 break;
             }
         }
@@ -122,11 +138,11 @@ impl Visitor {
                 Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
                     return Ok(true);
                 }
-                Some(Err(error)) if heard.elapsed() > self.timeout => {
+                Some(Err(error)) if heard.elapsed() > self.settings.timeout => {
                     return Err(failed(format!("read {}", batch.partition()), &error));
                 }
-                None if heard.elapsed() > self.timeout => {
-                    let reason = format!("no answer within {} s", self.timeout.as_secs_f32());
+                None if heard.elapsed() > self.settings.timeout => {
+                    let reason = format!("no answer within {} s", self.settings.timeout.as_secs_f32());
                     return Err(SourceError::Kafka { action: format!("read {}", batch.partition()), reason });
                 }
                 _ => {}

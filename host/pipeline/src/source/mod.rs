@@ -26,6 +26,7 @@ mod kafka_topics;
 mod kafka_view;
 mod sample;
 mod view;
+mod visit;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ pub use event::{Acknowledgement, SourceEvent};
 pub(crate) use kafka_producer::producer;
 pub use sample::{SampleSize, sample};
 pub use view::{Ends, GroupView, MemberView, SourceView, TopicView, look};
+pub use visit::Visitor;
 
 /// Something that holds topics of partitions of messages.
 pub trait Source: Send + Sync {

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::{StoreFigures, StoreStatus};
 
-use super::{Committed, Phase, Quantiles, RunFigures, StepFigures, StreamFigures, Telemetry, lock};
-use super::{MergeStatus, Phase, Quantiles, RunFigures, StepFigures, StreamFigures, Telemetry, lock};
+use super::{
+    Committed, MergeStatus, Phase, Quantiles, RunFigures, StepFigures, StreamFigures, Telemetry, lock,
+};
 
 /// Version of the shape.
 pub const VERSION: u32 = 1;
