@@ -4,7 +4,7 @@
 use millstream_model::entry::{Body, Control, Counters, Data, Entry, Replace, Replay, Selection, Watermark};
 
 use crate::summary::{count, drift};
-use crate::units::time;
+use crate::units::moment;
 use crate::{args, out};
 
 /// Runs one of the log verbs.
@@ -53,7 +53,7 @@ fn describe_data(data: &Data) -> String {
     });
     let watermarks = data.watermarks.iter().map(|Watermark { partition, micros, idle }| {
         let idle = if *idle { " idle" } else { "" };
-        format!("; watermark {partition} {}{idle}", time(*micros))
+        format!("; watermark {partition} {}{idle}", moment(*micros))
     });
     format!(
         "data {}; {} files{}{}",

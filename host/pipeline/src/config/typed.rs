@@ -19,6 +19,7 @@ pub struct File {
     pub checkpoint: Checkpoint,
     #[serde(default)]
     pub log: Log,
+    #[serde(default)]
     pub merge: Merge,
     #[serde(default)]
     pub plugins: Plugins,

@@ -172,7 +172,7 @@ impl Replayer {
     pub async fn run(&mut self) -> Result<Option<Replayed>, ReplayError> {
         let worker = format!("{}-replay", self.config.worker.name);
         let session = self.log.open_session(&worker).await?;
-        start::clean(&mut self.log, std::slice::from_ref(&self.plan)).await?;
+        start::clean(&mut self.log, std::slice::from_ref(&self.plan), self.config.log.keep_replaced).await?;
         let outcome = self.attempts(&FileNames::new(session.clone()), &worker).await;
         let closed = Body::Control(Control::SessionClosed { session });
         if let Err(error) = self.log.append(closed).await {

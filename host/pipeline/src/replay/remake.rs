@@ -270,6 +270,7 @@ impl<'a> Bench<'a> {
             partition: partition.clone(),
             position: Position { offset: 0, cursor: None },
             epoch: self.remake.survey.scope.epoch,
+            watermark: (None, false),
             sink: self.remake.sink.clone(),
             names: self.remake.names.clone(),
             gauge: Arc::new(TaskGauge::new(partition.clone(), 0)),
