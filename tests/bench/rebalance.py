@@ -18,8 +18,9 @@ PARTITIONS = 6
 MODES = {"static": 'membership = "static"', "dynamic": 'membership = "dynamic"', "consumer": 'protocol = "consumer"'}
 # Time between two looks at a worker: what is measured is no finer than that.
 GLANCE = 0.05
-# How long everything must have gone on before an event and after it.
+# How long everything must have gone on before an event and after it, and what still counts as going on.
 CALM = 3.0
+PAUSE = 1.0
 PATIENCE = 120.0
 
 
@@ -28,7 +29,7 @@ class Producer(threading.Thread):
 
     def __init__(self, folder: str, topic: str):
         super().__init__(daemon=True)
-        script = ["scripts/kafka", "console-producer", folder, topic, "--property", "parse.key=true"]
+        script = ["scripts/kafka", "console-producer", folder, topic, "--property", "parse.key=true", "--timeout", "20"]
         self.process = subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         self.ended = False
 
@@ -105,7 +106,7 @@ class Watch(threading.Thread):
         """All partitions went on lately, and nothing has stood still for the last while."""
         now = time.monotonic()
         times = [self.moved.get((topic, number), [0]) for topic in TOPICS for number in range(PARTITIONS)]
-        return now - since > CALM and all(now - of[-1] < 1 and self.longest(of, now - CALM, now) < 1 for of in times)
+        return now - since > CALM and all(self.longest(of, now - CALM, now) < PAUSE for of in times)
 
     @staticmethod
     def longest(times: list, begin: float, end: float) -> float:
