@@ -135,8 +135,11 @@ fn late_rows_are_flagged() {
 #[test]
 fn two_workers_find_the_same_messages_late() {
     let workspace = over_files(5, "late = \"flag\"", "reject");
-    let run = |name| workspace.millstream(&["run"]).env("MILLSTREAM_WORKER__NAME", name).start();
-    let runs = ["first", "second"].map(run);
+    let runs = ["first", "second"].map(|name| {
+        let run = workspace.millstream(&["run"]).env("MILLSTREAM_WORKER__NAME", name).start();
+        run.wait_for_line(|line| line.contains("partitions assigned"));
+        run
+    });
     for from in [0, 40, 80, 120, 160] {
         append(&workspace, from, 40);
         wait_for_rows(&workspace, PARTITIONS * (from + 40));
