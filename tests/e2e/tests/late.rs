@@ -131,6 +131,40 @@ fn late_rows_are_flagged() {
     assert!(!messages(&workspace, "curated.s", "t where _late is null").is_empty());
 }
 
+/// Whoever loses a race begins again at the watermark of the log.
+#[test]
+fn two_workers_find_the_same_messages_late() {
+    let workspace = over_files(5, "late = \"flag\"", "reject");
+    let runs = ["first", "second"].map(|name| {
+        let run = workspace.millstream(&["run"]).env("MILLSTREAM_WORKER__NAME", name).start();
+        run.wait_for_line(|line| line.contains("partitions assigned"));
+        run
+    });
+    for from in [0, 40, 80, 120, 160] {
+        append(&workspace, from, 40);
+        wait_for_rows(&workspace, PARTITIONS * (from + 40));
+    }
+    for run in runs {
+        run.signal("TERM");
+        let output = run.finish();
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+    }
+    let (late, _) = late_by_the_rule(&workspace);
+    assert_eq!(messages(&workspace, "raw.s", "t where _late"), late);
+    assert_eq!(messages(&workspace, "curated.s", "t"), messages(&workspace, "raw.s", SOUND));
+}
+
+/// Waits until the raw table has so many rows.
+#[track_caller]
+fn wait_for_rows(workspace: &Workspace, rows: i64) {
+    let end = Instant::now() + PATIENCE;
+    let wanted = format!("\"rows\":{rows}");
+    let has_rows = |line: &str| line.contains("\"raw.s\"") && line.contains(&wanted);
+    while !workspace.millstream(&["tables", "list", "--json"]).succeed().lines().any(has_rows) {
+        assert!(Instant::now() < end, "{rows} rows did not come");
+    }
+}
+
 #[test]
 fn late_rows_go_to_a_table_behind_the_steps() {
     for (rows, mode) in [(64, "reject"), (5, "explode")] {

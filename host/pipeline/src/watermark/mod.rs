@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use arrow::array::{Array as _, TimestampMicrosecondArray};
 
-pub use rows::{flag, mask, reason, take_out};
+pub use rows::{flag, reason, take_out};
 pub use silence::Silence;
 
 pub(crate) use event_time::EventTime;

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
-use arrow::buffer::{BooleanBuffer, MutableBuffer};
-use arrow::compute::{filter, filter_record_batch};
-use arrow::util::bit_util;
+use arrow::array::{ArrayRef, AsArray as _, BooleanArray, BooleanBufferBuilder, RecordBatch};
+use arrow::compute::{filter, filter_record_batch, not};
 use millstream_model::columns;
 
 use super::LateRow;
@@ -26,10 +24,11 @@ pub fn reason(late: &LateRow) -> &'static str {
 }
 
 /// True for the late ones of `rows` rows.
-pub fn mask(rows: usize, late: &[LateRow]) -> BooleanArray {
-    let mut bits = MutableBuffer::from_len_zeroed(bit_util::ceil(rows, 8));
-    late.iter().for_each(|late| bit_util::set_bit(&mut bits, late.row));
-    BooleanArray::new(BooleanBuffer::new(bits.into(), 0, rows), None)
+pub(super) fn mask(rows: usize, late: &[LateRow]) -> BooleanArray {
+    let mut marks = BooleanBufferBuilder::new(rows);
+    marks.append_n(rows, false);
+    late.iter().for_each(|late| marks.set_bit(late.row, true));
+    BooleanArray::new(marks.finish(), None)
 }
 
 /// Sets `_late` of the late rows. The batch is of a schema that flags them.
@@ -38,7 +37,7 @@ pub fn flag(decoded: &mut Decoded, late: &[LateRow]) {
         return;
     }
     let marks = mask(decoded.raw.num_rows(), late);
-    decoded.rows = with_marks(&decoded.rows, of_decoded(decoded, &marks));
+    decoded.rows = with_marks(&decoded.rows, Arc::new(of_decoded(decoded, &marks)));
     decoded.raw = with_marks(&decoded.raw, Arc::new(marks));
 }
 
@@ -47,18 +46,17 @@ pub fn take_out(decoded: &mut Decoded, late: &[LateRow]) {
     if late.is_empty() {
         return;
     }
-    let mut kept = vec![true; decoded.raw.num_rows()];
-    late.iter().for_each(|late| kept[late.row] = false);
-    let kept = of_decoded(decoded, &BooleanArray::from(kept));
-    let kept = arrow::array::AsArray::as_boolean(&kept);
-    decoded.rows = filter_record_batch(&decoded.rows, kept).expect("one mark for each row");
+    let late = mask(decoded.raw.num_rows(), late);
+    let kept = of_decoded(decoded, &not(&late).expect("marks are not null"));
+    decoded.rows = filter_record_batch(&decoded.rows, &kept).expect("one mark for each row");
 }
 
 /// Marks of all messages, for those that decoded.
-fn of_decoded(decoded: &Decoded, marks: &BooleanArray) -> ArrayRef {
+fn of_decoded(decoded: &Decoded, marks: &BooleanArray) -> BooleanArray {
     let mut is_decoded = vec![true; decoded.raw.num_rows()];
     decoded.failures.iter().for_each(|failure| is_decoded[failure.row] = false);
-    filter(marks, &BooleanArray::from(is_decoded)).expect("one mark for each message")
+    let marks = filter(marks, &BooleanArray::from(is_decoded)).expect("one mark for each message");
+    marks.as_boolean().clone()
 }
 
 fn with_marks(rows: &RecordBatch, marks: ArrayRef) -> RecordBatch {

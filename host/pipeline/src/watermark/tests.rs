@@ -9,6 +9,7 @@ use millstream_model::columns;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
+use super::rows::mask;
 use super::*;
 use crate::decode::{Decoded, Failure};
 
