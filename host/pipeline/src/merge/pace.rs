@@ -55,8 +55,10 @@ impl Pace {
 
     /// Waits, or until the thread must end.
     pub fn wait(&mut self, time: Duration) {
-        // Whether the time is up or the end has come, the caller goes on and looks.
-        let _ = self.until_over(tokio::time::sleep(time));
+        if !time.is_zero() {
+            // Whether the time is up or the end has come, the caller goes on and looks.
+            let _ = self.until_over(async { tokio::time::sleep(time).await });
+        }
     }
 
     /// What `work` gives; none if the thread must end first.
@@ -64,6 +66,7 @@ impl Pace {
         let Self { runtime, stop, .. } = self;
         runtime.block_on(async {
             tokio::select! {
+                biased;
                 // A sender that is gone ends the thread, too.
                 _ = stop.wait_for(|over| *over) => None,
                 done = work => Some(done),

@@ -168,7 +168,7 @@ fn a_file_that_is_wrong_is_named() {
 
 /// A stop in the middle leaves no file behind that an entry could name.
 #[test]
-fn a_merge_that_isstopped_ends() {
+fn a_merge_that_is_stopped_ends() {
     let mut lake = Lake::new();
     let files = [lake.file(0, &rows(0, 0, 5)), lake.file(0, &rows(0, 5, 5))];
     lake.stop.send_replace(true);
