@@ -119,7 +119,7 @@ impl Writer {
             let start = self.log.state().position(&partition).offset;
             let range = OffsetRange::new(start, start + MESSAGES);
             for table in TABLES {
-                data.files.push(self.file(table, &partition));
+                data.files.push(self.file(table, &partition, range));
             }
             data.ranges.push(ConsumedRange { partition, range, cursor: None, skipped: None });
         }
@@ -128,7 +128,7 @@ impl Writer {
         data
     }
 
-    fn file(&mut self, table: &str, origin: &TopicPartition) -> DataFile {
+    fn file(&mut self, table: &str, origin: &TopicPartition, range: OffsetRange) -> DataFile {
         self.files += 1;
         let session = self.log.session().expect("it was opened").clone();
         let day = Some("2026-11-21".to_owned());
@@ -137,6 +137,8 @@ impl Writer {
             path: format!("{}/day=2026-11-21/{session}-{}.parquet", table.replace('.', "/"), self.files),
             session,
             origin: Some(origin.clone()),
+            offsets: [(origin.clone(), range)].into(),
+            epoch: 0,
             partition_values: [("day".to_owned(), day)].into(),
             rows: MESSAGES as u64,
             bytes: 40_000,

@@ -9,7 +9,6 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::sink::{FinishedFile, UploadError, upload};
-use crate::store::RetryPolicy;
 use crate::telemetry::UploadFigures;
 
 /// Bytes of finished files that may be on their way at once, in units of [`UNIT`].
@@ -50,7 +49,7 @@ impl Uploads {
         let (store, figures) = (self.store.clone(), self.figures.clone());
         self.runtime.spawn(async move {
             figures.begin(file.content.len());
-            let result = upload(&store, &file, RetryPolicy::default()).await;
+            let result = upload(&store, &file).await;
             figures.end(file.content.len(), &result);
             drop(room);
             // A receiver that is gone belongs to a task that was given up: its files are not wanted.

@@ -15,7 +15,6 @@ use super::output::Output;
 use super::pace::Pace;
 use crate::sink::read::{self, ReadError};
 use crate::sink::{FileNames, FinishedFile, SinkError, SinkSettings, UploadError, upload};
-use crate::store::RetryPolicy;
 
 /// Rows that are decoded at once at most.
 const BATCH_ROWS_MAX: usize = 8192;
@@ -164,8 +163,7 @@ impl Rewriter {
         finished: FinishedFile,
         form: Arc<Form>,
     ) -> Result<Rewritten, MergeError> {
-        let Some(stored) = self.pace.until_over(upload(&self.store, &finished, RetryPolicy::default()))
-        else {
+        let Some(stored) = self.pace.until_over(upload(&self.store, &finished)) else {
             return Ok(Rewritten::Over);
         };
         stored?;

@@ -134,6 +134,7 @@ mod tests {
                 column("is", ColumnType::Boolean, &["is"]),
             ],
             unknown: UnknownFields::Keep,
+            flags_late: false,
             event_time: Some(EventTime { column: "at".to_owned(), zone: None, epoch: None }),
         })
     }

@@ -16,7 +16,6 @@ use object_store::memory::InMemory;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::*;
-use crate::store::RetryPolicy;
 
 const DAY_US: i64 = 86_400_000_000;
 
@@ -218,15 +217,15 @@ async fn an_upload_may_find_its_own_file_and_no_other() {
     let mut writer = writer(&spec, SinkSettings::default());
     writer.write(&rows(&spec, &[Some(0), Some(1)])).unwrap();
     let file = writer.finish().unwrap().remove(0);
-    upload(&store, &file, RetryPolicy::default()).await.unwrap();
-    upload(&store, &file, RetryPolicy::default()).await.unwrap();
+    upload(&store, &file).await.unwrap();
+    upload(&store, &file).await.unwrap();
     let files: Vec<DataFile> = vec![file.file.clone(); 2];
     let found = read::first_rows(&store, &files, 3).await.unwrap();
     assert_eq!(found.iter().map(RecordBatch::num_rows).sum::<usize>(), 3);
     assert_eq!(read::schema(&store, &file.file).await.unwrap().fields(), spec.schema.fields());
 
     let other = FinishedFile { content: Bytes::from_static(b"other"), ..file };
-    assert!(matches!(upload(&store, &other, RetryPolicy::default()).await, Err(UploadError::Taken { .. })));
+    assert!(matches!(upload(&store, &other).await, Err(UploadError::Taken { .. })));
     let error =
         read::schema(&store, &DataFile { path: "raw/none.parquet".into(), ..other.file }).await.unwrap_err();
     assert!(error.to_string().contains("raw/none.parquet"));

@@ -41,15 +41,11 @@ pub enum UploadError {
 }
 
 /// Writes `file` to the lake whose root is `store`. Returns once it is durable, with the attempts it took.
-/// Errors that may pass are tried again within the bounds of `policy`.
-pub async fn upload(
-    store: &Arc<dyn ObjectStore>,
-    file: &FinishedFile,
-    policy: RetryPolicy,
-) -> Result<u32, UploadError> {
+/// Errors that may pass are tried again within the bounds of [`RetryPolicy::default`].
+pub async fn upload(store: &Arc<dyn ObjectStore>, file: &FinishedFile) -> Result<u32, UploadError> {
     let path = Path::from(file.file.path.as_str());
     let what = format!("create `{path}`");
-    let mut attempts = policy.begin();
+    let mut attempts = RetryPolicy::default().begin();
     loop {
         let Err(source) = put(store, &path, &file.content).await else { return Ok(attempts.failures() + 1) };
         if matches!(

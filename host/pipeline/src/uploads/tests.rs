@@ -79,6 +79,8 @@ fn file(number: usize, content: &Bytes) -> FinishedFile {
         bytes: content.len() as u64,
         session: SessionId("s".into()),
         origin: None,
+        offsets: Default::default(),
+        epoch: 0,
         partition_values: Default::default(),
     };
     FinishedFile { file, content: content.clone() }
