@@ -11,7 +11,7 @@ pub mod decode;
 pub mod discover;
 mod error;
 mod fate;
-pub mod identity;
+mod identity;
 pub mod lake;
 pub mod plan;
 pub mod predicate;
