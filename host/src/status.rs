@@ -205,12 +205,12 @@ impl Seen<'_> {
 
     /// Of sources without groups, the process that says that it reads the partition.
     fn reader(&self, at: &TopicPartition) -> Option<String> {
-        let statuses = self.processes.iter().filter_map(|process| process.status.as_ref().ok());
+        let mut statuses = self.processes.iter().filter_map(|process| process.status.as_ref().ok());
         let reads = |status: &&Status| {
             let mut partitions = status.source.partitions.iter();
             partitions.any(|read| read.partition == at.partition && *read.topic == *at.topic)
         };
-        statuses.into_iter().find(reads).map(|status| status.worker.clone())
+        statuses.find(reads).map(|status| status.worker.clone())
     }
 
     fn workers(&self, group: Option<&GroupView>, topics: &[Topic]) -> Vec<Worker> {

@@ -13,7 +13,7 @@ pub mod decode;
 pub mod discover;
 mod error;
 mod fate;
-pub mod identity;
+mod identity;
 pub mod lake;
 pub mod merge;
 pub mod plan;

@@ -35,7 +35,7 @@ struct Crew {
 impl Crew {
     /// `settings` are lines of `[source.kafka]`.
     fn new(settings: &str) -> Self {
-        Self::at("url = \"lake\"", settings, |brokers| Workspace::kafka(brokers))
+        Self::at("url = \"lake\"", settings, Workspace::kafka)
     }
 
     fn at(lake: &str, settings: &str, workspace: impl FnOnce(&str) -> Workspace) -> Self {

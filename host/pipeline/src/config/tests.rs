@@ -259,3 +259,29 @@ fn a_step_takes_what_stands_beside_its_plugin() {
     assert_eq!(step.config, serde_json::json!({ "a": 1, "b": 2 }));
     assert_eq!(step.limits.deadline, Duration::from_secs(2));
 }
+
+#[test]
+fn a_worker_has_a_name_that_its_group_takes() {
+    let kafka = |more: &str| {
+        let section = format!("[source.kafka]\nbrokers = \"b:9092\"\n{more}\n[worker]\nname = \"the first\"");
+        read(&GOOD.replace("[source.files]\ndir = \".\"", &section), &[])
+    };
+    let refused = |more: &str, expect: &str| {
+        let error = kafka(more).expect_err("an error");
+        assert!(error.contains(expect), "\n{error}\ndoes not contain\n{expect}");
+    };
+    refused("", "`worker.name`: a static member's name in its consumer group");
+    refused("membership = \"static\"\nprotocol = \"consumer\"", "`worker.name`: a static member's name");
+    refused("protocol = \"auto\"", "unknown variant `auto`, expected `classic` or `consumer`");
+    refused(
+        "membership = \"dynamic\"\nproperties = { \"group.instance.id\" = \"x\" }",
+        "`group.instance.id`: may not be set: set worker.name",
+    );
+    for more in ["membership = \"dynamic\"\nrevoke_timeout = \"3s\"", "protocol = \"consumer\""] {
+        let SourceSettings::Kafka(settings) = kafka(more).unwrap().source else { panic!("not Kafka") };
+        assert_eq!(
+            (settings.worker.as_str(), settings.membership),
+            ("the first", crate::source::Membership::Dynamic)
+        );
+    }
+}

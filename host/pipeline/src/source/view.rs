@@ -18,14 +18,6 @@ pub struct SourceView {
     pub group: Option<GroupView>,
 }
 
-impl SourceView {
-    /// Ids of the topics that have one.
-    pub fn topic_ids(&self) -> BTreeMap<String, String> {
-        let id = |(name, topic): (&String, &TopicView)| Some((name.clone(), topic.id.clone()?));
-        self.topics.iter().filter_map(id).collect()
-    }
-}
-
 /// A topic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TopicView {
