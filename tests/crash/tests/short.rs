@@ -14,4 +14,7 @@ fn every_record_is_there_once_after_thirteen_rounds() {
     let tally = run(&options, &mut |line| println!("{line}")).unwrap();
     assert!(tally.is_good(), "{}\n{tally}", tally.violation.as_deref().unwrap_or_default());
     assert_eq!(tally.rounds, ROUNDS);
+    for kind in ["kill", "terminate", "suspend", "broker", "disk-full", "clock", "lost-answer"] {
+        assert!(tally.faults.contains_key(kind), "no {kind} in {tally}");
+    }
 }
