@@ -70,7 +70,7 @@ pub enum LakeError {
         /// What the client says.
         reason: String,
         /// The variables that are read.
-        variables: Variables,
+        variables: &'static Variables,
     },
     /// The store does not know who asks.
     #[error(
@@ -83,7 +83,7 @@ pub enum LakeError {
         /// What the store says.
         reason: String,
         /// The variables that are read.
-        variables: Variables,
+        variables: &'static Variables,
     },
     /// There is no such bucket or container.
     #[error("the lake `{lake}` has no bucket or container ({reason}); create it first")]
@@ -124,7 +124,11 @@ pub enum LakeError {
 
 impl LakeError {
     /// Why the store of `lake` refused. `variables` set up a remote store; none for a folder.
-    pub(super) fn of_store(lake: &str, variables: Option<Variables>, source: &object_store::Error) -> Self {
+    pub(super) fn of_store(
+        lake: &str,
+        variables: Option<&'static Variables>,
+        source: &object_store::Error,
+    ) -> Self {
         use object_store::Error as E;
         let (lake, reason) = (lake.to_owned(), in_short(source));
         match (source, variables) {

@@ -28,13 +28,13 @@ use crate::store::{RetryPolicy, StoreFigures, Watched, fetch};
 /// Schemes of remote stores.
 const SCHEMES: [&str; 8] = ["s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss"];
 
-const AWS: Variables = Variables {
+static AWS: Variables = Variables {
     all: "AWS_*",
     credentials: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (with AWS_SESSION_TOKEN, if they are temporary)",
 };
-const GOOGLE: Variables =
+static GOOGLE: Variables =
     Variables { all: "GOOGLE_*", credentials: "GOOGLE_SERVICE_ACCOUNT or GOOGLE_APPLICATION_CREDENTIALS" };
-const AZURE: Variables = Variables {
+static AZURE: Variables = Variables {
     all: "AZURE_*",
     credentials: "AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_CLIENT_SECRET",
 };
@@ -51,7 +51,7 @@ pub struct Lake {
     url: String,
     /// Folder of a lake that lies on this machine.
     folder: Option<PathBuf>,
-    variables: Option<Variables>,
+    variables: Option<&'static Variables>,
     store: Arc<dyn ObjectStore>,
     figures: Arc<StoreFigures>,
 }
@@ -83,7 +83,7 @@ impl Lake {
     fn new(
         url: &str,
         folder: Option<PathBuf>,
-        variables: Option<Variables>,
+        variables: Option<&'static Variables>,
         store: Arc<dyn ObjectStore>,
     ) -> Self {
         let figures = Arc::<StoreFigures>::default();
@@ -225,21 +225,21 @@ pub async fn race(store: &Arc<dyn ObjectStore>) -> object_store::Result<usize> {
 
 /// The store that holds the bucket of `parsed`, and the environment variables that set it up. Clients repeat
 /// nothing by themselves: whoever asks has a policy, and every request is counted.
-fn remote(url: &str, parsed: &Url) -> Result<(Arc<dyn ObjectStore>, Variables), LakeError> {
+fn remote(url: &str, parsed: &Url) -> Result<(Arc<dyn ObjectStore>, &'static Variables), LakeError> {
     let once = RetryConfig { max_retries: 0, ..RetryConfig::default() };
     let (store, variables): (object_store::Result<Arc<dyn ObjectStore>>, _) = match parsed.scheme() {
         "s3" | "s3a" => {
             let builder = AmazonS3Builder::from_env().with_url(url).with_retry(once);
             let built = builder.with_conditional_put(S3ConditionalPut::ETagMatch).build();
-            (built.map(|store| Arc::new(store) as _), AWS)
+            (built.map(|store| Arc::new(store) as _), &AWS)
         }
         "gs" => {
             let built = GoogleCloudStorageBuilder::from_env().with_url(url).with_retry(once).build();
-            (built.map(|store| Arc::new(store) as _), GOOGLE)
+            (built.map(|store| Arc::new(store) as _), &GOOGLE)
         }
         "az" | "azure" | "adl" | "abfs" | "abfss" => {
             let built = MicrosoftAzureBuilder::from_env().with_url(url).with_retry(once).build();
-            (built.map(|store| Arc::new(store) as _), AZURE)
+            (built.map(|store| Arc::new(store) as _), &AZURE)
         }
         scheme => {
             let reason = format!("the scheme `{scheme}` is not known");
