@@ -57,25 +57,28 @@ impl Coordinator<'_> {
                 self.telemetry.checkpoints.lost_race();
                 self.begin_again().await
             }
-            Err(AppendError::Fenced | AppendError::Rejected(Rejection::WriterNotOpen { .. }))
-                if self.is_restored() =>
-            {
-                Err(RunError::Restored)
-            }
+            Err(AppendError::Rejected(Rejection::WriterNotOpen { .. })) => Err(self.ended()),
+            // The state is a new one, in which the session may be over.
+            Err(AppendError::Fenced) if !self.is_open() => Err(self.ended()),
             Err(AppendError::Fenced) => {
                 tracing::warn!("this worker fell behind the log's retention; beginning again at the log");
                 self.begin_again().await
-            }
-            Err(AppendError::Rejected(Rejection::WriterNotOpen { .. })) => {
-                Err(RunError::TakenOver { worker: self.config.worker.name.clone() })
             }
             Err(error) => Err(RunError::Refused(error)),
         }
     }
 
-    /// True if the log is another one than this run began with: that of a backup.
-    fn is_restored(&self) -> bool {
-        self.log.session().is_some_and(|session| self.log.state().ended_by_restore(session))
+    fn is_open(&self) -> bool {
+        self.log.session().is_some_and(|session| self.log.state().is_open(session))
+    }
+
+    /// Why this run's session is over.
+    fn ended(&self) -> RunError {
+        let state = self.log.state();
+        match self.log.session().is_some_and(|session| state.ended_by_restore(session)) {
+            true => RunError::Restored,
+            false => RunError::TakenOver { worker: self.config.worker.name.clone() },
+        }
     }
 
     async fn entry(&self, reports: Vec<TaskReport>) -> Result<Data, RunError> {
