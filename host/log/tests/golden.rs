@@ -237,10 +237,13 @@ fn entries_and_snapshots_of_format_2_are_read_and_written_back() {
         assert_eq!(read, entry, "{name}");
         assert_eq!(encode_entry(&read), saved, "{name}");
     }
-    let saved = golden("format-2-snapshot", &encode_snapshot(&state));
-    let read = decode_snapshot(&saved).unwrap();
-    assert_eq!(read, state);
-    assert_eq!(encode_snapshot(&read), saved);
+    let restored = state.clone().restore(20, &BTreeMap::new());
+    for (name, state) in [("snapshot", state), ("snapshot_restored", restored)] {
+        let saved = golden(&format!("format-2-{name}"), &encode_snapshot(&state));
+        let read = decode_snapshot(&saved).unwrap();
+        assert_eq!(read, state, "{name}");
+        assert_eq!(encode_snapshot(&read), saved, "{name}");
+    }
 }
 
 /// Counts of late messages are left out where there are none.

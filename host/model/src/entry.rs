@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::position::{Digest, Offset, OffsetRange, TopicPartition};
 
-/// Number of an entry in the log, from 1, without gaps.
+/// Number of an entry in the log, from 1, without gaps but where a backup was restored.
 pub type Sequence = u64;
 
 /// Format version that this code writes.

@@ -142,6 +142,15 @@ pub enum RunError {
         /// The name.
         worker: String,
     },
+    /// Somebody closed this run's session.
+    #[error(
+        "entry {entry} of the checkpoint log closed this run's session, so this one stops: a topic or source was \
+         adopted, or `millstream tables clean --close` named this worker; start it again"
+    )]
+    SessionClosed {
+        /// The entry.
+        entry: Sequence,
+    },
     /// A backup was restored at the lake's place.
     #[error(
         "the lake was restored from a backup while this run wrote to it, so this run stops; nothing is lost: start \

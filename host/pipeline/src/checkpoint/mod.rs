@@ -15,6 +15,7 @@ mod store;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use millstream_log::{Action, Machine, Outcome, Rules, Step, decode_entry};
 use millstream_model::entry::{Body, Control, Entry, FORMAT, Sequence, SessionId};
 use millstream_model::{Clock, Digest};
@@ -28,6 +29,9 @@ pub use maintain::Cleaned;
 pub use millstream_log::{LogState, Rejection, Remedy};
 use read_ahead::ReadAhead;
 pub(crate) use store::LogStore;
+
+/// Entries that are read at once where many are asked for.
+const ENTRIES_AT_ONCE: usize = 32;
 
 /// One worker's hold on the log.
 #[derive(Debug)]
@@ -169,9 +173,13 @@ impl CheckpointLog {
     /// The entries that are still there, from `from` on or from the first, each with the size of its
     /// bytes. Includes entries that readers pass over.
     pub async fn entries(&self, from: Option<Sequence>) -> Result<Vec<(Entry, usize)>, LogError> {
+        let (store, sequences) = (&self.store, self.store.sequences(from.unwrap_or(0)).await?);
+        let reads =
+            stream::iter(sequences).map(|n| async move { store.entry(n).await.map(|read| (n, read)) });
+        let mut reads = std::pin::pin!(reads.buffered(ENTRIES_AT_ONCE));
         let mut entries = Vec::new();
-        for sequence in self.store.sequences(from.unwrap_or(0)).await? {
-            let Some(bytes) = self.store.entry(sequence).await? else { continue };
+        while let Some((sequence, bytes)) = reads.try_next().await? {
+            let Some(bytes) = bytes else { continue };
             let entry = decode_entry(&bytes).map_err(|source| LogError::Entry { sequence, source })?;
             entries.push((entry, bytes.len()));
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use millstream_log::state::Session;
 use millstream_log::{Rejection, Remedy};
 use millstream_model::entry::{Body, ConsumedRange, Data, Sequence};
 use millstream_model::{Offset, TopicPartition};
@@ -59,11 +60,8 @@ impl Coordinator<'_> {
                 self.telemetry.checkpoints.lost_race();
                 self.begin_again().await
             }
-            Err(AppendError::Fenced | AppendError::Rejected(Rejection::WriterNotOpen { .. }))
-                if self.is_restored() =>
-            {
-                Err(RunError::Restored)
-            }
+            // The state is a new one, in which the session may be over.
+            Err(AppendError::Fenced) if !self.is_open() => Err(self.ended()),
             Err(AppendError::Fenced) => {
                 tracing::warn!("this worker fell behind the log's retention; beginning again at the log");
                 self.begin_again().await
@@ -75,16 +73,29 @@ impl Coordinator<'_> {
     /// Why the run ends if the log does not take an entry of it.
     pub(super) fn refused(&self, error: AppendError) -> RunError {
         match error {
-            AppendError::Rejected(Rejection::WriterNotOpen { .. }) => {
-                RunError::TakenOver { worker: self.config.worker.name.clone() }
-            }
+            AppendError::Rejected(Rejection::WriterNotOpen { .. }) => self.ended(),
             error => RunError::Refused(error),
         }
     }
 
-    /// True if the log is another one than this run began with: that of a backup.
-    fn is_restored(&self) -> bool {
-        self.log.session().is_some_and(|session| self.log.state().ended_by_restore(session))
+    /// True if this run may still write.
+    pub(super) fn is_open(&self) -> bool {
+        self.log.session().is_some_and(|session| self.log.state().is_open(session))
+    }
+
+    /// Why this run's session is over.
+    pub(super) fn ended(&self) -> RunError {
+        let (state, worker) = (self.log.state(), &self.config.worker.name);
+        let Some(id) = self.log.session().filter(|id| !state.ended_by_restore(id)) else {
+            return RunError::Restored;
+        };
+        let ours = state.sessions().get(id);
+        let is_later = |session: &Session| ours.is_some_and(|ours| session.opened > ours.opened);
+        let mut sessions = state.sessions().values();
+        match sessions.any(|session| session.worker == *worker && is_later(session)) {
+            true => RunError::TakenOver { worker: worker.clone() },
+            false => RunError::SessionClosed { entry: ours.and_then(|ours| ours.closed).unwrap_or_default() },
+        }
     }
 
     async fn entry(&self, reports: Vec<TaskReport>) -> Result<Data, RunError> {

@@ -33,9 +33,9 @@ impl Coordinator<'_> {
             Ok(Err(error)) => return Err(error.into()),
         }
         self.telemetry.note_log(self.log.state());
-        match self.log.session().is_some_and(|session| self.log.state().is_open(session)) {
+        match self.is_open() {
             true => Ok(()),
-            false => Err(RunError::TakenOver { worker: self.config.worker.name.clone() }),
+            false => Err(self.ended()),
         }
     }
 

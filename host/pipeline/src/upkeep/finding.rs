@@ -137,9 +137,12 @@ impl Finding {
     /// What to do about it.
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::EntryMissing { .. } | Self::EntryUnusable { .. } => {
-                "put the object back as it was (an earlier version of it, or that of a backup), or restore a backup with \
-                 `millstream restore --force`"
+            Self::EntryMissing { .. } => {
+                "put the object back from a backup, or restore a backup with `millstream restore --force`"
+            }
+            Self::EntryUnusable { .. } => {
+                "unless a newer version wrote it: put it, or the one before it, back as it was (from the store's versions or a \
+                 backup), or restore a backup with `millstream restore --force`"
             }
             Self::SnapshotUnusable { replaceable: true, .. } => {
                 "stop all workers and delete it: the entries that it stands for are all there"
