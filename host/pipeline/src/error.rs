@@ -2,6 +2,7 @@
 
 use millstream_engine::{EngineError, LoadError};
 use millstream_model::TopicPartition;
+use millstream_model::entry::Sequence;
 
 use crate::checkpoint::{AppendError, LogError};
 use crate::config::ConfigError;
