@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use object_store::Error;
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Answer, Operation, in_short};
+use super::answer::{Answer, Operation, in_short, may_pass};
 use crate::telemetry::Distribution;
 
 /// Requests that failed and are remembered until they are repeated.
@@ -78,14 +78,18 @@ impl StoreFigures {
         let answer = error.map_or(Answer::Done, Answer::of);
         self.answers[operation as usize][answer as usize].fetch_add(1, Ordering::Relaxed);
         let mut silence = lock(&self.silence);
-        if answer.is_served() {
-            silence.since = (silence.pending > 1).then(Instant::now);
-            silence.last_failure = None;
-        } else if let Some(error) = error {
-            silence.last_failure = Some(in_short(error));
-            let mut failed = lock(&self.failed);
-            if failed.len() < FAILED_MAX {
-                failed.insert((operation, path.to_owned()));
+        match error.filter(|error| !answer.is_served() && may_pass(error)) {
+            Some(error) => {
+                silence.last_failure = Some(in_short(error));
+                let mut failed = lock(&self.failed);
+                if failed.len() < FAILED_MAX {
+                    failed.insert((operation, path.to_owned()));
+                }
+            }
+            // An answer that stands, if not the one hoped for: nobody waits for another.
+            None => {
+                silence.since = (silence.pending > 1).then(Instant::now);
+                silence.last_failure = None;
             }
         }
     }

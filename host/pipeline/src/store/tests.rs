@@ -117,6 +117,8 @@ fn a_store_is_silent_until_it_does_something() {
     assert_eq!((figures.status().throttled, figures.retries()), (1, 1));
     ask(None);
     assert_eq!((figures.silent_for(), figures.retries()), (None, 2));
+    ask(Some(&Error::PermissionDenied { path: "p".into(), source: "403".into() }));
+    assert_eq!(figures.silent_for(), None, "it has answered, and is not asked again");
     // Given up by who asked: nobody waits for it.
     drop(figures.begin(Operation::Get, "q"));
     assert_eq!(figures.silent_for(), None);
