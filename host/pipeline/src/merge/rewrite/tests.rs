@@ -103,12 +103,6 @@ fn merged(outcome: Result<Rewritten, MergeError>) -> (Replace, DataFile) {
     }
 }
 
-/// The bits of floats are compared, too: NaN and -0.0 have several.
-fn bits(rows: &RecordBatch) -> String {
-    let data = rows.columns().iter().map(|column| format!("{:?}", column.to_data()));
-    data.collect::<Vec<_>>().join("\n")
-}
-
 #[test]
 fn every_type_and_all_metadata_come_back_as_they_went() {
     let mut lake = Lake::new();
@@ -126,7 +120,8 @@ fn every_type_and_all_metadata_come_back_as_they_went() {
 
     let (found, footer) = lake.read(&file);
     let expect = concat_batches(&parts[0].1.schema(), parts.iter().map(|(_, rows)| rows)).unwrap();
-    assert_eq!(bits(&found), bits(&expect));
+    // Arrow compares bits, so that every NaN is what it was, and so is -0.0.
+    assert_eq!(found.columns(), expect.columns());
     assert_eq!(found.schema().fields(), expect.schema().fields());
     let (_, before) = lake.read(&files[0]);
     assert_eq!(Form::of(&footer), Form::of(&before), "event times have statistics of pages again");
