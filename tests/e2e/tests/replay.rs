@@ -183,6 +183,28 @@ fn a_killed_replay_did_nothing() {
     assert_eq!(curated(&workspace), expected(|_, _| true));
 }
 
+#[test]
+fn mistakes_are_told() {
+    let workspace = with_files();
+    for (args, code, expect) in [
+        (&["--stream", "numbers"][..], 2, "--from"),
+        (&["--stream", "numbers", "--offsets", "5..6"], 2, "such as 0:100..200"),
+        (&["--stream", "numbers", "--offsets", "0:6..6"], 2, "holds no offset"),
+        (&["--stream", "numbers", "--from", "noon"], 2, "neither a time"),
+        (
+            &["--stream", "letters", "--from", "1h"],
+            2,
+            "no stream `letters` in the configuration; it has: numbers",
+        ),
+        (&["--stream", "numbers", "--offsets", "7:0.."], 1, "it has: 0 up to 20, 1 up to 20"),
+        (&["--stream", "numbers", "--offsets", "0:20.."], 0, ""),
+    ] {
+        let output = workspace.millstream(&[&["replay"], args].concat()).run();
+        assert_eq!(output.code, Some(code), "{args:?}: {}", output.stderr);
+        assert!(output.stderr.contains(expect), "{args:?}: {}", output.stderr);
+    }
+}
+
 /// In a run, a plugin that gives up costs its rows; in a replay it would cost rows that are good.
 #[test]
 fn a_plugin_that_gives_up_replaces_nothing() {

@@ -19,7 +19,9 @@ impl Offsets {
         let end = self.ends.remove(&(offset + 1)).unwrap_or(offset + 1);
         match self.ends.range_mut(..offset).next_back() {
             Some((_, before)) if *before == offset => *before = end,
-            _ => drop(self.ends.insert(offset, end)),
+            _ => {
+                self.ends.insert(offset, end);
+            }
         }
     }
 
