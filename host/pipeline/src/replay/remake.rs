@@ -64,9 +64,9 @@ impl Remake {
     /// Does it. Not to be called on an async thread.
     pub(super) fn run(self) -> Result<Remade, ReplayError> {
         let mut bench = Bench::new(&self);
-        self.from_source(&mut bench)?;
-        self.from_letters(&mut bench)?;
-        self.from_raw(&mut bench)?;
+        self.pass_source(&mut bench)?;
+        self.pass_letters(&mut bench)?;
+        self.pass_raw(&mut bench)?;
         let (mut added, counters) = bench.finish()?;
         let mut removed: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for table in &self.survey.tables {
@@ -81,7 +81,7 @@ impl Remake {
 
     /// Messages that the source has. It must have all that were processed; what was passed over then is passed
     /// over now.
-    fn from_source(&self, bench: &mut Bench<'_>) -> Result<(), ReplayError> {
+    fn pass_source(&self, bench: &mut Bench<'_>) -> Result<(), ReplayError> {
         let Some(visitor) = &self.visitor else { return Ok(()) };
         for survey in &self.survey.partitions {
             let range = OffsetRange::new(survey.from_lake.end.max(survey.range.start), survey.range.end);
@@ -111,7 +111,7 @@ impl Remake {
     }
 
     /// Messages that are dead letters now: their original bytes are there.
-    fn from_letters(&self, bench: &mut Bench<'_>) -> Result<(), ReplayError> {
+    fn pass_letters(&self, bench: &mut Bench<'_>) -> Result<(), ReplayError> {
         let mut waiting: BTreeSet<_> =
             self.survey.dead.iter().filter(|(number, offset)| self.is_from_lake(*number, *offset)).collect();
         if waiting.is_empty() {
@@ -135,7 +135,7 @@ impl Remake {
     }
 
     /// All other messages, from their raw rows.
-    fn from_raw(&self, bench: &mut Bench<'_>) -> Result<(), ReplayError> {
+    fn pass_raw(&self, bench: &mut Bench<'_>) -> Result<(), ReplayError> {
         let scope = &self.survey.scope;
         for file in self.raw_files.iter().filter(|file| scope.may_be_in(file)) {
             let in_file = |source| ReplayError::Rows { path: file.path.clone(), source };
