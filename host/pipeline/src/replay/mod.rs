@@ -5,6 +5,7 @@
 //! one is faster, and a replay that was not does it all again.
 
 mod error;
+mod offsets;
 mod raw;
 mod rebuilt;
 mod remake;

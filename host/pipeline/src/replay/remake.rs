@@ -13,7 +13,7 @@ use millstream_model::{MessageBatch, Offset, OffsetRange, TopicPartition};
 use object_store::ObjectStore;
 use tokio::runtime::Handle;
 
-use super::scope::{Messages, PLACE};
+use super::offsets::Offsets;
 use super::survey::Survey;
 use super::{Progress, ReplayError, Watch, raw};
 use crate::dead_letter;
@@ -64,9 +64,9 @@ impl Remake {
     /// Does it. Not to be called on an async thread.
     pub(super) fn run(self) -> Result<Remade, ReplayError> {
         let mut bench = Bench::new(&self);
-        self.from_source(&mut bench)?;
-        self.from_letters(&mut bench)?;
-        self.from_raw(&mut bench)?;
+        self.pass_source(&mut bench)?;
+        self.pass_letters(&mut bench)?;
+        self.pass_raw(&mut bench)?;
         let (mut added, counters) = bench.finish()?;
         let mut removed: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for table in &self.survey.tables {
@@ -79,17 +79,21 @@ impl Remake {
         Ok(Remade { removed, added, counters })
     }
 
-    /// Messages that the source has. It must have all that were read of it.
-    fn from_source(&self, bench: &mut Bench<'_>) -> Result<(), ReplayError> {
+    /// Messages that the source has. It must have all that were processed; what was passed over then is passed
+    /// over now.
+    fn pass_source(&self, bench: &mut Bench<'_>) -> Result<(), ReplayError> {
         let Some(visitor) = &self.visitor else { return Ok(()) };
         for survey in &self.survey.partitions {
             let range = OffsetRange::new(survey.from_lake.end.max(survey.range.start), survey.range.end);
+            let Some(processed) = self.survey.processed.get(&survey.partition.partition) else { continue };
             if range.is_empty() {
                 continue;
             }
             let mut found = 0;
             let mut failure = None;
             visitor.read(&survey.partition, range, &mut |batch| {
+                let known = known(batch, processed);
+                let batch = known.as_ref().unwrap_or(batch);
                 found += batch.len() as u64;
                 failure = bench.process(batch, None).err();
                 if failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -97,10 +101,7 @@ impl Remake {
             if let Some(error) = failure {
                 return Err(error);
             }
-            let expected = match range == survey.range {
-                true => survey.messages,
-                false => self.raw_rows(&survey.partition, range)?,
-            };
+            let expected = processed.count(range);
             if found != expected {
                 let (place, partition) = (self.place.clone(), survey.partition.clone());
                 return Err(ReplayError::OtherMessages { place, partition, range, found, expected });
@@ -109,22 +110,8 @@ impl Remake {
         Ok(())
     }
 
-    /// Messages of a range that were read of the source, which are the rows of the raw table.
-    fn raw_rows(&self, partition: &TopicPartition, range: OffsetRange) -> Result<u64, ReplayError> {
-        let mut scope = self.survey.scope.clone();
-        scope.partitions = [(partition.partition, Messages::Range(range))].into();
-        let mut rows = 0;
-        for file in self.raw_files.iter().filter(|file| scope.may_be_in(file)) {
-            let batches = read::columns(&self.store, file, &PLACE, BATCH_ROWS);
-            for batch in self.runtime.block_on(batches)? {
-                rows += scope.covers(&batch?).map_or(0, |covers| covers.true_count() as u64);
-            }
-        }
-        Ok(rows)
-    }
-
     /// Messages that are dead letters now: their original bytes are there.
-    fn from_letters(&self, bench: &mut Bench<'_>) -> Result<(), ReplayError> {
+    fn pass_letters(&self, bench: &mut Bench<'_>) -> Result<(), ReplayError> {
         let mut waiting: BTreeSet<_> =
             self.survey.dead.iter().filter(|(number, offset)| self.is_from_lake(*number, *offset)).collect();
         if waiting.is_empty() {
@@ -148,7 +135,7 @@ impl Remake {
     }
 
     /// All other messages, from their raw rows.
-    fn from_raw(&self, bench: &mut Bench<'_>) -> Result<(), ReplayError> {
+    fn pass_raw(&self, bench: &mut Bench<'_>) -> Result<(), ReplayError> {
         let scope = &self.survey.scope;
         for file in self.raw_files.iter().filter(|file| scope.may_be_in(file)) {
             let in_file = |source| ReplayError::Rows { path: file.path.clone(), source };
@@ -191,6 +178,18 @@ impl Remake {
         }
         Ok(rewriter.finish()?.map(|file| self.uploads.begin(file)))
     }
+}
+
+/// The messages of a batch that were processed; none if all of them were.
+fn known(batch: &MessageBatch, processed: &Offsets) -> Option<MessageBatch> {
+    if batch.iter().all(|message| processed.contains(message.offset)) {
+        return None;
+    }
+    let mut known = MessageBatch::new(batch.partition().clone(), batch.range().start);
+    for message in batch.iter().filter(|message| processed.contains(message.offset)) {
+        known.push(message).expect("a part of a batch has room where the whole has");
+    }
+    Some(known)
 }
 
 /// The exchange of files that an entry names, by table.
@@ -236,6 +235,9 @@ impl<'a> Bench<'a> {
     }
 
     fn process(&mut self, batch: &MessageBatch, decoded: Option<Decoded>) -> Result<(), ReplayError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
         let Remake { uploads, survey, watch, .. } = self.remake;
         if !self.tasks.contains_key(batch.partition()) {
             let task = self.task(batch.partition());

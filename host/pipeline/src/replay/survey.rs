@@ -13,6 +13,7 @@ use millstream_model::entry::{DataFile, PluginUse};
 use millstream_model::{Offset, OffsetRange, TopicPartition, columns};
 use object_store::ObjectStore;
 
+use super::offsets::Offsets;
 use super::scope::{Messages, PLACE, Places, Scope};
 use super::{LetterChoice, ReplayError, Wanted};
 use crate::dead_letter::{self, Letters};
@@ -38,6 +39,8 @@ pub struct Survey {
     /// Letters that match and are of an earlier life of the topic, whose offsets mean other messages now.
     pub outlived: u64,
     pub(super) scope: Scope,
+    /// Messages that were processed, which are those that the raw table has: what was passed over is not.
+    pub(super) processed: BTreeMap<i32, Offsets>,
     /// Messages that are dead letters now: their bytes are in the dead-letter table.
     pub(super) dead: BTreeSet<(i32, Offset)>,
 }
@@ -95,6 +98,7 @@ impl Survey {
             letters: BTreeMap::new(),
             outlived: 0,
             scope: surveyor.scope(BTreeMap::new()),
+            processed: BTreeMap::new(),
             dead: BTreeSet::new(),
         };
         match wanted {
@@ -230,14 +234,17 @@ impl Surveyor<'_> {
             })
             .await?;
         }
-        let mut counts: BTreeMap<i32, u64> = BTreeMap::new();
+        let processed = &mut survey.processed;
         for file in self.raw_files(scope) {
-            self.each_inside(scope, file, |partition, _| *counts.entry(partition).or_default() += 1).await?;
+            self.each_inside(scope, file, |partition, offset| {
+                processed.entry(partition).or_default().insert(offset);
+            })
+            .await?;
         }
         let of_partition = |(number, messages): (&i32, &Messages)| PartitionSurvey {
             partition: scope.partition(*number),
             range: messages.hull(),
-            messages: counts.get(number).copied().unwrap_or(0),
+            messages: processed.get(number).map_or(0, |offsets| offsets.count(messages.hull())),
             from_lake: messages.hull(),
         };
         survey.partitions = scope.partitions.iter().map(of_partition).collect();
