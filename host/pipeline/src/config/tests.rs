@@ -275,7 +275,7 @@ fn a_worker_has_a_name_that_its_group_takes() {
     refused("protocol = \"auto\"", "unknown variant `auto`, expected `classic` or `consumer`");
     refused(
         "membership = \"dynamic\"\nproperties = { \"group.instance.id\" = \"x\" }",
-        "`group.instance.id`: may not be set: set worker.name",
+        "`source.kafka.properties.\"group.instance.id\"`: may not be set: set worker.name",
     );
     for more in ["membership = \"dynamic\"\nrevoke_timeout = \"3s\"", "protocol = \"consumer\""] {
         let SourceSettings::Kafka(settings) = kafka(more).unwrap().source else { panic!("not Kafka") };
