@@ -70,7 +70,11 @@ impl Reader {
 
     /// What it has found out.
     pub(crate) fn seen(&self) -> Seen {
-        lock(&self.seen).clone()
+        let mut seen = lock(&self.seen).clone();
+        if seen.violation.is_none() && self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
+            seen.violation = Some("something that made it panic, see above".to_owned());
+        }
+        seen
     }
 }
 
@@ -109,24 +113,40 @@ struct Look {
 }
 
 impl Look {
+    /// The log at its head, and how often it was looked at since it was opened.
+    async fn reach(&mut self) -> Result<(CheckpointLog, u64), LogError> {
+        match self.log.take() {
+            Some((mut log, looks)) if looks < LOOKS_BETWEEN_OPENINGS => {
+                log.refresh().await?;
+                Ok((log, looks + 1))
+            }
+            _ => {
+                let clock = Arc::new(SystemClock);
+                Ok((CheckpointLog::open(self.store.clone(), Path::from(LOG_FOLDER), clock).await?, 0))
+            }
+        }
+    }
+
     /// Looks at the tables once; gives the messages that are committed, or the rule that the view breaks.
     async fn again(&mut self) -> anyhow::Result<Result<u64, String>> {
-        let (log, looks) = match self.log.take() {
-            Some((mut log, looks)) if looks < LOOKS_BETWEEN_OPENINGS => {
-                match log.refresh().await {
-                    Err(error @ LogError::Halted(_)) => return Ok(Err(error.to_string())),
-                    refreshed => refreshed?,
-                }
-                (log, looks + 1)
+        let (mut log, looks) = match self.reach().await {
+            // A log that does not hold together is what must not be seen; any other error may pass.
+            Err(error @ (LogError::Halted(_) | LogError::Missing { .. } | LogError::Entry { .. })) => {
+                return Ok(Err(error.to_string()));
             }
-            _ => (open(&self.store).await?, 0),
+            reached => reached?,
         };
-        let listing = listing(log.state());
+        let listing = listed(log.state());
         let mut rows = BTreeMap::new();
         for (path, expected) in self.view.unread(&listing) {
             let places = match read(&self.store, &path).await {
                 Err(error) if is_gone(&error) => {
-                    return Ok(Err(format!("{path} is named by the log and gone")));
+                    log.refresh().await?;
+                    if listed(log.state()).files.contains_key(&path) {
+                        return Ok(Err(format!("{path} is named by the log and gone")));
+                    }
+                    // It was replaced meanwhile, as the next look will see.
+                    return Err(error);
                 }
                 places => places?,
             };
@@ -142,11 +162,7 @@ impl Look {
     }
 }
 
-async fn open(store: &Arc<dyn ObjectStore>) -> Result<CheckpointLog, LogError> {
-    CheckpointLog::open(store.clone(), Path::from(LOG_FOLDER), Arc::new(SystemClock)).await
-}
-
-fn listing(state: &LogState) -> Listing {
+fn listed(state: &LogState) -> Listing {
     let files = state.files().values().flatten().map(|(path, file)| (path.clone(), file.rows));
     let positions = state.positions().iter().map(|(of, position)| (of.partition, position.offset));
     Listing { sequence: state.sequence(), files: files.collect(), positions: positions.collect() }
