@@ -42,6 +42,9 @@ pub struct Group {
 /// Groups of a lake; at least two files in each.
 pub type Groups = Vec<Group>;
 
+/// Files of one table, topic and epoch by their day; none is where rows without an event time are.
+type Days<'a> = BTreeMap<Option<&'a str>, Vec<&'a DataFile>>;
+
 /// How the files of a merge are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
@@ -75,7 +78,7 @@ fn group<'a>(
     settings: &MergeSettings,
     watermark: impl Fn(&str) -> Option<i64>,
 ) -> Groups {
-    let mut all: BTreeMap<(&str, &str, Epoch), BTreeMap<Option<&str>, Vec<&DataFile>>> = BTreeMap::new();
+    let mut all: BTreeMap<(&str, &str, Epoch), Days<'_>> = BTreeMap::new();
     for file in files {
         let Some(topic) = topic_of(file) else { continue };
         let day = file.partition_values.get(DAY).and_then(Option::as_deref);
@@ -117,7 +120,7 @@ fn place(file: &DataFile) -> (i32, Offset, &str) {
 }
 
 /// True if hardly any row of `day` will come. If it is wrong, some bytes are written once more.
-fn is_over(day: &str, days: &BTreeMap<Option<&str>, Vec<&DataFile>>, watermark_us: Option<i64>) -> bool {
+fn is_over(day: &str, days: &Days<'_>, watermark_us: Option<i64>) -> bool {
     if let Some(watermark_us) = watermark_us {
         let days = iso8601::parse_date(day);
         return days.is_some_and(|days| (i64::from(days) + 1) * MICROS_PER_DAY <= watermark_us);

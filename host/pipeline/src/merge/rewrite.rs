@@ -65,7 +65,7 @@ pub enum Rewritten {
         /// What the log is to say.
         replace: Replace,
         /// The file; it is in the lake.
-        file: DataFile,
+        file: Box<DataFile>,
         /// Bytes of the files that it takes the place of.
         bytes_read: u64,
     },
@@ -174,7 +174,7 @@ impl Rewriter {
             added: vec![finished.file.clone()],
         };
         let bytes_read = merged.iter().map(|file| file.bytes).sum();
-        Ok(Rewritten::Merged { replace, file: finished.file, bytes_read })
+        Ok(Rewritten::Merged { replace, file: Box::new(finished.file), bytes_read })
     }
 }
 

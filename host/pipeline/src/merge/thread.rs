@@ -126,9 +126,9 @@ struct Work {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     /// Look for more in the same group.
-    SameGroup,
+    Again,
     /// Go on with the next group: this one has changed, or is done.
-    NextGroup,
+    Onward,
     /// Wait before anything else.
     Wait,
     /// End.
@@ -164,8 +164,8 @@ impl Work {
             group.files.retain(|file| !self.left_alone.contains(&file.path));
             loop {
                 match self.merge_once(group) {
-                    Next::SameGroup => {}
-                    Next::NextGroup => break,
+                    Next::Again => {}
+                    Next::Onward => break,
                     Next::Wait => return true,
                     Next::End => return false,
                 }
@@ -178,17 +178,17 @@ impl Work {
     fn merge_once(&mut self, group: &mut Group) -> Next {
         let forms = &self.rewriter.forms;
         let Some(files) = group.next_merge(&self.settings, |file| forms.of(file)) else {
-            return Next::NextGroup;
+            return Next::Onward;
         };
         tracing::debug!(table = group.table, day = group.day, files = files.len(), "merging files");
         let rewritten = self.rewriter.rewrite(&files);
         self.figures.add_busy(self.rewriter.pace.take_worked());
         match rewritten {
             Ok(Rewritten::Merged { replace, file, bytes_read }) => {
-                self.append(group, replace, file, bytes_read)
+                self.append(group, replace, *file, bytes_read)
             }
             // Their forms are known now.
-            Ok(Rewritten::Apart) => Next::SameGroup,
+            Ok(Rewritten::Apart) => Next::Again,
             Ok(Rewritten::Over) => Next::End,
             Err(error) => self.failed(group, &error),
         }
@@ -210,16 +210,16 @@ impl Work {
                 );
                 self.figures.merged(removed.len() as u64, bytes_read, file.bytes);
                 group.merged(&removed, file, &self.settings);
-                Next::SameGroup
+                Next::Again
             }
             Some(Verdict::Rejected) => {
                 tracing::info!(table = group.table, "another worker was faster at merging; thrown away");
                 self.figures.rejected();
                 self.throw_away(&file);
-                Next::NextGroup
+                Next::Onward
             }
             // The cleaner will know.
-            Some(Verdict::Unknown) => Next::NextGroup,
+            Some(Verdict::Unknown) => Next::Onward,
             None => Next::End,
         }
     }
@@ -239,7 +239,7 @@ impl Work {
                 tracing::warn!(table = group.table, %error, "a file is left out of merging");
                 group.files.retain(|file| file.path != path);
                 self.left_alone.insert(path.to_owned());
-                Next::SameGroup
+                Next::Again
             }
             None => {
                 self.failures += 1;

@@ -98,7 +98,7 @@ fn rows(partition: i32, first: i64, count: usize) -> RecordBatch {
 #[track_caller]
 fn merged(outcome: Result<Rewritten, MergeError>) -> (Replace, DataFile) {
     match outcome.unwrap() {
-        Rewritten::Merged { replace, file, .. } => (replace, file),
+        Rewritten::Merged { replace, file, .. } => (replace, *file),
         other => panic!("{other:?}"),
     }
 }
