@@ -166,6 +166,7 @@ fn every_type_comes_back_as_it_went() {
     let instants = TimestampMicrosecondArray::from(vec![Some(0), None, Some(-1)]).with_timezone("UTC");
     let columns: Vec<(&str, ArrayRef)> = vec![
         (EVENT_TIME, Arc::new(instants)),
+        (OFFSET, Arc::new(Int64Array::from(vec![0, 1, 2]))),
         ("boolean", Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)]))),
         ("int32", Arc::new(Int32Array::from(vec![Some(i32::MIN), None, Some(i32::MAX)]))),
         ("int64", Arc::new(Int64Array::from(vec![Some(i64::MIN), None, Some(i64::MAX)]))),
