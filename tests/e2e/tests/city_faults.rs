@@ -222,6 +222,9 @@ fn check(workspace: &Workspace, stream: &str, cases: &[(Value, Expect)]) {
 #[test]
 fn columns_that_are_used_up_are_gone() {
     let workspace = Workspace::city_files();
+    for topic in ["vehicle_data", "traffic_data", "weather_data", "emergency_data"] {
+        workspace.write(&format!("messages/{topic}/0.jsonl"), "");
+    }
     workspace.write("messages/gps_data/0.jsonl", format!("{}\n", message("gps", &json!({}))));
     workspace.catch_up();
     let columns = |table: &str| {

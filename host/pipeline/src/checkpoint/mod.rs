@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use millstream_log::{Action, Machine, Outcome, Rules, Step, decode_entry};
+use millstream_log::{Action, Event, Machine, Outcome, Rules, Step, decode_entry};
 use millstream_model::entry::{Body, Control, Entry, FORMAT, Sequence, SessionId};
 use millstream_model::{Clock, Digest};
 use object_store::ObjectStore;
@@ -256,6 +256,10 @@ impl CheckpointLog {
                         Action::Get(sequence) => self.ahead.get(&self.store, sequence).await?,
                         action => self.store.perform(&action, &mut attempts).await?,
                     };
+                    // A lost race is no failure of the store, however many there are.
+                    if matches!(event, Event::Found(_) | Event::Created) {
+                        attempts.reset();
+                    }
                     step = self.machine.handle(event);
                 }
                 Step::Done(outcome) => {

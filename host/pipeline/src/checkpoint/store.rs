@@ -48,7 +48,7 @@ impl LogStore {
 
     /// Performs one action. `attempts` are the unconfirmed creates since something was last found.
     pub(super) async fn perform(&self, action: &Action, attempts: &mut Attempts) -> Result<Event, LogError> {
-        let event = match action {
+        Ok(match action {
             Action::ReadBoundary => Event::Boundary(self.snapshots().await?.pop().unwrap_or(0)),
             Action::GetSnapshot(sequence) => found(self.snapshot(*sequence).await?),
             Action::Get(sequence) => found(self.entry(*sequence).await?),
@@ -64,11 +64,7 @@ impl LogStore {
             Action::DeleteFiles(paths) => {
                 self.delete(paths.iter().map(|path| Path::from(path.as_str())).collect()).await?
             }
-        };
-        if matches!(event, Event::Found(_) | Event::Created) {
-            attempts.reset();
-        }
-        Ok(event)
+        })
     }
 
     /// Bytes of an entry.

@@ -58,9 +58,8 @@ enum Rule {
 
 /// The groups of the topics that are `ours`.
 pub fn groups(log: &LogState, settings: &MergeSettings, ours: impl Fn(&str) -> bool) -> Groups {
-    // The log takes no file of an earlier epoch any more, not even in the place of others.
-    let current = |file: &&DataFile| topic_of(file).is_some_and(|at| file.epoch == log.epoch(at) && ours(at));
-    let files = log.files().values().flat_map(BTreeMap::values).filter(current);
+    let is_ours = |file: &&DataFile| topic_of(file).is_some_and(&ours);
+    let files = log.files().values().flat_map(BTreeMap::values).filter(is_ours);
     group(files, settings, |topic| log.topic_watermark(topic))
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use faulty::{Fault, FaultyStore};
 use millstream_model::entry::{Body, ConsumedRange, Control, Data, DataFile, Sequence};
-use millstream_model::{OffsetRange, SystemClock, TopicPartition};
+use millstream_model::{Digest, OffsetRange, SystemClock, TopicPartition};
 use millstream_pipeline::checkpoint::{AppendError, CheckpointLog, LogError, Rejection, RetryPolicy};
 use millstream_pipeline::lake;
 use object_store::local::LocalFileSystem;
@@ -222,6 +222,20 @@ async fn two_writers_race() {
 }
 
 /// A writer that slept while the log was truncated past it does not get its entry in.
+/// Each lost race once counted as a failure of the store, until patience was at its end.
+#[tokio::test]
+async fn a_writer_far_behind_loses_more_races_than_it_has_patience_for_failures() {
+    let store = in_memory();
+    let (mut slow, mut fast) = (begin(&store, "slow").await, begin(&store, "fast").await);
+    for number in 0..2 * PATIENCE.attempts {
+        let config = Digest::of(&number.to_le_bytes());
+        fast.append(Body::Control(Control::Configured { config })).await.unwrap();
+    }
+    slow.append(next(&slow, 5)).await.unwrap();
+    fast.refresh().await.unwrap();
+    assert_eq!(offset(&fast), 5);
+}
+
 #[tokio::test]
 async fn a_writer_that_slept_through_a_truncation_is_fenced() {
     let store = in_memory();
