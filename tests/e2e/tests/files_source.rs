@@ -40,7 +40,16 @@ fn follows_growth_and_waits_for_an_unfinished_line() {
 #[test]
 fn has_caught_up_where_nothing_is() {
     let workspace = Workspace::files();
+    workspace.write("messages/vehicle_data/0.jsonl", "");
     workspace.catch_up();
+}
+
+/// It once ended as if all were well, whatever the topic's name was.
+#[test]
+fn a_topic_that_is_not_there_is_named() {
+    let output = Workspace::files().millstream(&["run", "--until-caught-up"]).run();
+    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    assert!(output.stderr.contains("has no topic `vehicle_data`"), "{}", output.stderr);
 }
 
 #[test]
