@@ -55,7 +55,7 @@ pub async fn process_again(
         out::text(describe(&survey))?;
     }
     if !yes || survey.is_empty() {
-        let hint = if survey.is_empty() { "nothing to do" } else { "nothing is changed yet; --yes does it" };
+        let hint = if survey.is_empty() { "nothing to do" } else { "nothing was changed; --yes does it" };
         return if as_json { out::line(to_json(&survey, None)) } else { out::line(hint) };
     }
     let replayed = replayer.run().await.map_err(plain)?;
