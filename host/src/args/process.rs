@@ -2,19 +2,16 @@
 
 use clap::Args as ClapArgs;
 
-use super::ConfigFile;
+use super::{ConfigFile, LakeOrConfig};
 
 #[derive(ClapArgs)]
 pub struct Status {
-    #[command(flatten)]
-    pub config: ConfigFile,
     /// A process to ask why it waits (http://127.0.0.1:9464), instead of the configuration's http.listen; again
     /// for each one
     #[arg(long)]
     pub url: Vec<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub lake: LakeOrConfig,
 }
 
 /// A process that is running: where it says it is, or its configuration does.
@@ -71,8 +68,6 @@ pub struct Tap {
 
 #[derive(ClapArgs)]
 pub struct Adopt {
-    #[command(flatten)]
-    pub config: ConfigFile,
     /// Topic that was deleted and created anew; again for each one
     #[arg(long, required_unless_present = "source", conflicts_with = "source")]
     pub topic: Vec<String>,
@@ -82,7 +77,6 @@ pub struct Adopt {
     /// Do it; without this, only what would be done is shown
     #[arg(long)]
     pub yes: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub lake: LakeOrConfig,
 }

@@ -23,10 +23,7 @@ const WORD_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Replays ranges of a stream.
 pub async fn replay(args: args::Replay) -> anyhow::Result<()> {
-    let mut config = super::read_config(&args.lake.config)?;
-    if let Some(lake) = args.lake.lake {
-        config.lake_url = lake;
-    }
+    let config = super::with_lake(super::read_config(&args.lake.config)?, args.lake.lake.as_deref());
     let wanted = match args.offsets.is_empty() {
         true => Wanted::Times { from_us: args.from, to_us: args.to, partition: args.partition },
         false => Wanted::Offsets(args.offsets),
