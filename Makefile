@@ -1,6 +1,14 @@
-# make demo   runs the city for a minute and shows what it made   (make demo FOR=10m)
-# make test   runs the whole test suite
-# Both do their own set-up and can be run again.
+# make demo     runs the city for a minute and shows what it made (FOR=10m)
+# make test     the whole test suite
+# make crash    kills, stops and misleads workers for 200 rounds: every record once (ROUNDS, SEED, WORKERS)
+# make sim      the log under 10,000 seeds of faults (SEEDS=100000; SEED=7 SEEDS=1 runs one again)
+# make lint     formatting, lints and the Compose file
+# make bench    measures decode, plugins and Parquet on one core
+# make hour     one hour of city time at 5,000 messages a second and stream, through Kafka
+# make plugins  compiles the plugins into plugins/
+# make setup    installs what is missing, or says what it is
+# Each does its own set-up and can be run again. Further measurements are scripts with their usage at their head:
+# tests/bench/commits, day, latency, rebalance, simulator, startup; and benches/exactly_once.rs.
 
 FOR ?= 1m
 ROUNDS ?= 200
@@ -10,14 +18,7 @@ WORKERS ?= 3
 .PHONY: help demo test crash sim bench hour lint plugins setup
 
 help:
-	@sed -n '1,3s/^# //p' Makefile
-	@echo 'make crash  kills, stops and misleads workers for 200 rounds (ROUNDS, SEED, WORKERS); every record once'
-	@echo 'make bench  measures decode, plugins and Parquet on one core'
-	@echo 'make hour   one hour of city time at 5,000 messages a second and stream, through Kafka; see tests/bench/hour'
-	@echo 'make sim    the log under 10,000 seeds of faults   (SEEDS=100000; SEED=7 SEEDS=1 runs one again)'
-	@echo 'tests/bench/startup  how long a start reads a log of 1,000 and 100,000 entries'
-	@echo 'make lint   formatting, lints and the Compose file'
-	@echo 'make plugins  compiles the plugins into plugins/'
+	@sed -n '1,11s/^# //p' Makefile
 
 setup:
 	@scripts/setup
@@ -45,7 +46,7 @@ hour: plugins
 	PROFILE=release tests/bench/hour
 
 # The profile of the tests: optimised, with debug assertions.
-sim:
+sim: setup
 	@cargo bench --quiet --locked --profile dev --workspace --bench simulation
 
 lint: setup

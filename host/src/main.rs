@@ -49,18 +49,18 @@ fn main() -> ExitCode {
         match args.verb {
             args::Verb::Run(run) => verbs::run::run(run).await,
             args::Verb::Validate(validate) => verbs::validate::validate(&validate),
-            args::Verb::Status(status) => verbs::status::status(status).await,
-            args::Verb::Adopt(adopt) => verbs::adopt::adopt(adopt).await,
             args::Verb::Schema { verb } => verbs::schema::schema(verb),
+            args::Verb::Status(status) => verbs::status::status(status).await,
             args::Verb::Top(top) => verbs::top::top(top).await,
             args::Verb::Tap(tap) => verbs::tap::tap(tap).await,
             args::Verb::Tables { verb } => verbs::tables::tables(verb).await,
             args::Verb::DeadLetters { verb } => verbs::dead_letters::dead_letters(verb).await,
-            args::Verb::Replay(replay) => verbs::replay::replay(replay).await,
             args::Verb::ExplainRow(explain) => verbs::explain::explain(explain).await,
+            args::Verb::Replay(replay) => verbs::replay::replay(replay).await,
             args::Verb::Log { verb } => verbs::log::log(verb).await,
             args::Verb::Backup(backup) => verbs::backup::backup(backup).await,
             args::Verb::Restore(restore) => verbs::restore::restore(restore).await,
+            args::Verb::Adopt(adopt) => verbs::adopt::adopt(adopt).await,
         }
     });
     match result {

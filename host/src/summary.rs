@@ -11,7 +11,7 @@ use millstream_pipeline::run::Progress;
 use millstream_pipeline::telemetry::{Status, StreamStatus, Work};
 use serde_json::json;
 
-pub use crate::units::count;
+use crate::units::count;
 
 /// Undeclared fields that the text names by stream.
 const FIELDS_SHOWN: usize = 8;

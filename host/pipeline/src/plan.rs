@@ -325,8 +325,9 @@ fn is_instant(field: &Field) -> bool {
     matches!(field.data_type(), DataType::Timestamp(TimeUnit::Microsecond, Some(zone)) if &**zone == "UTC")
 }
 
-/// Columns of a table behind the steps whose rows are of `schema`: those of the rows, with `_ordinal` behind `_offset`, without
-/// the message key (the raw table has it) and without `_event_time` where a column says the same.
+/// Columns of a table behind the steps whose rows are of `schema`: those of the rows, with `_ordinal` behind
+/// `_offset`, without the message key (the raw table has it) and without `_event_time` where a column says the
+/// same.
 pub(crate) fn curated_fields(schema: &Schema, event_time: Option<&str>) -> Vec<Field> {
     let says_it = day_column(schema, event_time) != columns::EVENT_TIME;
     let mut fields = Vec::new();

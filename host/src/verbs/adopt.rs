@@ -41,24 +41,25 @@ struct TopicAdoption {
 
 /// Adopts, or shows what would be adopted.
 pub async fn adopt(args: args::Adopt) -> anyhow::Result<()> {
-    let config = Config::read_without_steps(&args.config.config, std::env::vars())?;
+    let config = Config::read_without_steps(&args.lake.config.config, std::env::vars())?;
+    let config = super::with_lake(config, args.lake.lake.as_deref());
     let Some(mut log) = super::log_if_any(&config.lake_url).await? else {
         bail!("there is no checkpoint log in {}: nothing was ever committed there", config.lake_url);
     };
     let topics: Vec<_> = config.streams.iter().map(|stream| stream.topic.clone()).collect();
     if let Some(unknown) = args.topic.iter().find(|topic| !topics.contains(topic)) {
-        bail!("no stream of {} has the topic `{unknown}`", args.config.config.display());
+        bail!("no stream of {} has the topic `{unknown}`", args.lake.config.config.display());
     }
     let settings = config.source.clone();
     let view = tokio::task::spawn_blocking(move || source::look(&settings, &topics)).await??;
     let mut adoption = plan(&args, log.state(), &view)?;
     if args.yes && !adoption.is_empty() {
-        let session = log.open_session(WORKER).await?;
+        log.open_session(WORKER).await?;
         log.append(Body::Control(adoption.control())).await.context("the entry was not written")?;
-        log.append(Body::Control(Control::SessionClosed { session })).await?;
+        log.close_session().await?;
         adoption.done = true;
     }
-    if args.json { out::line(serde_json::to_string(&adoption)?) } else { out::text(adoption.text()) }
+    if args.lake.json { out::line(serde_json::to_string(&adoption)?) } else { out::text(adoption.text()) }
 }
 
 /// What is to be adopted: topics that have another id than the lake knows, or all of another source.

@@ -31,7 +31,7 @@ pub async fn clean(args: &Clean) -> anyhow::Result<()> {
         show(leftover, &lake.display_path(&leftover.path), args.lake.json)?;
     }
     let going = leftovers.iter().any(|leftover| leftover.fate.may_go());
-    let deleted = match args.delete && (going || !closing.is_empty()) {
+    let deleted = match args.yes && (going || !closing.is_empty()) {
         true => Some(clean::clean(&lake, &mut log, closing, kept).await?),
         false => None,
     };
@@ -95,7 +95,7 @@ fn summarise(args: &Clean, leftovers: &[Leftover], deleted: Option<(usize, usize
     if args.lake.json {
         return out::line(json!({ "summary": {
             "may_go": { "files": go, "bytes": go_bytes }, "stay": { "files": stay, "bytes": stay_bytes },
-            "sessions_closed": closed, "files_deleted": deleted, "dry": !args.delete,
+            "sessions_closed": closed, "files_deleted": deleted, "dry": !args.yes,
         }}));
     }
     out::line(format_args!(
@@ -105,9 +105,9 @@ fn summarise(args: &Clean, leftovers: &[Leftover], deleted: Option<(usize, usize
         count(stay),
         bytes(stay_bytes)
     ))?;
-    match args.delete {
+    match args.yes {
         true => out::line(format_args!("{closed} sessions closed, {} files deleted", count(deleted as u64))),
-        false if go > 0 => out::line("nothing was deleted; add --delete to delete what may go"),
+        false if go > 0 => out::line("nothing was deleted; --yes does it"),
         false => Ok(()),
     }
 }

@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 
 use crate::args::{DeadLetters, LakeOrConfig, LetterFilter};
 use crate::out;
-use crate::summary::count;
-use crate::units::moment;
+use crate::units::{count, moment};
 
 /// Groups that are told apart; letters with further reasons are counted as [`OTHER_REASONS`].
 const GROUPS_MAX: usize = 10_000;

@@ -3,8 +3,8 @@
 
 use millstream_model::entry::{Body, Control, Counters, Data, Entry, Replace, Replay, Selection, Watermark};
 
-use crate::summary::{count, drift};
-use crate::units::moment;
+use crate::summary::drift;
+use crate::units::{count, moment};
 use crate::{args, out};
 
 /// Runs one of the log verbs.

@@ -15,7 +15,7 @@ use millstream_pipeline::telemetry::{MergeFigures, MergeStatus};
 use serde_json::json;
 
 use crate::args::MergeTables;
-use crate::summary::count;
+use crate::units::count;
 use crate::{out, tables};
 
 /// Name of the worker that merges by hand. A second one takes over from the first.
@@ -45,7 +45,7 @@ pub async fn merge(args: &MergeTables) -> anyhow::Result<()> {
     }
     let session = open_session(&mut log).await?;
     let merged = merge_all(&lake, &mut log, &session, settings, table).await;
-    let closed = log.append(Body::Control(Control::SessionClosed { session })).await;
+    let closed = log.close_session().await;
     let merged = merged?;
     closed?;
     summary(merged, args.lake.json)?;

@@ -36,6 +36,11 @@ fn read_config(file: &ConfigFile) -> anyhow::Result<Config> {
     Ok(Config::read(&file.config, std::env::vars())?)
 }
 
+/// The configuration, of the lake that the command line names, if it does.
+fn with_lake(config: Config, lake: Option<&str>) -> Config {
+    Config { lake_url: lake.map_or(config.lake_url, str::to_owned), ..config }
+}
+
 /// The log of the lake at `url`; none if nothing was ever written there.
 async fn log_if_any(url: &str) -> anyhow::Result<Option<CheckpointLog>> {
     let Ok(lake) = Lake::open_existing(url) else { return Ok(None) };

@@ -13,10 +13,7 @@ use crate::out;
 
 /// Says what processing letters again would change; with `yes`, does it.
 pub async fn redrive(filter: LetterFilter, yes: bool, args: &LakeOrConfig) -> anyhow::Result<()> {
-    let mut config = super::read_config(&args.config)?;
-    if let Some(lake) = &args.lake {
-        config.lake_url.clone_from(lake);
-    }
+    let config = super::with_lake(super::read_config(&args.config)?, args.lake.as_deref());
     let mut letters: BTreeMap<String, u64> = BTreeMap::new();
     each(&filter, args, |letter| {
         *letters.entry(letter.stream.to_owned()).or_default() += 1;

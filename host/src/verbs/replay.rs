@@ -23,10 +23,7 @@ const WORD_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Replays ranges of a stream.
 pub async fn replay(args: args::Replay) -> anyhow::Result<()> {
-    let mut config = super::read_config(&args.lake.config)?;
-    if let Some(lake) = args.lake.lake {
-        config.lake_url = lake;
-    }
+    let config = super::with_lake(super::read_config(&args.lake.config)?, args.lake.lake.as_deref());
     let wanted = match args.offsets.is_empty() {
         true => Wanted::Times { from_us: args.from, to_us: args.to, partition: args.partition },
         false => Wanted::Offsets(args.offsets),
@@ -55,7 +52,7 @@ pub async fn process_again(
         out::text(describe(&survey))?;
     }
     if !yes || survey.is_empty() {
-        let hint = if survey.is_empty() { "nothing to do" } else { "nothing is changed yet; --yes does it" };
+        let hint = if survey.is_empty() { "nothing to do" } else { "nothing was changed; --yes does it" };
         return if as_json { out::line(to_json(&survey, None)) } else { out::line(hint) };
     }
     let replayed = replayer.run().await.map_err(plain)?;

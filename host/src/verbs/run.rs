@@ -17,10 +17,7 @@ use crate::{args, out};
 
 /// Runs; prints a summary to standard output at the end.
 pub async fn run(args: args::Run) -> anyhow::Result<()> {
-    let mut config = super::read_config(&args.config)?;
-    if let Some(lake) = args.lake {
-        config.lake_url = lake;
-    }
+    let config = super::with_lake(super::read_config(&args.config)?, args.lake.as_deref());
     let engine =
         Engine::new(EngineSettings { cache_dir: config.cache_dir.clone(), ..EngineSettings::default() })?;
     // Checked before anything outside this process is touched.

@@ -11,7 +11,8 @@ use crate::{args, exit, out};
 
 /// Looks, and prints what it saw. Ends as [`exit::Waiting`] if something waits.
 pub async fn status(args: args::Status) -> anyhow::Result<()> {
-    let config = Config::read_without_steps(&args.config.config, std::env::vars())?;
+    let config = Config::read_without_steps(&args.lake.config.config, std::env::vars())?;
+    let config = super::with_lake(config, args.lake.lake.as_deref());
     let streams: Vec<_> =
         config.streams.iter().map(|stream| (stream.name.clone(), stream.topic.clone())).collect();
     let topics: Vec<_> = streams.iter().map(|(_, topic)| topic.clone()).collect();
@@ -29,7 +30,7 @@ pub async fn status(args: args::Status) -> anyhow::Result<()> {
         processes: processes?,
     };
     let report = Report::new(&seen);
-    if args.json {
+    if args.lake.json {
         out::line(serde_json::to_string(&report)?)?;
     } else {
         out::text(Text { report: &report, now_us: SystemClock.now_us() })?;

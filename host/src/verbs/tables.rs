@@ -5,7 +5,7 @@ use millstream_pipeline::sink;
 use serde_json::json;
 
 use crate::args::{LakeOrConfig, Tables};
-use crate::summary::count;
+use crate::units::count;
 use crate::{out, show, tables};
 
 /// Runs one of the table verbs.

@@ -231,7 +231,7 @@ fn a_lake_of_a_newer_version() {
         &["run", "--until-caught-up"][..],
         &["tables", "list"],
         &["tables", "files", "raw.vehicle"],
-        &["tables", "clean", "--delete"],
+        &["tables", "clean", "--yes"],
         &["dead-letters", "list"],
         &["log", "show"],
         &["log", "verify"],

@@ -53,7 +53,7 @@ fn is_read_and_raised_when_that_is_asked() {
     let lake = OldLake::new();
     assert!(lake.succeed(&["tables", "list"]).contains("raw.vehicle"));
     assert!(lake.succeed(&["log", "verify", "--deep"]).contains("0 problems"));
-    for args in [&["run", "--until-caught-up"][..], &["tables", "clean", "--close", "worker-0", "--delete"]] {
+    for args in [&["run", "--until-caught-up"][..], &["tables", "clean", "--close", "worker-0", "--yes"]] {
         let output = lake.run(args);
         assert_eq!(output.code, Some(1), "{}", output.stderr);
         assert!(output.stderr.contains("of format 1"), "{}", output.stderr);

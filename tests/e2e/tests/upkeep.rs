@@ -88,9 +88,9 @@ fn files_of_an_open_session_stay() {
     let left = Left::behind();
     let both = vec![(left.leftover.clone(), false), (left.stray.clone(), false)];
     assert_eq!(left.clean(&[]).0, both);
-    assert_eq!(left.clean(&["--delete"]).1["files_deleted"], json!(0));
+    assert_eq!(left.clean(&["--yes"]).1["files_deleted"], json!(0));
     assert!(Path::new(&left.leftover).exists());
-    left.refused(&["--close", "worker-0", "--delete"], "may be running");
+    left.refused(&["--close", "worker-0", "--yes"], "may be running");
     left.refused(&["--close", "nobody"], "workers that have one: worker-0");
 }
 
@@ -103,7 +103,7 @@ fn files_of_a_worker_that_never_comes_back_go() {
     assert_eq!((&summary["dry"], &summary["may_go"]["bytes"]), (&json!(true), &json!(5)));
     assert!(Path::new(&left.leftover).exists(), "nothing is deleted unless it is asked");
 
-    let (_, summary) = left.clean(&["--close", "worker-0", "--force", "--delete"]);
+    let (_, summary) = left.clean(&["--close", "worker-0", "--force", "--yes"]);
     assert_eq!((&summary["sessions_closed"], &summary["files_deleted"]), (&json!(1), &json!(1)));
     assert!(!Path::new(&left.leftover).exists());
     assert!(Path::new(&left.stray).exists(), "what is not ours stays");

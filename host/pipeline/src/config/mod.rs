@@ -10,7 +10,9 @@ mod log;
 mod merge;
 mod path;
 mod routes;
+mod schema;
 mod sources;
+mod steps;
 mod typed;
 mod units;
 mod watermark;
@@ -167,7 +169,7 @@ pub fn size(text: &str) -> Result<usize, String> {
 
 /// Reads the name of a time zone: `Europe/London`.
 pub fn zone(text: &str) -> Result<String, String> {
-    check::known_zone(text).map(|()| text.to_owned())
+    schema::known_zone(text).map(|()| text.to_owned())
 }
 
 /// Reads a moment: an ISO-8601 text (UTC if it has no offset), or a duration before `now_us`. Gives

@@ -6,12 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
-use millstream_model::columns;
 use millstream_model::entry::DataFile;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::ChunkReader;
 
-use crate::sink::{SESSION_KEY, TABLE_KEY};
+use crate::sink::{SESSION_KEY, TABLE_KEY, read};
 
 /// The form of a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,13 +30,10 @@ impl Form {
         let of_file = |(key, _): &(&String, &String)| ![TABLE_KEY, SESSION_KEY].contains(&key.as_str());
         let metadata =
             found.metadata().iter().filter(of_file).map(|(key, value)| (key.clone(), value.clone()));
-        let chunks = builder.metadata().row_groups().first().map_or(&[][..], |group| group.columns());
-        let paged = chunks.iter().filter(|chunk| chunk.column_index_offset().is_some());
-        let mut paged = paged.map(|chunk| chunk.column_path().string());
         Self {
             schema: Arc::new(Schema::new(found.fields().clone())),
             metadata: metadata.collect(),
-            event_time: paged.find(|name| name != columns::OFFSET).unwrap_or(columns::OFFSET.to_owned()),
+            event_time: read::event_time(builder),
         }
     }
 }

@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use bytes::Bytes;
 use millstream_model::entry::{DataFile, Replace};
 use object_store::ObjectStore;
@@ -137,13 +136,10 @@ impl Rewriter {
         found: ParquetRecordBatchReaderBuilder<Bytes>,
         output: &mut Output,
     ) -> Result<bool, MergeError> {
-        let damaged = |source| ReadError::Damaged { path: file.path.clone(), source };
         let batch_rows = batch_rows(&found);
-        let reader = found.with_batch_size(batch_rows).build().map_err(damaged)?;
         let mut rows = 0;
-        for batch in reader {
-            let batch: RecordBatch =
-                batch.map_err(|source| ReadError::Rows { path: file.path.clone(), source })?;
+        for batch in read::rows(found, file, batch_rows)? {
+            let batch = batch?;
             output.write(&batch, &self.settings, &self.names)?;
             rows += batch.num_rows() as u64;
             if !self.pace.rest() {

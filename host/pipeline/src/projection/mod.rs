@@ -3,6 +3,7 @@
 //! came. It runs beside the data path, which never waits for it: what a crash or a broken topic leaves,
 //! the next attempt publishes, so a letter may be there twice and is never missing.
 
+mod error;
 mod progress;
 mod record;
 mod settled;
@@ -21,7 +22,7 @@ use object_store::ObjectStore;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::checkpoint::{CheckpointLog, LogError};
+use crate::checkpoint::CheckpointLog;
 use crate::config::DeadLetterTopic;
 use crate::dead_letter::{self, Letter, Letters};
 use crate::lake::Lake;
@@ -29,6 +30,7 @@ use crate::sink::read::{self, ReadError};
 use crate::source::SourceError;
 use crate::start;
 use crate::telemetry::Telemetry;
+use error::ProjectionError;
 use progress::Progress;
 use record::{LetterRecord, Place};
 use settled::Settled;
@@ -59,47 +61,6 @@ struct Order {
 pub struct Projector {
     orders: watch::Sender<Order>,
     task: JoinHandle<()>,
-}
-
-/// What keeps letters from being published.
-#[derive(Debug, thiserror::Error)]
-enum ProjectionError {
-    /// The log cannot be read.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// A file of the table cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// A file does not hold dead letters.
-    #[error("`{path}`: {source}")]
-    Rows {
-        /// The file.
-        path: String,
-        /// What is wrong.
-        source: ArrowError,
-    },
-    /// An entry was deleted before its letters were published.
-    #[error("entry {sequence} of the checkpoint log is gone, and its dead letters were not published")]
-    Missing {
-        /// The entry.
-        sequence: Sequence,
-    },
-    /// The progress cannot be read or kept.
-    #[error("the progress at `{path}`: {source}")]
-    Progress {
-        /// Where it lies.
-        path: String,
-        /// What the store says.
-        source: object_store::Error,
-    },
-    /// The topic does not take a record.
-    #[error("topic `{topic}` does not take dead letters: {reason}")]
-    Topic {
-        /// The topic.
-        topic: String,
-        /// What Kafka says.
-        reason: String,
-    },
 }
 
 impl Projector {
@@ -277,8 +238,8 @@ impl Publisher {
         Ok(ordinal)
     }
 
-    /// Publishes the letters of `file` that `is_wanted` takes; the first one stands at `first`. If the file is not live any more,
-    /// `successors` are those that have its rows now.
+    /// Publishes the letters of `file` that `is_wanted` takes; the first one stands at `first`. If the file is not
+    /// live any more, `successors` are those that have its rows now.
     async fn publish_file(
         &mut self,
         file: &DataFile,

@@ -165,8 +165,9 @@ impl Remake {
     /// The file without the rows of the messages; none if that leaves nothing.
     fn rewrite(&self, file: &DataFile) -> Result<Option<PendingFile>, ReplayError> {
         let in_file = |source| ReplayError::Rows { path: file.path.clone(), source };
-        let mut rewriter = Rewriter::new(file, &self.sink, &self.names);
-        for rows in self.runtime.block_on(read::columns(&self.store, file, &[], BATCH_ROWS))? {
+        let found = self.runtime.block_on(read::builder(&self.store, file))?;
+        let mut rewriter = Rewriter::new(file, read::event_time(&found), &self.sink, &self.names);
+        for rows in read::rows(found, file, BATCH_ROWS)? {
             let rows = rows?;
             let kept = match self.survey.scope.covers(&rows) {
                 Some(covers) => {

@@ -57,7 +57,8 @@ pub struct Progress<'a> {
 }
 
 /// Runs the streams of `config` until it is told to stop (`stop` resolves, and says whether the worker will be
-/// back) or `until` is reached, after which it will not. What was read is committed before it returns, unless it returns an error. `telemetry` is told how it goes.
+/// back) or `until` is reached, after which it will not. What was read is committed before it returns, unless it
+/// returns an error. `telemetry` is told how it goes.
 pub async fn run(
     config: &Config,
     engine: &Engine,

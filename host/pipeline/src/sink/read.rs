@@ -1,17 +1,19 @@
-//! Reads rows of live files back, for people to look at. Which files are live is for the caller to
-//! say: the log knows, the folder does not.
+//! Reads rows of files back, for people to look at and for what writes them again. Which files are live is for
+//! the caller to say: the log knows, the folder does not.
 
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
+use millstream_model::columns;
 use millstream_model::entry::DataFile;
 use object_store::ObjectStore;
 use object_store::path::Path;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
+use parquet::file::reader::ChunkReader;
 
 use crate::store::{RetryPolicy, fetch};
 
@@ -92,14 +94,33 @@ pub async fn columns(
     names: &[&str],
     batch_rows: usize,
 ) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
-    let path = file.path.clone();
-    let mut builder = builder(store, file).await?.with_batch_size(batch_rows);
+    let mut builder = builder(store, file).await?;
     if !names.is_empty() {
         let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
         builder = builder.with_projection(mask);
     }
-    let reader = builder.build().map_err(|source| ReadError::Damaged { path: path.clone(), source })?;
+    rows(builder, file, batch_rows)
+}
+
+/// The rows behind `builder`, which has read the footer of `file`; at most `batch_rows` at a time.
+pub(crate) fn rows(
+    builder: ParquetRecordBatchReaderBuilder<bytes::Bytes>,
+    file: &DataFile,
+    batch_rows: usize,
+) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
+    let path = file.path.clone();
+    let reader = builder.with_batch_size(batch_rows).build();
+    let reader = reader.map_err(|source| ReadError::Damaged { path: path.clone(), source })?;
     Ok(reader.map(move |batch| batch.map_err(|source| ReadError::Rows { path: path.clone(), source })))
+}
+
+/// The event time of the table of the file whose footer `builder` has read: the column beside the offset that
+/// has statistics of its pages. The offset itself if there is none.
+pub(crate) fn event_time<R: ChunkReader + 'static>(builder: &ParquetRecordBatchReaderBuilder<R>) -> String {
+    let chunks = builder.metadata().row_groups().first().map_or(&[][..], |group| group.columns());
+    let paged = chunks.iter().filter(|chunk| chunk.column_index_offset().is_some());
+    let mut paged = paged.map(|chunk| chunk.column_path().string());
+    paged.find(|name| name != columns::OFFSET).unwrap_or(columns::OFFSET.to_owned())
 }
 
 /// The columns of `file`.

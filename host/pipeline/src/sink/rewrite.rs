@@ -17,6 +17,7 @@ use super::{FileNames, FinishedFile, SinkError, SinkSettings, TableSpec, propert
 /// The successor of one file.
 pub struct Rewriter<'a> {
     file: &'a DataFile,
+    event_time: String,
     settings: &'a SinkSettings,
     names: &'a FileNames,
     writer: Option<ArrowWriter<Vec<u8>>>,
@@ -26,9 +27,14 @@ pub struct Rewriter<'a> {
 }
 
 impl<'a> Rewriter<'a> {
-    /// A successor of `file` without any rows.
-    pub fn new(file: &'a DataFile, settings: &'a SinkSettings, names: &'a FileNames) -> Self {
-        Self { file, settings, names, writer: None, rows: 0, offsets: Some(BTreeMap::new()) }
+    /// A successor of `file` without any rows. `event_time` is the column whose pages have statistics in it.
+    pub fn new(
+        file: &'a DataFile,
+        event_time: String,
+        settings: &'a SinkSettings,
+        names: &'a FileNames,
+    ) -> Self {
+        Self { file, event_time, settings, names, writer: None, rows: 0, offsets: Some(BTreeMap::new()) }
     }
 
     /// Adds rows of the file; all have the same columns.
@@ -42,7 +48,7 @@ impl<'a> Rewriter<'a> {
             None => {
                 // What the file says of itself beside its columns is not for its successor to repeat.
                 let schema = Arc::new(Schema::new(rows.schema_ref().fields().clone()));
-                let (name, event_time) = (self.file.table.clone(), columns::EVENT_TIME.to_owned());
+                let (name, event_time) = (self.file.table.clone(), self.event_time.clone());
                 let spec = TableSpec { name, schema: schema.clone(), event_time };
                 let properties = properties::for_file(&spec, self.settings, self.names.session(), rows)?;
                 let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties));

@@ -231,3 +231,23 @@ async fn an_upload_may_find_its_own_file_and_no_other() {
         read::schema(&store, &DataFile { path: "raw/none.parquet".into(), ..other.file }).await.unwrap_err();
     assert!(error.to_string().contains("raw/none.parquet"));
 }
+
+/// A rewritten file once had its statistics for `_event_time`, which its table did not have: it was of another
+/// form than the table's other files and was never merged with them.
+#[test]
+fn a_rewritten_file_keeps_the_event_time_of_its_table() {
+    let fields = [Field::new("sent", columns::instant(), true), Field::new(OFFSET, DataType::Int64, false)];
+    let schema = Arc::new(Schema::new(fields.to_vec()));
+    let spec = Arc::new(TableSpec { name: "curated.vehicle".into(), schema, event_time: "sent".into() });
+    let mut writer = writer(&spec, SinkSettings::default());
+    writer.write(&rows(&spec, &[Some(0), Some(1)])).unwrap();
+    let file = writer.finish().unwrap().remove(0);
+    let event_time = |file: &FinishedFile| {
+        read::event_time(&ParquetRecordBatchReaderBuilder::try_new(file.content.clone()).unwrap())
+    };
+    assert_eq!(event_time(&file), "sent");
+    let (settings, names) = (SinkSettings::default(), FileNames::new(SessionId("s2".into())));
+    let mut rewriter = Rewriter::new(&file.file, event_time(&file), &settings, &names);
+    rewriter.write(&read(&file.content).slice(0, 1)).unwrap();
+    assert_eq!(event_time(&rewriter.finish().unwrap().unwrap()), "sent");
+}

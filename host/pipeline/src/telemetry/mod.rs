@@ -6,6 +6,7 @@ mod arrivals;
 mod distribution;
 mod figures;
 mod merges;
+mod moment;
 mod status;
 mod task;
 mod work;
