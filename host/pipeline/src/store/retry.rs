@@ -42,9 +42,10 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// For a first look at a store, where a mistake is likelier than an outage: about a second.
+    /// For a first look at a store, where a mistake is likelier than an outage: about a second where the store
+    /// refuses at once, and one request that times out (30 s for the clients' own patience) is repeated.
     pub fn brief() -> Self {
-        Self { attempts: 5, time_max: Duration::from_secs(10), ..Self::default() }
+        Self { attempts: 5, time_max: Duration::from_secs(35), ..Self::default() }
     }
 
     /// Begins an operation that may take several requests.
