@@ -125,6 +125,8 @@ impl LogState {
         if before.as_ref().is_none_or(|before| before.source != source) {
             self.former_topics.clear();
         }
+        // Ids of another source say nothing of this one, whose topics may come later.
+        let before = before.filter(|before| before.source == source);
         let mut bound = before.map(|before| before.topics).unwrap_or_default();
         bound.extend(topics.clone());
         self.source = Some(BoundSource { source: source.to_owned(), topics: bound });

@@ -81,7 +81,9 @@ impl LogState {
         let mut ends: BTreeMap<&TopicPartition, Offset> = BTreeMap::new();
         for consumed in &data.ranges {
             let (partition, range) = (&consumed.partition, consumed.range);
-            if range.is_empty() {
+            // Where a partition begins may be noted before anything of it is read.
+            let is_beginning = consumed.skipped.is_some() && range.start == range.end;
+            if range.is_empty() && !is_beginning {
                 return Err(Rejection::RangeEmpty { partition: partition.clone(), range });
             }
             let end = ends.entry(partition).or_insert_with(|| self.position(partition).offset);

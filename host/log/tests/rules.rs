@@ -160,6 +160,15 @@ fn skipped_ranges_are_part_of_the_line() {
 fn data_are_well_formed() {
     let bug = |data, expected| check(Body::Data(data), expected, Remedy::Bug);
     bug(data(10, 10, &[]), "range [10, 10) of t/0 holds no position");
+    let skipped = |start, end| {
+        let reason = Some("start = latest".to_owned());
+        let ranges = vec![ConsumedRange { skipped: reason, ..range(start, end) }];
+        Body::Data(Data { source: "c1".into(), ranges, ..Data::default() })
+    };
+    let mut log = Log::begun();
+    log.accept("a", skipped(10, 10));
+    assert!(matches!(log.offer("b", skipped(0, 0)), Err(Rejection::NotContiguous { .. })));
+    assert!(matches!(log.offer("b", skipped(10, 9)), Err(Rejection::RangeEmpty { .. })));
     bug(data(10, 9, &[]), "range [10, 9) of t/0 holds no position");
     bug(data(10, 12, &["a-1"]), "`raw/a-1.parquet` is a live file of `raw` already, or was one");
     bug(data(10, 12, &["a-2", "a-2"]), "`raw/a-2.parquet` is a live file of `raw` already, or was one");

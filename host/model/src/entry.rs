@@ -115,7 +115,8 @@ pub struct ConsumedRange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<u64>,
     /// Set if the range was not processed but passed over, with the reason: messages that the
-    /// source had deleted, or a configured start behind the beginning.
+    /// source had deleted, or a configured start behind the beginning. Only such a range may be empty: it notes
+    /// where the partition begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
 }

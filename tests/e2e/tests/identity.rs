@@ -83,6 +83,12 @@ fn a_topic_that_was_created_anew_is_noticed_told_and_adopted() {
     assert_eq!(code, Some(1));
     assert!(status["topics"][0]["reason"].as_str().unwrap().contains("created anew"), "{status:#}");
 
+    // It has messages at all these offsets, and they are not those whose rows would be replaced.
+    let replay = ["replay", "--stream", "t", "--offsets", "0:0..", "--offsets", "1:0..", "--yes"];
+    ends_with(&world.run(&replay), 3, &["topic `t` was deleted and created anew"]);
+
+    // What is adopted begins at its first message, wherever other topics begin.
+    world.workspace.configure("[source.kafka]\n", "[source.kafka]\nstart = \"latest\"\n");
     let before = world.workspace.millstream(&["log", "show"]).succeed();
     let shown = world.workspace.millstream(&["adopt", "--topic", "t"]).succeed();
     assert!(shown.contains("rows of 100 offsets") && shown.contains("nothing was changed"), "{shown}");

@@ -172,6 +172,10 @@ impl Publisher {
         let mut kept = self.progress.read().await?;
         let mut next = kept + 1;
         while next <= log.state().sequence() {
+            if let Some(at) = left_out(log, next) {
+                next = at + 1;
+                continue;
+            }
             let Some(entry) = log.entry(next).await? else {
                 next = self.pass_over_deleted(log, next).await?;
                 continue;
@@ -200,10 +204,6 @@ impl Publisher {
         if missing > log.state().boundary() {
             return Err(ProjectionError::Missing { sequence: missing });
         }
-        let is_left_out = |(at, from): &(&Sequence, &Sequence)| **from < missing && missing <= **at;
-        if let Some((at, _)) = log.state().restored().iter().find(is_left_out) {
-            return Ok(at + 1);
-        }
         let next = log.next_entry(missing).await?.unwrap_or(log.state().sequence() + 1);
         tracing::error!(
             from = missing,
@@ -223,17 +223,17 @@ impl Publisher {
         }
         self.settled.turn_to(entry.sequence);
         let mut ordinal = 0;
-        for file in files {
+        for (number, file) in files.into_iter().enumerate() {
             let first = Place { sequence: entry.sequence, ordinal };
             ordinal += file.rows;
-            if self.settled.has_all_before(ordinal) {
+            if self.settled.has_file(number) {
                 continue;
             }
             let is_live = log.state().is_live(&file.path);
             let successors = (!is_live).then(|| successors(log.state(), file));
             let is_wanted = |letter: &Letter<'_>| is_of(&entry.body, letter);
             self.publish_file(file, successors, first, &is_wanted).await?;
-            self.settled.add_all_before(ordinal);
+            self.settled.add_file();
         }
         Ok(ordinal)
     }
@@ -247,7 +247,8 @@ impl Publisher {
         first: Place,
         is_wanted: &(dyn Fn(&Letter<'_>) -> bool + Sync),
     ) -> Result<(), ProjectionError> {
-        let published = self.publish_from(file, None, first, is_wanted).await;
+        let letters = Numbered { first, rows: file.rows, next: 0 };
+        let published = self.publish_from(file, None, letters, is_wanted).await;
         match (published, successors) {
             (Err(ProjectionError::Read(error)), Some(successors)) if error.is_missing() => {
                 self.publish_from_successors(file, &successors, first, is_wanted, &error).await
@@ -265,11 +266,13 @@ impl Publisher {
         is_wanted: &(dyn Fn(&Letter<'_>) -> bool + Sync),
         error: &ReadError,
     ) -> Result<(), ProjectionError> {
-        let mut place = first;
+        // They may have other letters than the file had, in another order.
+        self.settled.begin_file_again();
+        let mut letters = Numbered { first, rows: file.rows, next: 0 };
         for successor in successors {
-            place.ordinal += self.publish_from(successor, Some(file), place, is_wanted).await?;
+            letters = self.publish_from(successor, Some(file), letters, is_wanted).await?;
         }
-        let found = place.ordinal - first.ordinal;
+        let found = letters.next;
         if successors.is_empty() {
             self.telemetry.dead_letters_unpublished.fetch_add(file.rows, Ordering::Relaxed);
             tracing::error!(
@@ -284,45 +287,44 @@ impl Publisher {
         Ok(())
     }
 
-    /// Publishes the letters that `file` holds, or those of them that are of messages of `replaced`; the first
-    /// one stands at `first`. Returns how many there are.
+    /// Publishes the letters that `file` holds, or those of them that are of messages of `replaced`. Returns the
+    /// numbers of those that follow.
     async fn publish_from(
         &mut self,
         file: &DataFile,
         replaced: Option<&DataFile>,
-        first: Place,
+        mut letters: Numbered,
         is_wanted: &(dyn Fn(&Letter<'_>) -> bool + Sync),
-    ) -> Result<u64, ProjectionError> {
+    ) -> Result<Numbered, ProjectionError> {
         let store = self.store.clone();
-        let mut place = first;
         for rows in read::batches(&store, file).await? {
             let mut rows = rows?;
             if let Some(replaced) = replaced {
                 rows = rows_of(replaced, &rows).map_err(|source| self.in_file(file, source))?;
             }
-            self.publish_rows(file, &rows, place, is_wanted).await?;
-            place.ordinal += rows.num_rows() as u64;
+            self.publish_rows(file, &rows, letters, is_wanted).await?;
+            letters.next += rows.num_rows() as u64;
         }
-        Ok(place.ordinal - first.ordinal)
+        Ok(letters)
     }
 
     fn in_file(&self, file: &DataFile, source: ArrowError) -> ProjectionError {
         ProjectionError::Rows { path: self.lake.display_path(&file.path), source }
     }
 
-    /// Publishes the letters of `rows` that are not settled yet; the first one stands at `first`.
+    /// Publishes the letters of `rows` that are not settled yet.
     async fn publish_rows(
         &mut self,
         file: &DataFile,
         rows: &RecordBatch,
-        first: Place,
+        numbered: Numbered,
         is_wanted: &(dyn Fn(&Letter<'_>) -> bool + Sync),
     ) -> Result<(), ProjectionError> {
         let letters = Letters::new(rows).map_err(|source| self.in_file(file, source))?;
-        let places = (first.ordinal..).map(|ordinal| Place { ordinal, ..first });
-        let letters = letters.iter().zip(places).filter(|(letter, _)| is_wanted(letter));
-        let letters = letters.filter(|(_, place)| !self.settled.has(place.ordinal));
-        let records = letters.map(|(letter, place)| LetterRecord::new(letter, place)).collect();
+        let letters = letters.iter().zip(numbered.next..).filter(|(letter, _)| is_wanted(letter));
+        let letters = letters.map(|(letter, number)| (letter, number, numbered.place(number)));
+        let letters = letters.filter(|(_, number, place)| !self.settled.has(*number, place.ordinal));
+        let records = letters.map(|(letter, _, place)| LetterRecord::new(letter, place)).collect();
         let Deliveries { acknowledged, refused, failed } = self.topic.deliver(records).await;
 
         let Telemetry { dead_letters_published, dead_letters_unpublished, .. } = &*self.telemetry;
@@ -340,9 +342,41 @@ impl Publisher {
         if let Some(error) = failed {
             return Err(error);
         }
-        self.settled.add_all_before(first.ordinal + rows.num_rows() as u64);
+        self.settled.add_all_before(numbered.next + rows.num_rows() as u64);
         Ok(())
     }
+}
+
+/// The letters of a file, as they are published one after the other.
+#[derive(Clone, Copy, Debug)]
+struct Numbered {
+    /// Where the first one stands.
+    first: Place,
+    /// Letters that the file has, or had.
+    rows: u64,
+    /// Number of the next one in the file, from 0.
+    next: u64,
+}
+
+impl Numbered {
+    /// Ordinals that no letter of an entry's own files has.
+    const BEYOND: u64 = 1 << 32;
+
+    /// Where letter `number` stands. Successors of a file may have more letters than it had, if a replay made
+    /// them; these have places of their own.
+    fn place(&self, number: u64) -> Place {
+        let Place { sequence, ordinal } = self.first;
+        let is_own = number < self.rows;
+        let ordinal = if is_own { ordinal + number } else { (ordinal + 1) * Self::BEYOND + number };
+        Place { sequence, ordinal }
+    }
+}
+
+/// The number that the log went on at, if it was restored from a backup that ended before `sequence`. What may be
+/// there with this number is of nobody's history: a worker that did not know yet wrote it.
+fn left_out(log: &CheckpointLog, sequence: Sequence) -> Option<Sequence> {
+    let is_left_out = |(at, from): &(&Sequence, &Sequence)| **from < sequence && sequence <= **at;
+    log.state().restored().iter().find(is_left_out).map(|(at, _)| *at)
 }
 
 /// Files that an entry adds to the dead-letter table.
@@ -401,6 +435,20 @@ mod tests {
             settled: Settled::default(),
             telemetry: Arc::new(Telemetry::new("worker-0", clock)),
         }
+    }
+
+    /// A replay made letters of messages that had none, so that the file's successor has more than the file had. The
+    /// next file's letters were then taken for settled.
+    #[test]
+    fn letters_that_a_replay_added_have_places_of_their_own() {
+        let of_file = |ordinal, rows| {
+            let letters = Numbered { first: Place { sequence: 7, ordinal }, rows, next: 0 };
+            (0..5).map(|number| letters.place(number).ordinal).collect::<Vec<_>>()
+        };
+        let (first, second) = (of_file(0, 2), of_file(2, 4));
+        assert_eq!((&first[..2], &second[..4]), (&[0, 1][..], &[2, 3, 4, 5][..]));
+        let all: std::collections::BTreeSet<_> = first.iter().chain(&second).collect();
+        assert_eq!(all.len(), 10);
     }
 
     /// Letters of a file that a later entry replaced were once passed over in silence.

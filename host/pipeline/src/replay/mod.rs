@@ -31,6 +31,7 @@ use crate::checkpoint::{AppendError, CheckpointLog};
 use crate::config::{Config, StreamConfig};
 use crate::dead_letter::Letter;
 use crate::error::RunError;
+use crate::identity;
 use crate::lake::Lake;
 use crate::plan::StreamPlan;
 use crate::sink::FileNames;
@@ -225,6 +226,7 @@ impl Replayer {
             let (bound, found) = (bound.source.clone(), found.to_owned());
             return Err(RunError::AnotherSource { place, lake, bound, found }.into());
         }
+        self.same_topic(&visitor).await?;
         for partition in &mut survey.partitions {
             let (place, at) = (visitor.clone(), partition.partition.clone());
             let there = blocking(move || Ok(place.range(&at)?)).await?;
@@ -237,6 +239,14 @@ impl Replayer {
             }
             partition.from_lake = OffsetRange::new(range.start, low);
         }
+        Ok(())
+    }
+
+    /// An error if the topic at hand is not the one that the log's offsets are of: it may have as many messages.
+    async fn same_topic(&self, visitor: &Arc<Visitor>) -> Result<(), ReplayError> {
+        let place = visitor.clone();
+        let ids = blocking(move || Ok(place.topic_ids()?)).await?;
+        identity::unbound(self.log.state(), &ids, self.lake.url())?;
         Ok(())
     }
 
@@ -260,6 +270,10 @@ impl Replayer {
             watch: self.watch.clone(),
         };
         let Remade { removed, added: pending, counters } = blocking(move || remake.run()).await?;
+        // Behind what was read: a topic that still has its id is the one that was read.
+        if let Some(visitor) = &self.visitor {
+            self.same_topic(visitor).await?;
+        }
         let mut added = Vec::new();
         for file in pending {
             added.push(file.finish().await?);

@@ -4,8 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray as _, BinaryArray, ListArray, RecordBatch, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray as _, BinaryArray, BooleanArray, ListArray, RecordBatch, UInt32Array,
+};
 use arrow::compute::{filter_record_batch, is_null, not, take_record_batch};
 use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
@@ -103,6 +106,11 @@ fn as_decoded(schema: &SchemaRef, raw: &RecordBatch) -> Result<RecordBatch, Stri
     let mut arrays: Vec<ArrayRef> = Vec::new();
     for field in schema.fields() {
         let name = field.name();
+        if name == columns::LATE {
+            // A replay judges nothing.
+            arrays.push(Arc::new(BooleanArray::from(vec![false; raw.num_rows()])));
+            continue;
+        }
         let Some(column) = raw.column_by_name(name) else {
             return Err(format!("they have no column `{name}`"));
         };

@@ -45,7 +45,7 @@ impl Coordinator<'_> {
         let arrivals = arrivals(&mut reports);
         let (data, ids) = tokio::join!(self.entry(reports), self.topic_ids());
         let data = data?;
-        self.still_the_same(ids?.as_ref())?;
+        self.still_the_same(ids?.as_ref()).await?;
         let (positions, work) = (positions(&data), Work::of(&data));
         match self.log.append(Body::Data(data)).await {
             Ok(sequence) => {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use millstream_model::{Clock, TopicPartition};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::upkeep::Upkeep;
 use super::{EVENTS_MAX, Progress, Until};
@@ -18,7 +19,7 @@ use crate::merge::{MergeContext, MergeRequest, Merger};
 use crate::plan::StreamPlan;
 use crate::projection::Projector;
 use crate::sink::FileNames;
-use crate::source::{Departure, Remedy, Source, SourceEvent};
+use crate::source::{Departure, Opened, Remedy, Source, SourceError, SourceEvent};
 use crate::start::Started;
 use crate::task::TaskError;
 use crate::telemetry::{Phase, TaskGauge, Telemetry};
@@ -52,6 +53,9 @@ pub(super) struct Coordinator<'a> {
     pub(super) unopened: BTreeMap<TopicPartition, Unopened>,
     /// When they are tried again.
     pub(super) open_again: Instant,
+    /// A partition that the source is opening. Whoever waited for it may have given up since, and then it would take
+    /// the partition from its next reader: that one waits for it, too.
+    pub(super) opening: Option<JoinHandle<Result<Opened, SourceError>>>,
     /// False until the source has said which partitions are ours, and in the middle of a rebalance.
     pub(super) assignment_known: bool,
     pub(super) last_checkpoint: Instant,
@@ -118,6 +122,7 @@ impl<'a> Coordinator<'a> {
             assigned: BTreeMap::new(),
             unopened: BTreeMap::new(),
             open_again: Instant::now(),
+            opening: None,
             assignment_known: false,
             last_checkpoint: Instant::now(),
             missing: None,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use millstream_model::entry::{Body, Control};
 
 use super::coordinator::Coordinator;
-use crate::checkpoint::LogError;
+use crate::checkpoint::{AppendError, LogError};
 use crate::error::RunError;
 use crate::identity;
 
@@ -44,20 +44,27 @@ impl Coordinator<'_> {
     pub(super) async fn recognise(&mut self) -> Result<(), RunError> {
         let Some(ids) = self.topic_ids().await? else { return Ok(()) };
         self.log.refresh().await?;
-        let unbound = identity::unbound(self.log.state(), &ids, self.config.lake_url.as_str())?;
+        self.still_the_same(Some(&ids)).await
+    }
+
+    /// As [`Coordinator::recognise`], behind what was read and before it is committed: a topic that still has
+    /// its id is the one that was read. `ids` are those of now.
+    pub(super) async fn still_the_same(
+        &mut self,
+        ids: Option<&BTreeMap<String, String>>,
+    ) -> Result<(), RunError> {
+        let Some(ids) = ids else { return Ok(()) };
+        let unbound = identity::unbound(self.log.state(), ids, self.config.lake_url.as_str())?;
         if unbound.is_empty() {
             return Ok(());
         }
         let source = self.source.identity().to_owned();
         let bind = Control::SourceBound { source, topics: unbound };
-        self.log.append(Body::Control(bind)).await.map(drop).map_err(|error| self.refused(error))
-    }
-
-    /// As [`Coordinator::recognise`], behind what was read and before it is committed: a topic that still has
-    /// its id is the one that was read. `ids` are those of now.
-    pub(super) fn still_the_same(&self, ids: Option<&BTreeMap<String, String>>) -> Result<(), RunError> {
-        let Some(ids) = ids else { return Ok(()) };
-        identity::unbound(self.log.state(), ids, self.config.lake_url.as_str()).map(drop)
+        match self.log.append(Body::Control(bind)).await {
+            // If it does not stand, the next commit tries again.
+            Ok(_) | Err(AppendError::Fenced) => Ok(()),
+            Err(error) => Err(self.refused(error)),
+        }
     }
 
     /// Ids of the topics; none if no broker answers, in which case nothing is read either.

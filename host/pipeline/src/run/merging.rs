@@ -42,9 +42,7 @@ impl Coordinator<'_> {
                 self.telemetry.note_log(self.log.state());
                 Ok(Verdict::Accepted)
             }
-            Err(AppendError::Rejected(Rejection::WriterNotOpen { .. })) => {
-                Err(RunError::TakenOver { worker: self.config.worker.name.clone() })
-            }
+            Err(error @ AppendError::Rejected(Rejection::WriterNotOpen { .. })) => Err(self.refused(error)),
             Err(AppendError::Rejected(rejection)) => {
                 tracing::debug!(%rejection, "merged files are not what the log has");
                 Ok(Verdict::Rejected)

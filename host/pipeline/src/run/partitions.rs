@@ -117,14 +117,24 @@ impl Coordinator<'_> {
             if position.is_none() && positions.keys().any(|at| at.topic == partition.topic) {
                 tracing::info!(%partition, "the lake knows the topic, but no offset of this partition: it may be new");
             }
+            // A topic that was adopted is read from its first message, wherever others begin.
+            let is_adopted = self.log.state().epoch(&partition.topic) > 0;
+            let position = position.or(is_adopted.then_some(Position { offset: 0, cursor: None }));
             let (source, at) = (self.source.clone(), (partition.clone(), position.clone()));
-            let opened = tokio::task::spawn_blocking(move || source.open(&at.0, at.1.as_ref()))
-                .await
-                .map_err(|error| RunError::Thread { what: error.to_string() })??;
+            if let Some(given_up) = &mut self.opening {
+                // What it gives is dropped, and its error comes again.
+                let _ = given_up.await;
+            }
+            let opening = tokio::task::spawn_blocking(move || source.open(&at.0, at.1.as_ref()));
+            let opened = self.opening.insert(opening).await;
+            self.opening = None;
+            let opened = opened.map_err(|error| RunError::Thread { what: error.to_string() })??;
             let Some(skipped) = opened.skipped else {
                 return Ok((opened.reader, position.unwrap_or(Position { offset: 0, cursor: None })));
             };
-            tracing::warn!(%partition, range = %skipped.range, reason = skipped.reason, "messages skipped");
+            if !skipped.range.is_empty() {
+                tracing::warn!(%partition, range = %skipped.range, reason = skipped.reason, "messages skipped");
+            }
             let range = ConsumedRange {
                 partition: partition.clone(),
                 range: skipped.range,

@@ -32,8 +32,11 @@ impl Coordinator<'_> {
         }
         tracing::warn!("not committed in time; what was read since the last checkpoint is discarded");
         self.telemetry.count_discard();
+        let known = self.assignment_known;
         self.close(&kept);
         self.forget(partitions);
+        // Those that are kept are only closed for a moment, and the source will not name them again.
+        self.assignment_known = known && !kept.is_empty();
         done.done();
         // What they did since the last commit went with the one that was given up.
         if kept.is_empty() { Ok(()) } else { self.open(kept).await }

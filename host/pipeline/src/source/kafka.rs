@@ -116,10 +116,17 @@ impl KafkaSource {
             let range = OffsetRange::new(from, to);
             (!range.is_empty()).then(|| Skipped { range, reason: reason.to_owned() })
         };
+        const BEGINS: &str = "start = latest: begins here";
         const EXPIRED: &str = "deleted by Kafka's retention before it was read";
         match position.map(|position| position.offset) {
-            None if self.start == Start::Latest && !self.is_new(partition) => {
-                Ok((end, skipped(0, end, "start = latest")))
+            // Said even if nothing is passed over: else who opens the partition next, before anything of it is
+            // committed, would pass over what came since.
+            None if self.start == Start::Latest => {
+                let (to, reason) = match self.is_new(partition) {
+                    true => (low, if low > 0 { EXPIRED } else { BEGINS }),
+                    false => (end, if end > 0 { "start = latest" } else { BEGINS }),
+                };
+                Ok((to, Some(Skipped { range: OffsetRange::new(0, to), reason: reason.to_owned() })))
             }
             None => Ok((low, skipped(0, low, EXPIRED))),
             Some(offset) if offset < low => Ok((low, skipped(offset, low, EXPIRED))),

@@ -1,6 +1,7 @@
 //! A sample of a Kafka topic, and any other span of it. A client of its own is given one span of a partition
 //! after the other; it subscribes to nothing, so no group ever hears of it.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use super::kafka_partitions::failed;
 use super::kafka_properties;
 use super::kafka_reader::push;
 use super::sample::{self, BATCH, Ends, SampleSize};
-use super::{KafkaSettings, SourceError, SourceSettings};
+use super::{KafkaSettings, SourceError, SourceSettings, kafka_admin};
 
 /// Longest wait within one poll.
 const POLL_WAIT: Duration = Duration::from_millis(100);
@@ -86,6 +87,15 @@ impl KafkaVisitor {
             ends.push((TopicPartition::new(topic, partition.id()), OffsetRange::new(low, end.max(low))));
         }
         Ok(Some(ends))
+    }
+
+    /// The topic's id by its name; nothing if there is no such topic, or its id is not known.
+    pub(super) fn topic_ids(&self, topic: &str) -> Result<BTreeMap<String, String>, SourceError> {
+        let names = [topic.to_owned()];
+        let found = kafka_admin::topics(self.fetcher.client(), &names, self.settings.timeout);
+        let found = found
+            .map_err(|reason| SourceError::Kafka { action: format!("describe the topic {topic}"), reason })?;
+        Ok(found.into_iter().filter_map(|(name, topic)| Some((name, topic.id?))).collect())
     }
 
     /// The topics that are not Kafka's own.

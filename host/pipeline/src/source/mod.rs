@@ -88,7 +88,8 @@ pub enum Departure {
 pub struct Opened {
     /// Reads the partition.
     pub reader: Box<dyn PartitionReader>,
-    /// Positions that will never be read, directly before the reader's first one.
+    /// Positions that will never be read, directly before the reader's first one. None at all if only that is to be
+    /// noted, where the reader begins.
     pub skipped: Option<Skipped>,
 }
 

@@ -12,6 +12,7 @@ use super::{FilesSettings, SourceError, SourceSettings, file_identity, file_samp
 /// A connection to a topic whose messages are read again.
 pub struct Visitor {
     identity: String,
+    topic: String,
     place: Place,
 }
 
@@ -31,13 +32,13 @@ impl Visitor {
                 let visitor = KafkaVisitor::connect(settings, topic)?;
                 let ends = visitor.known_ends(topic)?.into_iter().collect();
                 let identity = format!("kafka:{}", visitor.cluster_id);
-                Ok(Self { identity, place: Place::Kafka { visitor, ends } })
+                Ok(Self { identity, topic: topic.to_owned(), place: Place::Kafka { visitor, ends } })
             }
             SourceSettings::Files(settings) => {
                 files::check(settings)?;
                 let folder = |error| SourceError::Folder { path: settings.dir.clone(), error };
                 let identity = format!("files:{}", file_identity::identity(&settings.dir).map_err(folder)?);
-                Ok(Self { identity, place: Place::Files(settings.clone()) })
+                Ok(Self { identity, topic: topic.to_owned(), place: Place::Files(settings.clone()) })
             }
         }
     }
@@ -45,6 +46,14 @@ impl Visitor {
     /// Names what the offsets belong to, as [`super::Source::identity`] does.
     pub fn identity(&self) -> &str {
         &self.identity
+    }
+
+    /// Ids of the topic as it is now, as [`super::Source::topic_ids`] gives them.
+    pub fn topic_ids(&self) -> Result<BTreeMap<String, String>, SourceError> {
+        match &self.place {
+            Place::Kafka { visitor, .. } => visitor.topic_ids(&self.topic),
+            Place::Files(_) => Ok(BTreeMap::new()),
+        }
     }
 
     /// What there is of a partition, from the oldest message to behind the newest; empty if there is no such

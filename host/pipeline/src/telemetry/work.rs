@@ -29,7 +29,7 @@ impl Work {
             });
         }
         let mut skipped = BTreeMap::new();
-        for range in data.ranges.iter().filter(|range| range.skipped.is_some()) {
+        for range in data.ranges.iter().filter(|range| range.skipped.is_some() && !range.range.is_empty()) {
             let positions = u64::try_from(range.range.end - range.range.start).unwrap_or(0);
             *skipped.entry(range.partition.topic.to_string()).or_default() += positions;
         }

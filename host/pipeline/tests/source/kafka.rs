@@ -210,6 +210,22 @@ fn start_latest_skips_what_is_there() {
     assert_eq!(read(&mut *resumed.reader, &partition, 2).range(), OffsetRange::new(1, 3));
 }
 
+/// Messages that came behind the start were passed over if the worker was killed before its first checkpoint.
+#[test]
+fn start_latest_in_an_empty_partition_is_noted() {
+    let broker = Broker::shared();
+    broker.create_topic("empty", 1);
+    let partition = TopicPartition::new("empty", 0);
+    let mut connected = connect(KafkaSettings { start: Start::Latest, ..kafka(&broker) }, &["empty"]);
+    connected.assigned(std::slice::from_ref(&partition));
+    let opened = connected.open(&partition, None);
+    assert_eq!(opened.skipped.unwrap().range, OffsetRange::new(0, 0));
+    broker.produce("empty", 0, ["new"]);
+    let mut resumed = connected.open(&partition, at(0));
+    assert_eq!(resumed.skipped, None);
+    assert_eq!(messages(&read(&mut *resumed.reader, &partition, 1)), [(0, "new".to_owned())]);
+}
+
 /// One worker: what it has read, by partition, as its checkpoint log would know it.
 struct Worker {
     connected: Connected,
