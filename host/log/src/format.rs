@@ -2,6 +2,7 @@
 //! anything else. Encoding is deterministic, so that the digest of an entry's bytes names it.
 
 use bytes::Bytes;
+use millstream_model::Digest;
 use millstream_model::entry::{Entry, FORMAT, FORMAT_OLDEST};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,9 @@ pub enum FormatError {
         /// Format of the bytes.
         found: u32,
     },
+    /// The state of a snapshot is not the one that was written.
+    #[error("it was altered: its state has another digest than it says; put it back from a backup")]
+    Altered,
     /// The bytes do not have the shape of the format they claim.
     #[error("not a checkpoint record of format {FORMAT}: {reason}")]
     Malformed {
@@ -29,19 +33,19 @@ struct Version {
     format: u32,
 }
 
-#[derive(Serialize)]
-struct SnapshotRef<'a> {
-    format: u32,
-    state: &'a LogState,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Snapshot {
     #[serde(rename = "format")]
     _format: u32,
+    /// Of the bytes of `state`; none in format 1.
+    digest: Option<Digest>,
     state: LogState,
 }
+
+/// What stands before the state in a snapshot; behind it stands [`TAIL`].
+const STATE: &[u8] = b"\"state\":";
+const TAIL: &[u8] = b"}\n";
 
 /// The bytes of an entry: one line of JSON with its newline.
 pub fn encode_entry(entry: &Entry) -> Bytes {
@@ -54,16 +58,27 @@ pub fn decode_entry(bytes: &[u8]) -> Result<Entry, FormatError> {
     parse(bytes)
 }
 
-/// The bytes of a snapshot: the folded state behind its head entry.
+/// The bytes of a snapshot: the folded state behind its head entry, with its digest. Nothing else vouches for
+/// it once the entries before it are deleted.
 pub fn encode_snapshot(state: &LogState) -> Bytes {
-    line(&SnapshotRef { format: FORMAT, state })
+    let state = serde_json::to_vec(state).expect("keys are strings or numbers, so it is JSON");
+    let mut bytes = format!(r#"{{"format":{FORMAT},"digest":"{}","#, Digest::of(&state)).into_bytes();
+    bytes.extend([STATE, &state, TAIL].concat());
+    bytes.into()
 }
 
 /// Reads a snapshot.
 pub fn decode_snapshot(bytes: &[u8]) -> Result<LogState, FormatError> {
-    match check_version(bytes)? {
-        1 => decode_first_snapshot(bytes),
-        _ => parse::<Snapshot>(bytes).map(|snapshot| snapshot.state),
+    if check_version(bytes)? == 1 {
+        return decode_first_snapshot(bytes);
+    }
+    let Snapshot { digest, state, .. } = parse(bytes)?;
+    let begin = bytes.windows(STATE.len()).position(|window| window == STATE).map(|at| at + STATE.len());
+    let end = bytes.strip_suffix(TAIL).map(<[u8]>::len);
+    let found = begin.zip(end).and_then(|(begin, end)| bytes.get(begin..end)).map(Digest::of);
+    match digest.is_some() && found == digest {
+        true => Ok(state),
+        false => Err(FormatError::Altered),
     }
 }
 

@@ -301,6 +301,11 @@ fn what_cannot_be_read_says_why() {
     let snapshot = String::from_utf8(encode_snapshot(&state).to_vec()).unwrap();
     let newer = snapshot.replacen("\"format\":2", "\"format\":7", 1);
     assert_eq!(decode_snapshot(newer.as_bytes()), Err(FormatError::Newer { found: 7 }));
+    // A position that somebody moved is JSON of the right shape: it once was believed.
+    let moved = snapshot.replacen("\"offset\":120", "\"offset\":121", 1);
+    assert_ne!(moved, snapshot);
+    assert_eq!(decode_snapshot(moved.as_bytes()), Err(FormatError::Altered));
+    assert_eq!(decode_snapshot(snapshot.trim_end().as_bytes()), Err(FormatError::Altered));
 }
 
 #[test]

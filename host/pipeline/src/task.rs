@@ -270,7 +270,6 @@ impl Task {
     ) -> Result<(), TaskError> {
         let late = self.late_rows(&mut decoded);
         self.start.figures.add_batch(batch.len(), batch.bytes(), decoded.failures.len());
-        self.start.figures.taps.offer(Place::Behind(0), &decoded.rows);
         let plan = self.start.plan.clone();
         let mut fates = Fates::new(batch.len(), plan.fans_out());
         for failure in &decoded.failures {
@@ -281,6 +280,7 @@ impl Task {
             self.bury_late(batch, &mut decoded, &late, &mut fates, uploads)?;
         }
         let Decoded { raw, rows, .. } = decoded;
+        self.start.figures.taps.offer(Place::Behind(0), &rows);
         if matches!(self.start.purpose, Purpose::Run(_)) {
             self.write(&plan.raw, &raw, uploads)?;
         }
