@@ -106,7 +106,8 @@ pub struct Upgrade {
 
 #[derive(ClapArgs)]
 pub struct Backup {
-    /// Where the copy goes: a folder or a URL, empty or with an earlier backup of the lake
+    /// Where the copy goes: a folder or a URL, empty or with an earlier backup of the lake; other files there
+    /// are left alone
     #[arg(long, value_name = "URL")]
     pub to: String,
     #[command(flatten)]
