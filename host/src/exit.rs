@@ -59,7 +59,7 @@ fn code(error: &anyhow::Error) -> u8 {
         // What a run meets is wrapped; this is a source that the command line itself named.
         || error.downcast_ref::<SourceError>().is_some_and(|e| e.remedy() == Remedy::FixConfiguration);
     match error.downcast_ref::<RunError>() {
-        Some(RunError::AnotherSource { .. } | RunError::TopicRecreated { .. }) => ANOTHER_SOURCE,
+        Some(error) if error.is_of_another_source() => ANOTHER_SOURCE,
         _ if configuration => CONFIGURATION,
         _ => FAILURE,
     }

@@ -185,6 +185,11 @@ impl RunError {
         }
     }
 
+    /// True if the lake's offsets are not of the source at hand.
+    pub fn is_of_another_source(&self) -> bool {
+        matches!(self, Self::AnotherSource { .. } | Self::TopicRecreated { .. })
+    }
+
     /// True if nothing but a change of the configuration or of a plugin helps.
     pub fn is_configuration(&self) -> bool {
         matches!(self, Self::Config(_) | Self::Plan(_) | Self::Plugin { .. } | Self::ColumnType { .. })

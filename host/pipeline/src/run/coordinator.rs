@@ -251,6 +251,10 @@ impl<'a> Coordinator<'a> {
                 self.missing = Some(topics);
                 Ok(())
             }
+            SourceEvent::Reachable(answers) => {
+                self.telemetry.note_reachable(answers);
+                Ok(())
+            }
             SourceEvent::Failed(error) => Err(error.into()),
         }
     }

@@ -93,8 +93,13 @@ pub async fn run(
             Err(error)
         }
     };
-    // After an error it is for a person or a supervisor to start the worker again.
-    let departure = result.as_ref().map_or(Departure::Restart, |departure| *departure);
+    let departure = match &result {
+        Ok(departure) => *departure,
+        // Starting again does not help, and whoever starts after an `adopt` is not to wait for this one's name.
+        Err(error) if error.is_of_another_source() => Departure::ForGood,
+        // It is for a person or a supervisor to start the worker again.
+        Err(_) => Departure::Restart,
+    };
     // Leaving the group waits for the broker, which is nothing for an async thread. The receiver of
     // its last events is gone by now, so nobody has to acknowledge them.
     let stopped = tokio::task::spawn_blocking(move || source.stop(departure)).await;

@@ -28,6 +28,8 @@ pub enum SourceEvent {
     /// All topics that were asked for and do not exist, of which the source hears by itself when they come: said
     /// before the first assignment and whenever it changes.
     Missing(Vec<String>),
+    /// Whether the source answers, whenever that changes; it does until it is said that it does not.
+    Reachable(bool),
     /// The source cannot go on; no other event follows.
     Failed(SourceError),
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millstream_model::entry::Position;
@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use super::event::{Acknowledgement, Awaited};
 use super::kafka_admin::{self, Topic};
 use super::kafka_check;
-use super::kafka_group::{self, Member, MemberContext};
+use super::kafka_group::{Group, MemberContext, MemberSlot};
 use super::kafka_log::FetcherContext;
 use super::kafka_outage::Outage;
 use super::kafka_partitions::{Partitions, failed, lock};
@@ -44,8 +44,8 @@ pub(super) struct KafkaSource {
     /// The topics that were there at the start, as they were.
     known: BTreeMap<String, Topic>,
     partitions: Arc<Partitions>,
-    /// Owned by the thread that serves it; gone when the source has stopped.
-    member: Weak<Member>,
+    /// None between two members, and when the source has stopped.
+    member: MemberSlot,
     stopped: Arc<AtomicBool>,
     returns: Arc<AtomicBool>,
     /// Acknowledged when the member has left the group.
@@ -76,18 +76,18 @@ impl KafkaSource {
             returns: returns.clone(),
             revocation_wait: revocation_wait(&config, settings.revoke_timeout),
             settings: settings.clone(),
-            moved: AtomicBool::new(false),
-            has_left,
+            moved: Arc::default(),
+            assigned: Arc::default(),
+            retired: Arc::default(),
+            has_left: Arc::new(has_left),
             outage,
         };
-        let member = Arc::new(client(&config, context)?);
-        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-        member.subscribe(&names).map_err(|error| failed("subscribe".to_owned(), &error))?;
-        let weak = Arc::downgrade(&member);
-        let awaited = Topics::new(topics.to_vec());
+        let group = Group::new(config, Topics::new(topics.to_vec()), context);
+        let slot = group.slot();
+        let member = group.join()?;
         std::thread::Builder::new()
             .name("source-kafka".to_owned())
-            .spawn(move || kafka_group::run(member, awaited))
+            .spawn(move || group.run(member))
             .map_err(|error| SourceError::Kafka {
                 action: "start a thread".to_owned(),
                 reason: error.to_string(),
@@ -98,7 +98,7 @@ impl KafkaSource {
             topics: topics.to_vec(),
             known,
             partitions,
-            member: weak,
+            member: slot,
             stopped,
             returns,
             left: Mutex::new(left),
@@ -162,7 +162,8 @@ impl Source for KafkaSource {
     }
 
     fn commit(&self, positions: &[(TopicPartition, Offset)]) -> Result<(), SourceError> {
-        let Some(member) = self.member.upgrade().filter(|_| !positions.is_empty()) else { return Ok(()) };
+        let member = lock(&self.member).upgrade();
+        let Some(member) = member.filter(|_| !positions.is_empty()) else { return Ok(()) };
         let failed = |error: KafkaError| failed("commit offsets".to_owned(), &error);
         let mut list = TopicPartitionList::with_capacity(positions.len());
         for (partition, offset) in positions {

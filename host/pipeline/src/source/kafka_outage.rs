@@ -23,6 +23,8 @@ struct State {
     suppressed: u64,
     /// No broker is connected.
     down: bool,
+    /// The user has heard of a failure, and not yet that it is over.
+    is_told: bool,
 }
 
 impl Outage {
@@ -40,6 +42,7 @@ impl Outage {
         }
         tracing::warn!(suppressed = state.suppressed, "kafka: {reason}; trying on");
         state.warned = Some(Instant::now());
+        state.is_told = true;
         state.suppressed = 0;
     }
 
@@ -48,14 +51,20 @@ impl Outage {
         lock(&self.state).down = true;
     }
 
-    /// If no broker can be reached, finds out by `answers` whether that is over.
-    pub(super) fn look(&self, answers: impl FnOnce() -> bool) {
-        if !lock(&self.state).down || !answers() {
-            return;
+    /// If no broker can be reached, finds out by `answers` whether that is over. True if it is not.
+    pub(super) fn look(&self, answers: impl FnOnce() -> bool) -> bool {
+        if !lock(&self.state).down {
+            return false;
+        }
+        if !answers() {
+            return true;
         }
         let mut state = lock(&self.state);
         state.down = false;
-        let suppressed = std::mem::take(&mut state.suppressed);
-        tracing::info!(brokers = &*self.brokers, suppressed, "kafka answers again");
+        if std::mem::take(&mut state.is_told) {
+            let suppressed = std::mem::take(&mut state.suppressed);
+            tracing::info!(brokers = &*self.brokers, suppressed, "kafka answers again");
+        }
+        false
     }
 }

@@ -50,6 +50,11 @@ impl Partitions {
         }
     }
 
+    /// Those that may be opened.
+    pub(super) fn assigned(&self) -> Vec<TopicPartition> {
+        lock(&self.assigned).keys().cloned().collect()
+    }
+
     /// Closes partitions; their readers give nothing from here on.
     pub(super) fn revoke(&self, partitions: &[TopicPartition]) {
         let mut assigned = lock(&self.assigned);
@@ -62,8 +67,7 @@ impl Partitions {
 
     /// Closes all partitions.
     pub(super) fn revoke_all(&self) {
-        let partitions: Vec<_> = lock(&self.assigned).keys().cloned().collect();
-        self.revoke(&partitions);
+        self.revoke(&self.assigned());
     }
 
     /// Begins to fetch a partition at `offset`, into a queue of its own.

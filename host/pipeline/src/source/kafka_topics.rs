@@ -25,6 +25,11 @@ impl Topics {
         Self { names, next_look: Some(Instant::now()), missing: None }
     }
 
+    /// All of them.
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.names.iter().map(String::as_str).collect()
+    }
+
     /// The client met a topic that does not exist.
     pub(super) fn one_is_missing(&mut self) {
         self.next_look.get_or_insert_with(Instant::now);

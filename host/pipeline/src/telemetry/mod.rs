@@ -89,6 +89,8 @@ struct RunFigures {
     unopened: BTreeMap<TopicPartition, String>,
     /// Topics that do not exist.
     missing: Vec<String>,
+    /// No part of the source answers.
+    unreachable: bool,
     assignments: u64,
     revocations: u64,
     discards: u64,
@@ -306,6 +308,11 @@ impl Telemetry {
     /// These topics of ours do not exist.
     pub fn note_missing(&self, topics: &[String]) {
         lock(&self.run).missing = topics.to_vec();
+    }
+
+    /// Whether the source answers now.
+    pub fn note_reachable(&self, answers: bool) {
+        lock(&self.run).unreachable = !answers;
     }
 
     /// The log says this now.

@@ -78,6 +78,9 @@ impl RunFigures {
             Phase::Running => Vec::new(),
             Phase::Ending => vec!["the run is ending".to_owned()],
         };
+        if self.unreachable {
+            reasons.push("the source does not answer".to_owned());
+        }
         let unopened = self.unopened.iter();
         reasons.extend(unopened.map(|(partition, why)| format!("{partition} cannot be opened: {why}")));
         let stalled = self.assigned.values().filter(|gauge| gauge.is_stalled());
@@ -218,6 +221,10 @@ mod tests {
         gauge.stall();
         check(&["t/0: the source does not answer"], Some(4));
         gauge.set(10, Some(10));
+        telemetry.note_reachable(false);
+        check(&["the source does not answer"], Some(0));
+        telemetry.note_reachable(true);
+        check(&[], Some(0));
         telemetry.assign(true, &assigned, [(TopicPartition::new("t", 1), "no leader".to_owned())]);
         telemetry.note_missing(&["later".to_owned()]);
         check(&["t/1 cannot be opened: no leader"], None);

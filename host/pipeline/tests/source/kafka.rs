@@ -253,6 +253,7 @@ impl Worker {
                     done.done();
                 }
                 SourceEvent::Missing(topics) => assert_eq!(topics, [""; 0]),
+                SourceEvent::Reachable(_) => {}
                 SourceEvent::Failed(error) => panic!("{error}"),
             }
         }
