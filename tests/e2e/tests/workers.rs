@@ -243,6 +243,49 @@ fn a_worker_whose_store_hangs_gives_its_partitions_away() {
 }
 
 #[test]
+fn of_two_workers_of_one_name_in_a_group_the_younger_one_goes_on() {
+    let mut crew = Crew::new(LASTING);
+    let first = crew.start("a");
+    wait_for(&[&first], &[6]);
+    crew.send_and_wait();
+    let second = crew.start("a");
+    let output = first.finish();
+    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    assert!(output.stderr.contains("has taken this lake over"), "{}", output.stderr);
+    wait_for(&[&second], &[6]);
+    crew.send_and_wait();
+    second.stop();
+    crew.check(duckdb);
+}
+
+#[test]
+fn a_worker_is_not_ready_while_kafka_is_gone_and_says_once_that_it_is_back() {
+    let mut crew = Crew::new(LASTING);
+    let worker = crew.start("a");
+    crew.send_and_wait();
+    let wait_until = |ready: bool, text: &str| {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (code, body) = worker.get("/readyz");
+            if (code == 200) == ready && body.contains(text) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{body}");
+            std::thread::sleep(GLANCE);
+        }
+    };
+    wait_until(true, "");
+    crew.kafka.kill();
+    wait_until(false, "\"the source does not answer\"");
+    crew.kafka.start_again();
+    wait_until(true, "");
+    crew.send_and_wait();
+    let output = worker.stop();
+    assert_eq!(output.stderr.matches("kafka answers again").count(), 1, "{}", output.stderr);
+    crew.check(duckdb);
+}
+
+#[test]
 fn an_idle_worker_notices_that_another_one_has_its_name() {
     let workspace = Workspace::files();
     workspace.write("messages/vehicle_data/0.jsonl", "");
