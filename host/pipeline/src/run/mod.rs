@@ -12,6 +12,7 @@ mod partitions;
 mod revocation;
 mod upkeep;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,13 +24,17 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::error::RunError;
 use crate::lake::Lake;
-use crate::source::Departure;
+use crate::source::{Departure, Source, SourceError};
 use crate::telemetry::{Phase, Telemetry};
 use crate::{source, start};
 use coordinator::Coordinator;
 
 /// Events of the source, and of the threads, that may wait for the coordinator.
 const EVENTS_MAX: usize = 64;
+
+/// Requests for the topics' ids at the start, where a busy broker is no reason to give up; each waits about a
+/// second.
+const TOPIC_IDS_ATTEMPTS: u32 = 10;
 
 /// When a run ends by itself: as soon as all that is set here holds. With nothing set, it does not.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,7 +80,7 @@ pub async fn run(
     let settings = config.source.clone();
     let connect = move || {
         let source = source::connect(&settings, &topics, source_events)?;
-        let ids = source.topic_ids()?;
+        let ids = first_topic_ids(&*source)?;
         Ok::<_, RunError>((source, ids))
     };
     let (source, ids) = tokio::task::spawn_blocking(connect)
@@ -105,4 +110,14 @@ pub async fn run(
     let stopped = tokio::task::spawn_blocking(move || source.stop(departure)).await;
     let result = result.map(drop).map_err(|error| error.at_lake(&lake));
     result.and(stopped.map_err(|error| RunError::Thread { what: error.to_string() }))
+}
+
+/// The topics' ids; the error of the last attempt if no broker gives them.
+fn first_topic_ids(source: &dyn Source) -> Result<BTreeMap<String, String>, SourceError> {
+    for _ in 1..TOPIC_IDS_ATTEMPTS {
+        if let Ok(ids) = source.topic_ids() {
+            return Ok(ids);
+        }
+    }
+    source.topic_ids()
 }

@@ -17,8 +17,8 @@ pub fn reason(late: &LateRow) -> &'static str {
     const DAY: i64 = 24 * HOUR;
     match late.by_us {
         ..MINUTE => "late: event time less than a minute before the watermark",
-        ..HOUR => "late: event time less than an hour before the watermark",
-        ..DAY => "late: event time less than a day before the watermark",
+        MINUTE..HOUR => "late: event time less than an hour before the watermark",
+        HOUR..DAY => "late: event time less than a day before the watermark",
         _ => "late: event time a day or more before the watermark",
     }
 }

@@ -40,10 +40,8 @@ fn wait_for_members(settings: &KafkaSettings, topic: &str, expected: &[(&str, &[
             found.push((member.worker().to_owned(), numbers));
         }
         found.sort();
-        let same = |((name, numbers), (worker, of)): (&(String, Vec<i32>), &(&str, &[i32]))| {
-            name == worker && numbers == of
-        };
-        if found.len() == expected.len() && found.iter().zip(expected).all(same) {
+        let expected = expected.iter().map(|(worker, numbers)| ((*worker).to_owned(), numbers.to_vec()));
+        if found == expected.collect::<Vec<_>>() {
             return view;
         }
         assert!(Instant::now() < deadline, "{group:?}");

@@ -36,7 +36,7 @@ impl Lake {
         let names = FileNames::new(SessionId("merger".to_owned()));
         let pace = Pace::new(1.0, Handle::clone(runtime.handle()), stopped);
         let rewriter = Rewriter::new(store.clone(), Arc::default(), names, pace);
-        Self { runtime, store, names: FileNames::new(SessionId("s1".to_owned())), stop: stop, rewriter }
+        Self { runtime, store, names: FileNames::new(SessionId("s1".to_owned())), stop, rewriter }
     }
 
     /// A file of `partition`, written as tasks write theirs.
