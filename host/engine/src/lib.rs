@@ -28,4 +28,4 @@ pub use load::LoadError;
 pub use output::{Cause, Metrics, RejectedRow, StepOutput};
 pub use plan::{InputSpec, Output, Plan, PlanProblem};
 pub use plugin::{About, ConfigProblem, ConfigureError, Plugin, Step};
-pub use recovery::StepInstance;
+pub use recovery::{StepInstance, Trouble};

@@ -46,14 +46,46 @@ impl StepInstance {
     /// # Panics
     /// If the batch does not have the step's input schema.
     pub fn process(&mut self, batch: &RecordBatch) -> StepOutput {
+        self.assert_input(batch);
+        let mut recovery = Recovery::new(self, batch);
+        recovery.run();
+        recovery.finish()
+    }
+
+    /// Makes the instance now rather than at the first batch.
+    ///
+    /// # Errors
+    /// If the plugin does not start, or answers its configuration with another plan than before.
+    pub fn warm(&mut self) -> Result<(), String> {
+        if self.running.is_none() {
+            self.running = Some(self.step.start()?);
+        }
+        Ok(())
+    }
+
+    /// Gives a batch to the plugin once, for at most `hold`. An error has no effect and blames nobody: the
+    /// batch can be given to [`StepInstance::process`] of any instance of the step, where waiting for it
+    /// holds up nobody else.
+    ///
+    /// # Panics
+    /// If the batch does not have the step's input schema.
+    pub fn attempt(&mut self, batch: &RecordBatch, hold: Duration) -> Result<StepOutput, Trouble> {
+        self.assert_input(batch);
+        if let Some(reason) = self.step.circuit() {
+            return Err(Trouble { cause: Cause::CircuitOpen, reason: reason.to_string() });
+        }
+        let (part, metrics) = self.call(batch, hold.min(self.step.limits().deadline))?;
+        let mut recovery = Recovery::new(self, batch);
+        recovery.accept(part, metrics);
+        Ok(recovery.finish())
+    }
+
+    fn assert_input(&self, batch: &RecordBatch) {
         let input = self.step.checked_plan().input.fields();
         assert!(
             batch.schema_ref().fields() == input,
             "a batch must have the schema the step was configured for"
         );
-        let mut recovery = Recovery::new(self, batch);
-        recovery.run();
-        recovery.finish()
     }
 
     fn call(&mut self, batch: &RecordBatch, deadline: Duration) -> Result<(Part, Metrics), Failure> {
@@ -76,6 +108,25 @@ impl StepInstance {
         let part = apply(plan, batch, staged).map_err(breach)?;
         self.running = Some(running);
         Ok((part, metrics))
+    }
+}
+
+/// Why an attempt came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What kind of failure it was.
+    pub cause: Cause,
+    /// What the plugin did.
+    pub reason: String,
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Retry(reason) => Self { cause: Cause::BadBatch, reason },
+            Failure::Fatal(reason) => Self { cause: Cause::CircuitOpen, reason },
+            Failure::Guilty(cause, reason) => Self { cause, reason },
+        }
     }
 }
 

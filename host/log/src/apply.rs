@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use millstream_model::TopicPartition;
 use millstream_model::entry::{
-    Body, ConsumedRange, Control, Data, DataFile, Entry, PluginUse, Position, Replace, Replay, SessionId,
-    StateDelta, Watermark,
+    Body, ConsumedRange, Control, Data, DataFile, Entry, PluginChange, PluginUse, Position, Replace, Replay,
+    SessionId, StateDelta, Watermark,
 };
 
 use crate::rules::{Rule, Rules};
 use crate::state::{BoundSource, LogState, Session};
+use crate::versions::{Pause, StepVersion, VERSIONS_MAX};
 
 impl LogState {
     pub(crate) fn apply(&mut self, entry: &Entry, rules: &Rules) {
@@ -107,7 +108,15 @@ impl LogState {
                     self.close_others(entry);
                 }
             }
-            Control::Plugins { desired } => self.apply_plugins(desired),
+            Control::Plugins { desired, change } => self.apply_plugins(desired, change.as_ref(), entry),
+            Control::Paused { stream, reason, step } => {
+                let (reason, step) = (reason.clone(), step.clone());
+                let pause = Pause { reason, step, sequence: entry.sequence, at_us: entry.written_at_us };
+                self.paused.insert(stream.clone(), pause);
+            }
+            Control::Resumed { stream } => {
+                self.paused.remove(stream);
+            }
             Control::Configured { config } => self.config = Some(*config),
             Control::Retention { boundary } => self.boundary = *boundary,
             Control::Cleaned { paths } => {
@@ -154,12 +163,32 @@ impl LogState {
         }
     }
 
-    fn apply_plugins(&mut self, desired: &[PluginUse]) {
+    fn apply_plugins(&mut self, desired: &[PluginUse], change: Option<&PluginChange>, entry: &Entry) {
         self.retired.extend(self.plugins.iter().map(|used| used.plugin));
         self.plugins = desired.to_vec();
-        for used in &self.plugins {
+        for used in desired {
             self.retired.remove(&used.plugin);
+            self.note_version(used, change, entry);
         }
+    }
+
+    fn note_version(&mut self, used: &PluginUse, change: Option<&PluginChange>, entry: &Entry) {
+        let steps = self.versions.entry(used.stream.clone()).or_default();
+        let versions = steps.entry(used.step.clone()).or_default();
+        if versions.last().is_some_and(|last| last.is(used)) {
+            return;
+        }
+        versions.push(StepVersion {
+            plugin: used.plugin,
+            config: used.config,
+            name: change.and_then(|change| change.names.get(&used.plugin).cloned()),
+            cause: change.map(|change| change.cause),
+            sequence: entry.sequence,
+            at_us: entry.written_at_us,
+            from: BTreeMap::new(),
+        });
+        let surplus = versions.len().saturating_sub(VERSIONS_MAX);
+        versions.drain(..surplus);
     }
 
     fn apply_state(&mut self, delta: &StateDelta) {

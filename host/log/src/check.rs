@@ -275,7 +275,7 @@ impl LogState {
             Control::SourceBound { source, topics } if rules.has(Rule::SourceIdentity) => {
                 self.check_binding(source, topics)
             }
-            Control::Plugins { desired } => check_steps(desired),
+            Control::Plugins { desired, .. } => check_steps(desired),
             Control::Retention { boundary } => self.check_boundary(*boundary, rules),
             Control::Adopted { source, topics, restart } if rules.has(Rule::AdoptedOnce) => {
                 self.check_adoption(source, topics, restart)

@@ -407,7 +407,7 @@ impl<'a> History<'a> {
             Control::SourceBound { source, .. } => {
                 self.source.get_or_insert(source);
             }
-            Control::Plugins { desired } => self.plugins = desired,
+            Control::Plugins { desired, .. } => self.plugins = desired,
             Control::Retention { boundary } => {
                 let last = std::mem::replace(&mut self.boundary, *boundary);
                 if *boundary <= last {
@@ -422,6 +422,8 @@ impl<'a> History<'a> {
             Control::SessionOpened { .. }
             | Control::Configured { .. }
             | Control::Cleaned { .. }
+            | Control::Paused { .. }
+            | Control::Resumed { .. }
             | Control::Upgraded { .. } => {}
         }
         Ok(())

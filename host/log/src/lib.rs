@@ -13,9 +13,11 @@ pub mod machine;
 mod rejection;
 pub mod rules;
 pub mod state;
+mod versions;
 
 pub use format::{FormatError, decode_entry, decode_snapshot, encode_entry, encode_snapshot};
 pub use machine::{Action, Event, Halt, Machine, Outcome, Step};
 pub use rejection::{Rejection, Remedy};
 pub use rules::{Rule, Rules};
 pub use state::{FoldError, Folded, LogState};
+pub use versions::{Pause, StepVersion, VERSIONS_MAX};

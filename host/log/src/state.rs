@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::format::{FormatError, decode_entry};
 use crate::rejection::Rejection;
 use crate::rules::{Rule, Rules};
+use crate::versions::{Pause, StepVersion};
 
 /// A writer session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +69,12 @@ pub struct LogState {
     /// Plugins that were desired once and are no more.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) retired: BTreeSet<Digest>,
+    /// Versions of steps, by stream and step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) versions: BTreeMap<String, BTreeMap<String, Vec<StepVersion>>>,
+    /// Streams that are paused.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) paused: BTreeMap<String, Pause>,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) positions: BTreeMap<TopicPartition, Position>,
     /// Sessions that moved the positions last.

@@ -107,7 +107,7 @@ fn bodies() -> Vec<(&'static str, Body)> {
                 topics: BTreeMap::from([("vehicle_data".into(), "AAAAAAAAAAAAAAAAAAAAAQ".into())]),
             }),
         ),
-        ("plugins", control(Control::Plugins { desired: data().plugins })),
+        ("plugins", control(Control::Plugins { desired: data().plugins, change: None })),
         ("configured", control(Control::Configured { config: Digest::of(b"millstream.toml") })),
         ("data", Body::Data(data())),
         ("replace", Body::Replace(replace)),
@@ -400,6 +400,6 @@ fn any_control(rng: &mut StdRng) -> Control {
         1 => Control::Retention { boundary: rng.random() },
         2 => Control::Configured { config: any_digest(rng) },
         3 => Control::SourceBound { source: any_text(rng), topics: BTreeMap::new() },
-        _ => Control::Plugins { desired: Vec::new() },
+        _ => Control::Plugins { desired: Vec::new(), change: None },
     }
 }

@@ -15,7 +15,7 @@ impl Log {
         log.accept("a", opened("a"));
         log.accept("b", opened("b"));
         log.accept("a", control(Control::SourceBound { source: "c1".into(), topics: topics("id-1") }));
-        log.accept("a", control(Control::Plugins { desired: vec![plugin(1)] }));
+        log.accept("a", control(Control::Plugins { desired: vec![plugin(1)], change: None }));
         log.accept("a", Body::Data(data(0, 10, &["a-1"])));
         log
     }
@@ -289,7 +289,7 @@ fn the_boundary_rises_up_to_the_head() {
 
 #[test]
 fn one_step_has_one_plugin() {
-    let twice = control(Control::Plugins { desired: vec![plugin(1), plugin(2)] });
+    let twice = control(Control::Plugins { desired: vec![plugin(1), plugin(2)], change: None });
     check(twice, "`s/p` is named twice", Remedy::Bug);
 }
 

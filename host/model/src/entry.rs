@@ -276,6 +276,46 @@ pub struct PluginUse {
     pub config: Digest,
 }
 
+/// Why the desired plugins changed, and what an entry of digests does not say of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PluginChange {
+    /// What it came from.
+    pub cause: ChangeCause,
+    /// Topic of each stream that has steps, so that offsets can be told from the entries alone.
+    pub topics: BTreeMap<String, String>,
+    /// What the desired plugins call themselves.
+    pub names: BTreeMap<Digest, PluginName>,
+}
+
+/// What a plugin calls itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PluginName {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// What a change of the desired plugins came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeCause {
+    /// A worker started with other steps than the log had.
+    Started,
+    /// A file was put into the plugin folder.
+    DroppedIn,
+    /// The configuration was changed.
+    Configured,
+    /// Someone promoted a version.
+    Promoted,
+    /// Someone went back to a version.
+    RolledBack,
+    /// A circuit opened, and the last good version took over.
+    CircuitOpened,
+}
+
 /// Files of one table rewritten: the rows are the same, the files are others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -377,6 +417,24 @@ pub enum Control {
     Plugins {
         /// One for each step.
         desired: Vec<PluginUse>,
+        /// Why, and what people call them; none before format 3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change: Option<PluginChange>,
+    },
+    /// No worker reads on with this stream until it is resumed.
+    Paused {
+        /// The stream.
+        stream: String,
+        /// Why.
+        reason: String,
+        /// The step whose circuit opened, if that is why: a change of its plugin resumes the stream.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<String>,
+    },
+    /// The stream goes on.
+    Resumed {
+        /// The stream.
+        stream: String,
     },
     /// Digest of the configuration that a worker started with.
     Configured {

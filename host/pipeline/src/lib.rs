@@ -6,6 +6,7 @@
 //! which reads a sample to propose or check a schema, and `upkeep`, which cleans, verifies, backs up and
 //! restores lakes.
 
+pub mod admin;
 pub mod checkpoint;
 pub mod config;
 pub mod dead_letter;
@@ -22,6 +23,7 @@ mod projection;
 pub mod replay;
 pub mod route;
 pub mod run;
+pub mod shadow;
 pub mod sink;
 pub mod source;
 mod spelling;

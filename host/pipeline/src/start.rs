@@ -89,7 +89,7 @@ pub async fn start(
     let mut desired: Vec<_> = plans.iter().flat_map(|plan| plan.plugins()).collect();
     desired.sort();
     if log.state().plugins() != desired {
-        append(&mut log, Control::Plugins { desired }).await?;
+        append(&mut log, Control::Plugins { desired, change: None }).await?;
     }
     let plans = plans.into_iter().map(|plan| (plan.topic.clone(), plan)).collect();
     Ok(Started { log, session, plans })

@@ -108,12 +108,14 @@ fn describe_control(control: &Control) -> String {
             let topics: Vec<_> = restart.iter().map(String::as_str).collect();
             format!("adopted source {source}; {} from the beginning", topics.join(", "))
         }
-        Control::Plugins { desired } => {
+        Control::Plugins { desired, .. } => {
             let of_step = |used: &millstream_model::entry::PluginUse| {
                 format!("{}/{} {}", used.stream, used.step, used.plugin.short())
             };
             format!("plugins {}", desired.iter().map(of_step).collect::<Vec<_>>().join(", "))
         }
+        Control::Paused { stream, reason, .. } => format!("{stream} paused: {reason}"),
+        Control::Resumed { stream } => format!("{stream} resumed"),
         Control::Configured { config } => format!("configuration {}", config.short()),
         Control::Retention { boundary } => format!("entries below {boundary} may be deleted"),
         Control::Cleaned { paths } => format!("{} replaced files deleted", paths.len()),

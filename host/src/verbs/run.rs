@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use millstream_engine::{Engine, EngineSettings};
 use millstream_http::Server;
 use millstream_model::SystemClock;
+use millstream_pipeline::admin::Admin;
 use millstream_pipeline::run::{self, Progress, Until};
 use millstream_pipeline::source::Departure;
 use millstream_pipeline::start;
@@ -40,7 +41,8 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
             line.show(&progress);
         }
     };
-    let result = run::run(&config, &engine, clock, telemetry, until, stopped()?, observe).await;
+    let (_admin, requests) = Admin::channel();
+    let result = run::run(&config, &engine, clock, telemetry, requests, until, stopped()?, observe).await;
     if let Some(server) = server {
         server.stop().await;
     }

@@ -298,7 +298,7 @@ pub fn plugins(version: u8) -> Vec<PluginUse> {
 }
 
 pub fn swap(version: u8) -> Body {
-    Body::Control(Control::Plugins { desired: plugins(version) })
+    Body::Control(Control::Plugins { desired: plugins(version), change: None })
 }
 
 /// The task's state as the log says, loaded from the store.

@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::upkeep::Upkeep;
-use super::{EVENTS_MAX, Progress, Until};
+use super::{EVENTS_MAX, Progress, Until, requests};
+use crate::admin::Request;
 use crate::checkpoint::CheckpointLog;
 use crate::config::Config;
 use crate::error::RunError;
@@ -137,6 +138,7 @@ impl<'a> Coordinator<'a> {
     pub(super) async fn run(
         mut self,
         mut source_events: mpsc::Receiver<SourceEvent>,
+        mut admin_requests: mpsc::Receiver<Request>,
         until: Until,
         stop: impl Future<Output = Departure>,
         mut observe: impl FnMut(Progress<'_>),
@@ -153,6 +155,7 @@ impl<'a> Coordinator<'a> {
                 departure = &mut stop => break departure,
                 Some(event) = source_events.recv() => self.on_source(event).await?,
                 Some(event) = self.events.recv() => self.on_worker(event).await?,
+                request = requests::next(&mut admin_requests) => self.on_request(request).await?,
                 Some(request) = next_merge(&mut self.merger) => self.on_merge(request).await?,
                 _ = ticks.tick() => self.on_tick().await?,
             }

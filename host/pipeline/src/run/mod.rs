@@ -9,6 +9,7 @@ mod coordinator;
 mod identity;
 mod merging;
 mod partitions;
+mod requests;
 mod revocation;
 mod upkeep;
 
@@ -21,6 +22,7 @@ use millstream_log::LogState;
 use millstream_model::Clock;
 use tokio::sync::mpsc;
 
+use crate::admin::Request;
 use crate::config::Config;
 use crate::error::RunError;
 use crate::lake::Lake;
@@ -63,12 +65,14 @@ pub struct Progress<'a> {
 
 /// Runs the streams of `config` until it is told to stop (`stop` resolves, and says whether the worker will be
 /// back) or `until` is reached, after which it will not. What was read is committed before it returns, unless it
-/// returns an error. `telemetry` is told how it goes.
+/// returns an error. `telemetry` is told how it goes; `requests` are answered while it runs.
+#[expect(clippy::too_many_arguments, reason = "each is another party to the run")]
 pub async fn run(
     config: &Config,
     engine: &Engine,
     clock: Arc<dyn Clock>,
     telemetry: Arc<Telemetry>,
+    requests: mpsc::Receiver<Request>,
     until: Until,
     stop: impl Future<Output = Departure>,
     observe: impl FnMut(Progress<'_>),
@@ -91,7 +95,7 @@ pub async fn run(
     let result = match started {
         Ok(started) => {
             let coordinator = Coordinator::new(config, &lake, source.clone(), started, telemetry, clock)?;
-            coordinator.run(inbox, until, stop, observe).await
+            coordinator.run(inbox, requests, until, stop, observe).await
         }
         Err(error) => {
             drop(inbox);

@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use millstream_log::LogState;
-use millstream_model::entry::{Counters, Sequence};
+use millstream_log::{LogState, Pause, StepVersion};
+use millstream_model::entry::{Counters, PluginUse, Sequence};
 use millstream_model::{Clock, TopicPartition};
 
 pub use arrivals::Arrivals;
@@ -31,6 +31,7 @@ pub use status::{
 pub use task::TaskGauge;
 pub use work::Work;
 
+use crate::admin::{Candidate, ShadowId, ShadowStatus, StepId};
 use crate::plan::StreamPlan;
 use crate::sink::UploadError;
 use crate::store::StoreFigures;
@@ -57,6 +58,10 @@ pub struct Telemetry {
     run: Mutex<RunFigures>,
     committed: Mutex<Committed>,
     work: Mutex<Work>,
+    /// Versions that steps do not run, or not yet; at most one for each step.
+    pub candidates: Mutex<BTreeMap<StepId, Candidate>>,
+    /// Shadows that run, and the last ones that did.
+    pub shadows: Mutex<BTreeMap<ShadowId, ShadowStatus>>,
 }
 
 impl std::fmt::Debug for Telemetry {
@@ -109,6 +114,10 @@ pub struct Committed {
     pub topic_watermarks: BTreeMap<Arc<str>, i64>,
     /// Watermarks of partitions, and whether these are idle.
     pub watermarks: BTreeMap<TopicPartition, (i64, bool)>,
+    /// Versions of steps, the present one last.
+    pub versions: BTreeMap<StepId, Vec<StepVersion>>,
+    /// Streams that are paused.
+    pub paused: BTreeMap<String, Pause>,
 }
 
 impl Committed {
@@ -127,12 +136,18 @@ impl Committed {
         let of_partition = |(partition, micros): (&TopicPartition, &i64)| {
             (partition.clone(), (*micros, log.is_idle(partition)))
         };
+        let of_step = |used: &PluginUse| {
+            let versions = log.versions(&used.stream, &used.step).to_vec();
+            (StepId::new(used.stream.as_str(), used.step.as_str()), versions)
+        };
         Self {
             sequence: log.sequence(),
             totals: log.totals().clone(),
             tables: tables.collect(),
             topic_watermarks: log.watermarks().keys().filter_map(of_topic).collect(),
             watermarks: log.watermarks().iter().map(of_partition).collect(),
+            versions: log.plugins().iter().map(of_step).collect(),
+            paused: log.paused().clone(),
         }
     }
 }
@@ -237,6 +252,8 @@ impl Telemetry {
             run: Mutex::default(),
             committed: Mutex::default(),
             work: Mutex::default(),
+            candidates: Mutex::default(),
+            shadows: Mutex::default(),
         }
     }
 

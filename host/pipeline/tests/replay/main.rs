@@ -10,6 +10,7 @@ use arrow::datatypes::Int64Type;
 use millstream_engine::{Engine, EngineSettings};
 use millstream_model::entry::{Body, DataFile, Replace};
 use millstream_model::{OffsetRange, SystemClock};
+use millstream_pipeline::admin::Admin;
 use millstream_pipeline::config::Config;
 use millstream_pipeline::lake::Lake;
 use millstream_pipeline::replay::{Progress, Replayed, Replayer, Request, Wanted};
@@ -67,7 +68,9 @@ impl City {
         let clock = Arc::new(SystemClock);
         let telemetry = Arc::new(Telemetry::new("run", clock.clone()));
         let until = Until { caught_up: true, ..Until::default() };
-        let run = run::run(&config, &engine, clock, telemetry, until, std::future::pending(), |_| {});
+        let (_admin, requests) = Admin::channel();
+        let run =
+            run::run(&config, &engine, clock, telemetry, requests, until, std::future::pending(), |_| {});
         block_on(run).unwrap();
     }
 
