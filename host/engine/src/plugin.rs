@@ -10,9 +10,10 @@ use millstream_model::Digest;
 use crate::bindings::{TransformPre, guest};
 use crate::calls::{Calls, LogGate};
 use crate::engine::Engine;
+use crate::grants::Grants;
 use crate::instance::{Running, StartError};
 use crate::limits::Limits;
-use crate::plan::{self, InputSpec, Output, Plan, PlanProblem, StepPlan, Target};
+use crate::plan::{self, InputSpec, Output, Plan, PlanProblem, Reach, StepPlan, Target};
 use crate::recovery::StepInstance;
 use crate::types::field_to_wit;
 
@@ -41,6 +42,7 @@ struct PluginShared {
     digest: Digest,
     size: usize,
     about: About,
+    imports_http: bool,
     transform: TransformPre<Calls>,
 }
 
@@ -105,9 +107,12 @@ impl Plugin {
     ) -> Self {
         let guest::About { name: own_name, version, config_schema, example_config } = about;
         let about = About { name: own_name, version, config_schema, example_config };
-        Self {
-            shared: Arc::new(PluginShared { engine, name: Arc::from(name), digest, size, about, transform }),
-        }
+        let name = Arc::from(name);
+        let component = transform.instance_pre().component().component_type();
+        let imports_http = component
+            .imports(&engine.shared.wasmtime)
+            .any(|(import, _)| import.starts_with("millstream:plugin/http@"));
+        Self { shared: Arc::new(PluginShared { engine, name, digest, size, about, imports_http, transform }) }
     }
 
     /// The name it was loaded by: its file's.
@@ -130,12 +135,19 @@ impl Plugin {
         &self.shared.about
     }
 
-    /// Asks the plugin for its plan and checks it against the stream; no row flows before this succeeds.
+    /// True if it can send requests over HTTP, where its grants allow that.
+    pub fn imports_http(&self) -> bool {
+        self.shared.imports_http
+    }
+
+    /// Asks the plugin for its plan and checks it against the grants and the stream; no row flows before this
+    /// succeeds.
     pub fn configure(
         &self,
         config: &serde_json::Value,
         input: &InputSpec,
         limits: Limits,
+        grants: &Grants,
     ) -> Result<Step, ConfigureError> {
         let setup = Setup {
             config: config.to_string(),
@@ -154,13 +166,22 @@ impl Plugin {
                 .map(|problem| ConfigProblem { path: problem.path, message: problem.message })
                 .collect(),
         })?;
-        let plan = plan::check(&promised, input).map_err(|problem| ConfigureError::Plan {
-            plugin: self.name().to_owned(),
-            input: input.name.clone(),
-            problem,
-        })?;
-        let plugin = self.clone();
-        let step = StepShared { plugin, setup, promised, plan: Arc::new(plan), circuit: OnceLock::new() };
+        let reach = Reach { plan: &promised, imports_http: self.imports_http(), grants };
+        let plan = plan::check_grants(self.name(), reach)
+            .and_then(|()| plan::check(&promised, input))
+            .map_err(|problem| ConfigureError::Plan {
+                plugin: self.name().to_owned(),
+                input: input.name.clone(),
+                problem,
+            })?;
+        let step = StepShared {
+            plugin: self.clone(),
+            setup,
+            grants: grants.clone(),
+            promised,
+            plan: Arc::new(plan),
+            circuit: OnceLock::new(),
+        };
         Ok(Step { shared: Arc::new(step) })
     }
 }
@@ -195,6 +216,7 @@ pub struct Step {
 struct StepShared {
     plugin: Plugin,
     setup: Setup,
+    grants: Grants,
     /// The plan as the plugin gave it first; every instance must give the same.
     promised: guest::Plan,
     plan: Arc<StepPlan>,
@@ -216,6 +238,22 @@ impl Step {
     /// What it declared to do.
     pub fn plan(&self) -> &Plan {
         &self.shared.plan.declared
+    }
+
+    /// What it was granted.
+    pub fn grants(&self) -> &Grants {
+        &self.shared.grants
+    }
+
+    /// What this step may do that `over`, the running version, may not, in words for whoever approves it:
+    /// ``newly reads column `driver_name` ``. Empty if it may do no more.
+    pub fn widened(&self, over: &Self) -> Vec<String> {
+        plan::widened(self.reach(), over.reach())
+    }
+
+    fn reach(&self) -> Reach<'_> {
+        let StepShared { plugin, grants, promised, .. } = &*self.shared;
+        Reach { plan: promised, imports_http: plugin.imports_http(), grants }
     }
 
     /// Schema of the batches it takes.

@@ -267,14 +267,14 @@ fn planned_step(
 ) -> Result<PlannedStep, PlanError> {
     let event_time = stream.schema.event_time.as_ref().map(|event_time| event_time.column.as_str());
     let input = InputSpec { name: stream.name.clone(), schema };
-    let step = plugin.configure(&config.config, &input, config.limits.clone()).map_err(|source| {
-        PlanError::Step {
+    let step = plugin.configure(&config.config, &input, config.limits.clone(), &config.grants).map_err(
+        |source| PlanError::Step {
             place: config.place.clone(),
             stream: stream.name.clone(),
             step: config.name.clone(),
             source: Box::new(source),
-        }
-    })?;
+        },
+    )?;
     let names: Vec<_> = step.outputs().iter().map(|output| output.name.clone()).collect();
     if let Some(output) = config.outputs.keys().find(|output| !names.contains(output)) {
         return Err(PlanError::UnknownOutput {

@@ -2,6 +2,7 @@
 //! nothing is looked up by name while rows flow.
 
 mod check;
+mod granted;
 mod problem;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,8 @@ mod tests;
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
 
 pub(crate) use check::check;
+pub use granted::Missing;
+pub(crate) use granted::{Reach, check as check_grants, widened};
 pub use problem::PlanProblem;
 
 /// What a plugin declared that it does with a stream.

@@ -1,8 +1,16 @@
 //! What can be wrong with a plan, said so that the reader knows what to change.
 
+use super::Missing;
+
 /// A plan does not fit the stream or this host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanProblem {
+    /// The plan does what the plugin's grants do not give.
+    #[error("{}", missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    NotGranted {
+        /// Everything that is missing.
+        missing: Vec<Missing>,
+    },
     /// The batches of the stream lack a system column, which is the host's own mistake.
     #[error("stream `{input}` has no column `{column}` of type {expected}, which every batch carries")]
     MissingSystemColumn {

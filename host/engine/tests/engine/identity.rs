@@ -10,7 +10,7 @@ use arrow::array::{
 };
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Field, Schema};
-use millstream_engine::{InputSpec, Limits};
+use millstream_engine::{Grants, InputSpec, Limits};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -76,7 +76,9 @@ fn every_type_survives() {
     let mut random = StdRng::seed_from_u64(seed);
     let shape = random_batch(&mut random, 1).schema();
     let config = serde_json::json!({ "mode": "identity" });
-    let step = misbehave().configure(&config, &InputSpec::new("s", shape), Limits::default()).unwrap();
+    let step = misbehave()
+        .configure(&config, &InputSpec::new("s", shape), Limits::default(), &Grants::default())
+        .unwrap();
     let mut instance = step.instance();
     for round in 0..60 {
         let whole = random_batch(&mut random, 100);

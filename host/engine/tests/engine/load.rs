@@ -1,6 +1,8 @@
 //! Files that are no plugins, and plugins that do not come up: each with a message that says what to do.
 
-use millstream_engine::{Engine, EngineSettings, Limits};
+use std::collections::BTreeSet;
+
+use millstream_engine::{Engine, EngineSettings, Grants, Limits};
 
 use crate::{engine, input, misbehave};
 
@@ -79,9 +81,12 @@ fn names_a_file_that_cannot_be_read() {
 
 #[test]
 fn reports_plugins_that_fail_to_configure() {
+    let granted = |name: &str| BTreeSet::from([name.to_owned()]);
+    let grants = Grants { stores: granted("seen"), tables: granted("cars"), ..Grants::default() };
     let check = |mode: &str, expected: &str| {
         let config = serde_json::json!({ "mode": mode });
-        let message = misbehave().configure(&config, &input(), Limits::default()).unwrap_err().to_string();
+        let refused = misbehave().configure(&config, &input(), Limits::default(), &grants);
+        let message = refused.unwrap_err().to_string();
         assert!(message.contains(expected), "{mode}: `{expected}` is not in: {message}");
     };
     check("configure-traps", "plugin `misbehave` trapped: unreachable in configure");

@@ -14,7 +14,7 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-use millstream_engine::{Engine, EngineSettings, InputSpec, Limits, Plugin, Step};
+use millstream_engine::{Engine, EngineSettings, Grants, InputSpec, Limits, Plugin, Step};
 use millstream_model::columns;
 
 /// An engine whose deadline for starting is short enough for guests that never come up.
@@ -63,7 +63,7 @@ fn batch(numbers: &[i64]) -> RecordBatch {
 }
 
 fn step(mode: &str, limits: Limits) -> Step {
-    misbehave().configure(&serde_json::json!({ "mode": mode }), &input(), limits).unwrap()
+    misbehave().configure(&serde_json::json!({ "mode": mode }), &input(), limits, &Grants::default()).unwrap()
 }
 
 fn numbers(batch: &RecordBatch, column: &str) -> Vec<i64> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray, Float64Array, Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Float64Type};
-use millstream_engine::{InputSpec, Limits, StepOutput};
+use millstream_engine::{Grants, InputSpec, Limits, StepOutput};
 
 use crate::{engine, schema, system_columns};
 
@@ -24,7 +24,11 @@ fn cleanse(more: Vec<(&str, ArrayRef)>) -> StepOutput {
     let rows = RecordBatch::try_new(Arc::clone(&input.schema), arrays).unwrap();
     let plugin = engine().load(&millstream_guests::wasm("cleanse-gps")).unwrap();
     let config = serde_json::json!({ "zone": "Europe/London" });
-    plugin.configure(&config, &input, Limits::default()).unwrap().instance().process(&rows)
+    plugin
+        .configure(&config, &input, Limits::default(), &Grants::default())
+        .unwrap()
+        .instance()
+        .process(&rows)
 }
 
 fn latitudes(output: &StepOutput) -> Vec<Option<f64>> {

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_engine::Limits;
+use millstream_engine::{Grants, Limits};
 use millstream_model::schema::StreamSchema;
 
 pub use document::ENVIRONMENT_PREFIX;
@@ -153,6 +153,8 @@ pub struct StepConfig {
     pub outputs: BTreeMap<String, String>,
     /// Limits from the file beside the plugin.
     pub limits: Limits,
+    /// What the plugin may touch, from the same file.
+    pub grants: Grants,
     /// `file:line:column` of the step, for errors that are found later.
     pub place: String,
 }

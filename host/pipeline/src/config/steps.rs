@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
-use millstream_engine::Limits;
+use millstream_engine::{Grants, Limits};
 
 use super::check::is_name;
 use super::document::Document;
@@ -55,6 +55,7 @@ pub(super) fn steps(
                 .map_err(|error| document.error(&at("config"), error.to_string()))?,
             outputs: step.outputs,
             limits: limits(document, &at("plugin"), &beside.limits)?,
+            grants: Grants::default(),
             place: document.place_of(&at("plugin")),
         });
     }
