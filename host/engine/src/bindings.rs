@@ -3,7 +3,7 @@
 
 wasmtime::component::bindgen!({
     path: "../../wit",
-    world: "transform",
+    world: "transform-with-http",
     imports: { default: trappable },
     additional_derives: [PartialEq],
     with: {
@@ -16,4 +16,6 @@ wasmtime::component::bindgen!({
 });
 
 pub use exports::millstream::plugin::plugin as guest;
-pub use millstream::plugin::{batches, log, lookup, metrics, types};
+pub use millstream::plugin::{batches, http, log, lookup, metrics, types};
+/// A plugin imports what it uses, so one of world `transform` is of this world too.
+pub use {TransformWithHttp as Transform, TransformWithHttpPre as TransformPre};

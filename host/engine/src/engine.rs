@@ -10,10 +10,11 @@ use std::time::Duration;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::bindings::{batches, log, lookup, metrics, types};
+use crate::bindings::{batches, http, log, lookup, metrics, types};
 use crate::cache::{CacheError, CompiledCache};
 use crate::calls::Calls;
 use crate::limits::TABLE_ELEMENTS;
+use crate::outbound::Network;
 
 /// Numbers of instances that the pool is tried with; a machine with little address space gets fewer.
 const POOL_SIZES: [u32; 3] = [512, 128, 32];
@@ -30,6 +31,9 @@ pub struct EngineSettings {
     pub start_deadline: Duration,
     /// Largest plugin that is read, in bytes; 128 MiB by default.
     pub plugin_bytes_max: usize,
+    /// Who sends the requests of plugins that may send some; nobody by default, and then such a plugin is
+    /// refused.
+    pub network: Option<Arc<dyn Network>>,
 }
 
 impl Default for EngineSettings {
@@ -39,6 +43,7 @@ impl Default for EngineSettings {
             epoch_tick: Duration::from_millis(10),
             start_deadline: Duration::from_secs(10),
             plugin_bytes_max: 128 << 20,
+            network: None,
         }
     }
 }
@@ -160,5 +165,6 @@ fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Calls>> {
     log::add_to_linker::<_, HasSelf<_>>(&mut linker, |calls: &mut Calls| calls)?;
     metrics::add_to_linker::<_, HasSelf<_>>(&mut linker, |calls: &mut Calls| calls)?;
     lookup::add_to_linker::<_, HasSelf<_>>(&mut linker, |calls: &mut Calls| calls)?;
+    http::add_to_linker::<_, HasSelf<_>>(&mut linker, |calls: &mut Calls| calls)?;
     Ok(linker)
 }

@@ -2,7 +2,7 @@
 //! instance is thrown away by its owner.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use wasmtime::component::Resource;
@@ -13,6 +13,7 @@ use crate::bindings::{Transform, TransformPre, guest};
 use crate::calls::{Breach, Calls, LogGate, Staged, bounded};
 use crate::engine::Shared;
 use crate::limits::{LimitExceeded, Limits, time};
+use crate::outbound::Outbound;
 use crate::output::{Cause, Metrics};
 use crate::plan::StepPlan;
 
@@ -73,6 +74,11 @@ impl Running {
         Ok(Self { store, transform, plugin: Arc::clone(plugin) })
     }
 
+    /// Lets the plugin's requests out.
+    pub(crate) fn connect(&mut self, outbound: Arc<dyn Outbound>) {
+        self.store.data_mut().outbound = Some(outbound);
+    }
+
     /// Makes an instance for one question only: what the plugin is.
     pub(crate) fn describe(
         shared: &Shared,
@@ -111,7 +117,7 @@ impl Running {
         deadline: Duration,
     ) -> Result<Staged, Failure> {
         self.store.set_epoch_deadline(shared.ticks(deadline));
-        self.store.data_mut().begin(plan, batch);
+        self.store.data_mut().begin(plan, batch, Instant::now() + waiting(deadline));
         let plugin = self.transform.millstream_plugin_plugin();
         let answer = plugin.call_process(&mut self.store, 0, Resource::new_borrow(0));
         let staged = self.store.data_mut().end();
@@ -150,6 +156,12 @@ impl Running {
         let (_, reason) = explain(error, deadline);
         StartError { plugin: self.plugin.to_string(), phase, reason }
     }
+}
+
+/// How long the requests of a call may be waited for: the last tenth of its time is left to the plugin, so that it
+/// can say what to do without the answers rather than overrun its deadline with them.
+fn waiting(deadline: Duration) -> Duration {
+    deadline - deadline / 10
 }
 
 /// What a failed call shows, to follow the plugin's name.

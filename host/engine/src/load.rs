@@ -17,7 +17,7 @@ use crate::plugin::Plugin;
 
 const PACKAGE: &str = "millstream:plugin/";
 const VERSION: &str = "0.1.0";
-const IMPORTS_SERVED: [&str; 5] = ["types", "batches", "log", "metrics", "lookup"];
+const IMPORTS_SERVED: [&str; 6] = ["types", "batches", "log", "metrics", "lookup", "http"];
 const IMPORTS_OF_STATE: [&str; 3] = ["clock", "state", "timers"];
 
 /// A file is not a plugin that this host can run.
@@ -80,12 +80,23 @@ pub enum LoadError {
     /// It keeps state.
     #[error(
         "plugin `{plugin}` is of world keyed-transform, which keeps state (it {evidence}); \
-         this version of millstream runs world transform only"
+         this version of millstream runs worlds transform and transform-with-http only"
     )]
     KeepsState {
         /// Name the plugin was loaded by.
         plugin: String,
         /// The import or export that shows it.
+        evidence: String,
+    },
+    /// It keeps state and can ask servers.
+    #[error(
+        "plugin `{plugin}` imports http and keeps state (it {evidence}): http is refused in stateful steps; \
+         ask in a step of its own before it"
+    )]
+    HttpWithState {
+        /// Name the plugin was loaded by.
+        plugin: String,
+        /// The import or export that shows that it keeps state.
         evidence: String,
     },
     /// It wants something from outside that no plugin gets.
@@ -99,7 +110,9 @@ pub enum LoadError {
         remedy: &'static str,
     },
     /// Names agree, types do not.
-    #[error("plugin `{plugin}` does not fit world transform of millstream:plugin@{VERSION}: {reason}")]
+    #[error(
+        "plugin `{plugin}` does not fit world transform-with-http of millstream:plugin@{VERSION}: {reason}"
+    )]
     Mismatch {
         /// Name the plugin was loaded by.
         plugin: String,
@@ -124,7 +137,7 @@ impl Engine {
         self.load_bytes(&name, &std::fs::read(path).map_err(fail)?)
     }
 
-    /// Loads a plugin: a component of world `transform`, or the core module that a compiler made, which
+    /// Loads a plugin: a component of world `transform` or `transform-with-http`, or the core module that a compiler made, which
     /// becomes one here. Compiles on the calling thread and its helpers, which may take seconds.
     pub fn load_bytes(&self, name: &str, bytes: &[u8]) -> Result<Plugin, LoadError> {
         let limit = self.shared.settings.plugin_bytes_max;
@@ -195,14 +208,12 @@ fn component_of_module(shared: &Shared, name: &str, module: &[u8]) -> Result<Vec
 fn check_world(shared: &Shared, name: &str, component: &Component) -> Result<(), LoadError> {
     let ty = component.component_type();
     let exports: Vec<&str> = ty.exports(&shared.wasmtime).map(|(export, _)| export).collect();
+    let imports: Vec<&str> = ty.imports(&shared.wasmtime).map(|(import, _)| import).collect();
     if let Some(timed) = exports.iter().find(|export| export.starts_with("millstream:plugin/timed@")) {
-        return Err(LoadError::KeepsState {
-            plugin: name.to_owned(),
-            evidence: format!("exports `{timed}`"),
-        });
+        return Err(keeps_state(name, &imports, format!("exports `{timed}`")));
     }
-    for (import, _) in ty.imports(&shared.wasmtime) {
-        check_import(name, import)?;
+    for import in &imports {
+        check_import(name, import, &imports)?;
     }
     if !exports.contains(&format!("{PACKAGE}plugin@{VERSION}").as_str()) {
         let found =
@@ -212,7 +223,15 @@ fn check_world(shared: &Shared, name: &str, component: &Component) -> Result<(),
     Ok(())
 }
 
-fn check_import(name: &str, import: &str) -> Result<(), LoadError> {
+fn keeps_state(name: &str, imports: &[&str], evidence: String) -> LoadError {
+    let plugin = name.to_owned();
+    match imports.iter().any(|import| import.starts_with("millstream:plugin/http@")) {
+        true => LoadError::HttpWithState { plugin, evidence },
+        false => LoadError::KeepsState { plugin, evidence },
+    }
+}
+
+fn check_import(name: &str, import: &str, imports: &[&str]) -> Result<(), LoadError> {
     let forbidden = |remedy| {
         Err(LoadError::ForbiddenImport { plugin: name.to_owned(), import: import.to_owned(), remedy })
     };
@@ -225,10 +244,7 @@ fn check_import(name: &str, import: &str) -> Result<(), LoadError> {
         });
     };
     if IMPORTS_OF_STATE.contains(&interface) {
-        return Err(LoadError::KeepsState {
-            plugin: name.to_owned(),
-            evidence: format!("imports `{import}`"),
-        });
+        return Err(keeps_state(name, imports, format!("imports `{import}`")));
     }
     if !IMPORTS_SERVED.contains(&interface) {
         return forbidden("this version of millstream does not have it");

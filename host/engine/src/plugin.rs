@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::grants::Grants;
 use crate::instance::{Running, StartError};
 use crate::limits::Limits;
+use crate::outbound::{HostFigures, Outbound};
 use crate::plan::{self, InputSpec, Output, Plan, PlanProblem, Reach, StepPlan, Target};
 use crate::recovery::StepInstance;
 use crate::types::field_to_wit;
@@ -78,6 +79,14 @@ pub enum ConfigureError {
         input: String,
         /// What is wrong.
         problem: PlanProblem,
+    },
+    /// It may send requests, and its grants of servers cannot be served.
+    #[error("plugin `{plugin}` cannot send requests: {reason}")]
+    Network {
+        /// Name of the plugin.
+        plugin: String,
+        /// Why.
+        reason: String,
     },
 }
 
@@ -151,7 +160,7 @@ impl Plugin {
         limits: Limits,
         grants: &Grants,
     ) -> Result<Step, ConfigureError> {
-        let setup = Setup {
+        let mut setup = Setup {
             config: config.to_string(),
             input: guest::Input {
                 name: input.name.clone(),
@@ -159,6 +168,7 @@ impl Plugin {
             },
             logs: Arc::new(LogGate::new(limits.log_lines_per_second)),
             limits,
+            outbound: None,
         };
         let (_, answer) = setup.start(self, self.shared.engine.shared.settings.start_deadline)?;
         let promised = answer.map_err(|problems| ConfigureError::Refused {
@@ -169,13 +179,15 @@ impl Plugin {
                 .collect(),
         })?;
         let reach = Reach { plan: &promised, imports_http: self.imports_http(), grants };
-        let plan = plan::check_grants(self.name(), reach)
+        let plan = plan::check_http(reach)
+            .and_then(|()| plan::check_grants(self.name(), reach))
             .and_then(|()| plan::check(&promised, input))
             .map_err(|problem| ConfigureError::Plan {
                 plugin: self.name().to_owned(),
                 input: input.name.clone(),
                 problem,
             })?;
+        setup.outbound = self.outbound(grants)?;
         let step = StepShared {
             plugin: self.clone(),
             setup,
@@ -186,6 +198,19 @@ impl Plugin {
         };
         Ok(Step { shared: Arc::new(step) })
     }
+
+    /// Who sends what it may send.
+    fn outbound(&self, grants: &Grants) -> Result<Option<Arc<dyn Outbound>>, ConfigureError> {
+        if !self.imports_http() {
+            return Ok(None);
+        }
+        let nobody = || Err("this engine has no network".to_owned());
+        let network = self.shared.engine.shared.settings.network.as_ref();
+        let outbound = network.map_or_else(nobody, |network| network.outbound(&grants.http));
+        outbound
+            .map(Some)
+            .map_err(|reason| ConfigureError::Network { plugin: self.name().to_owned(), reason })
+    }
 }
 
 /// What every instance of a step is started with.
@@ -194,6 +219,7 @@ pub(crate) struct Setup {
     input: guest::Input,
     logs: Arc<LogGate>,
     pub(crate) limits: Limits,
+    outbound: Option<Arc<dyn Outbound>>,
 }
 
 impl Setup {
@@ -205,6 +231,9 @@ impl Setup {
         let PluginShared { engine, name, transform, .. } = &*plugin.shared;
         let mut running =
             Running::start(&engine.shared, name, transform, &self.limits, &self.logs, deadline)?;
+        if let Some(outbound) = &self.outbound {
+            running.connect(Arc::clone(outbound));
+        }
         let answer = running.configure(&engine.shared, &self.config, &self.input, deadline)?;
         Ok((running, answer))
     }
@@ -247,6 +276,17 @@ impl Step {
     /// What it was granted.
     pub fn grants(&self) -> &Grants {
         &self.shared.grants
+    }
+
+    /// True if it may send requests: a call may then wait for servers for as long as its deadline allows, so
+    /// such a step must not run where others wait for it.
+    pub fn uses_http(&self) -> bool {
+        self.shared.setup.outbound.is_some()
+    }
+
+    /// What came of its requests, by server and outcome.
+    pub fn http_figures(&self) -> Vec<HostFigures> {
+        self.shared.setup.outbound.as_ref().map_or_else(Vec::new, |outbound| outbound.figures())
     }
 
     /// What this step may do that `over`, the running version, may not, in words for whoever approves it:

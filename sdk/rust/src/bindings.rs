@@ -1,8 +1,9 @@
-//! What wit-bindgen makes of world `transform`. Nothing is written by hand here.
+//! What wit-bindgen makes of world `transform-with-http`; a plugin that does not call `http`
+//! does not import it. Nothing is written by hand here.
 
 wit_bindgen::generate!({
     path: "../../wit",
-    world: "transform",
+    world: "transform-with-http",
     generate_all,
     additional_derives: [PartialEq],
     pub_export_macro: true,

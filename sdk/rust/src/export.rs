@@ -35,8 +35,7 @@ macro_rules! export {
                         let configured = configured.as_mut().ok_or_else(|| {
                             world::Error::Fatal("process was called before configure".into())
                         })?;
-                        $crate::run(&mut configured.transform, &configured.places, batch);
-                        ::std::result::Result::Ok(())
+                        $crate::run(&mut configured.transform, &configured.places, batch)
                     })
                 }
             }

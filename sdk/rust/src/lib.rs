@@ -89,6 +89,10 @@
 //! The configuration is JSON, read by serde. Keys that [`Transform::Config`] does not know are
 //! refused, with their path, like columns that are missing or nullable where the row has no `Option`.
 //! Types are the host's to check: it casts a column to the field's type or refuses the plan.
+//!
+//! # Servers
+//! [`http`] asks servers, if the file beside the plugin grants them: a batch's rows in one go from
+//! [`Transform::prepare`], or one request at a time.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
@@ -103,6 +107,7 @@ mod bitmap;
 pub mod column;
 mod configure;
 mod export;
+pub mod http;
 pub mod log;
 pub mod metrics;
 pub mod plan;
@@ -111,7 +116,8 @@ pub mod testing;
 mod transform;
 mod value;
 
+pub use bindings::millstream::plugin::types::Error;
 pub use configure::{Configured, configure, plan as plan_of};
 pub use millstream_sdk_derive::Row;
-pub use transform::{About, Outcome, Row, Transform, Verdict, run};
+pub use transform::{About, Outcome, Row, Rows, Transform, Verdict, run};
 pub use value::{Date, LocalTimestamp, Scalar, Timestamp, Value};

@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use crate::batch::{Batch, Bools, Bytes, Float32s, Float64Lists, Float64s, Int32s, Int64s};
 use crate::bitmap;
 use crate::column::Builder;
+use crate::http::{Failure, Request, Response};
 use crate::plan::Places;
 use crate::{Row, Transform, Value};
 
@@ -70,7 +71,7 @@ pub struct Processed {
 /// Runs a transform over a batch of these columns.
 ///
 /// # Panics
-/// If a column that the transform reads is not there and not optional, has nulls where it reads none, or columns are
+/// If the transform's `prepare` fails, a column that the transform reads is not there and not optional, has nulls where it reads none, or columns are
 /// of different lengths.
 pub fn process<T: Transform>(transform: &mut T, columns: &[(&str, Values)]) -> Processed {
     let rows = columns.first().map_or(0, |(_, values)| values.rows);
@@ -87,8 +88,27 @@ pub fn process<T: Transform>(transform: &mut T, columns: &[(&str, Values)]) -> P
     let places = Places::new(&reads, has);
     reads.retain(|read| read.is_planned(has));
     let batch = Memory::new(rows, reads.iter().map(|read| find(&read.field.name)).collect());
-    crate::run(transform, &places, &batch);
+    crate::run(transform, &places, &batch)
+        .unwrap_or_else(|error| panic!("the transform refused the batch: {error:?}"));
     batch.outcome(T::Row::writes().into_iter().map(|field| field.name).collect())
+}
+
+type Server = dyn FnMut(&Request) -> Result<Response, Failure>;
+
+thread_local! {
+    static SERVER: RefCell<Option<Box<Server>>> = const { RefCell::new(None) };
+}
+
+/// Answers the requests of this thread's transforms from now on; before that, they all fail.
+pub fn answer_http(server: impl FnMut(&Request) -> Result<Response, Failure> + 'static) {
+    SERVER.set(Some(Box::new(server)));
+}
+
+pub(crate) fn ask_http(request: &Request) -> Result<Response, Failure> {
+    SERVER.with_borrow_mut(|server| match server {
+        Some(server) => server(request),
+        None => Err(Failure::Failed("no server in this test: see `testing::answer_http`".to_owned())),
+    })
 }
 
 struct Memory<'a> {

@@ -4,8 +4,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::batch::Batch;
+use crate::bindings::millstream::plugin::types::Error;
 use crate::bitmap;
 use crate::plan::{ConfigProblem, Field, Places, Read};
 
@@ -34,6 +36,25 @@ pub trait Row {
     fn put(row: Self::Of<'_>, builders: &mut Self::Builders);
     /// Hands the written columns to the batch.
     fn finish(builders: Self::Builders, batch: &impl Batch);
+}
+
+/// The rows of a batch, one after the other.
+pub struct Rows<'a, R: Row> {
+    columns: &'a R::Columns,
+    numbers: Range<usize>,
+}
+
+impl<'a, R: Row> Iterator for Rows<'a, R> {
+    type Item = R::Of<'a>;
+
+    fn next(&mut self) -> Option<R::Of<'a>> {
+        let columns = self.columns;
+        self.numbers.next().map(|number| R::get(columns, number))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.numbers.size_hint()
+    }
 }
 
 /// What becomes of a row.
@@ -103,14 +124,29 @@ pub trait Transform: Sized {
     /// Every problem, each with the path of its key (`zone`, `limits.speed`).
     fn configure(config: Self::Config) -> Result<Self, Vec<ConfigProblem>>;
 
+    /// Sees the rows of a batch before they are processed, to fetch what they need in one go (as with
+    /// [`crate::http::send_many`]); rows are read for this only if they are asked for.
+    ///
+    /// # Errors
+    /// [`Error::Retry`]: the batch is tried again a few times; [`Error::BadBatch`]: some row is at fault, the host
+    /// looks for it; [`Error::Fatal`]: the step cannot go on.
+    fn prepare(&mut self, rows: Rows<'_, Self::Row>) -> Result<(), Error> {
+        let _ = rows;
+        Ok(())
+    }
+
     /// Processes one row. Only changes to fields marked `write` or `new` are kept.
     fn process(&mut self, row: &mut <Self::Row as Row>::Of<'_>) -> Self::Outcome;
 }
 
 /// Runs a transform over a batch whose columns are at `places`.
-pub fn run<T: Transform>(transform: &mut T, places: &Places, batch: &impl Batch) {
+///
+/// # Errors
+/// That of [`Transform::prepare`].
+pub fn run<T: Transform>(transform: &mut T, places: &Places, batch: &impl Batch) -> Result<(), Error> {
     let rows = batch.rows();
     let columns = T::Row::open(batch, places);
+    transform.prepare(Rows { columns: &columns, numbers: 0..rows })?;
     let mut builders = T::Row::builders(rows);
     let mut removed = Removed::default();
     for number in 0..rows {
@@ -124,6 +160,7 @@ pub fn run<T: Transform>(transform: &mut T, places: &Places, batch: &impl Batch)
     }
     T::Row::finish(builders, batch);
     removed.apply(batch);
+    Ok(())
 }
 
 /// The rows that do not go on.

@@ -4,16 +4,19 @@
 
 mod batch;
 mod builder;
+mod http;
 mod lookup;
 mod telemetry;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 
 use crate::limits::{MemoryLimiter, size};
+use crate::outbound::Outbound;
 use crate::plan::StepPlan;
 pub use batch::Batch;
 pub use builder::Builder;
@@ -73,6 +76,10 @@ pub(crate) struct Calls {
     next_builder: u32,
     metric_names: Vec<Arc<str>>,
     logs: Arc<LogGate>,
+    /// Who sends its requests; none if it may send none.
+    pub(crate) outbound: Option<Arc<dyn Outbound>>,
+    /// Until when the call in hand may wait for answers.
+    until: Option<Instant>,
 }
 
 impl Calls {
@@ -92,11 +99,14 @@ impl Calls {
             next_builder: 0,
             metric_names: Vec::new(),
             logs,
+            outbound: None,
+            until: None,
         }
     }
 
-    /// Puts a batch under the plugin's hands.
-    pub(crate) fn begin(&mut self, plan: &Arc<StepPlan>, batch: &RecordBatch) {
+    /// Puts a batch under the plugin's hands; its requests may be waited for until `until`.
+    pub(crate) fn begin(&mut self, plan: &Arc<StepPlan>, batch: &RecordBatch, until: Instant) {
+        self.until = Some(until);
         self.staged = Staged { writes: vec![None; plan.writes.len()], ..Staged::default() };
         self.in_hand = Some(InHand { plan: Arc::clone(plan), batch: batch.clone() });
     }
@@ -117,6 +127,11 @@ impl Calls {
         self.in_hand
             .as_ref()
             .ok_or_else(|| Breach::contract("works on a batch outside a call to process".to_owned()))
+    }
+
+    /// What may still be counted against the output cap, in bytes.
+    fn room(&self) -> usize {
+        self.output_bytes.saturating_sub(self.staged.bytes)
     }
 
     /// Counts `bytes` against the output cap.

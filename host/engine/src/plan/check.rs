@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use millstream_model::columns;
 
 use super::{
-    EmitColumn, EmitPlan, InputSpec, Origin, Output, Plan, PlanProblem, Read, StepPlan, Target, Write,
+    EmitColumn, EmitPlan, InputSpec, Origin, Output, Plan, PlanProblem, Reach, Read, StepPlan, Target, Write,
 };
 use crate::bindings::guest;
 use crate::bindings::types::Field as WitField;
@@ -45,6 +45,17 @@ pub(crate) fn check(plan: &guest::Plan, input: &InputSpec) -> Result<StepPlan, P
         emits,
         routed,
     })
+}
+
+/// Refuses a plan with state of a plugin that can ask servers: what they answered once would stay in it.
+pub(crate) fn check_http(reach: Reach<'_>) -> Result<(), PlanProblem> {
+    let stores = reach.plan.stores.iter().map(|store| format!("store `{}`", store.name));
+    let keys = reach.plan.inputs.iter().filter_map(|input| input.key.as_ref());
+    let state = stores.chain(keys.map(|key| format!("key `{}`", key.join("`, `")))).next();
+    match state.filter(|_| reach.imports_http) {
+        Some(what) => Err(PlanProblem::HttpWithState { what }),
+        None => Ok(()),
+    }
 }
 
 fn check_system_columns(input: &InputSpec) -> Result<usize, PlanProblem> {

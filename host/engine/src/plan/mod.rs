@@ -9,7 +9,7 @@ mod tests;
 
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
 
-pub(crate) use check::check;
+pub(crate) use check::{check, check_http};
 pub use granted::Missing;
 pub(crate) use granted::{Reach, check as check_grants, widened};
 pub use problem::PlanProblem;

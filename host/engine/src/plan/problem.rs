@@ -123,6 +123,15 @@ pub enum PlanProblem {
         /// What was declared.
         what: String,
     },
+    /// The plan needs state, and the plugin can ask servers.
+    #[error(
+        "it declares {what} and imports http, and http is refused in stateful steps: what a server answers may \
+         differ when rows are processed again; ask in a step of its own before it"
+    )]
+    HttpWithState {
+        /// What was declared.
+        what: String,
+    },
     /// The plan names lookup tables.
     #[error("it uses lookup table `{table}`; this version of millstream has no lookup tables")]
     LookupTable {

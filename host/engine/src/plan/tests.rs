@@ -5,10 +5,11 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use millstream_model::columns;
 
-use super::check::check;
-use super::{InputSpec, Origin, PlanProblem, StepPlan, Target};
-use crate::bindings::guest::{InputPlan, Output, Plan};
+use super::check::{check, check_http};
+use super::{InputSpec, Origin, PlanProblem, Reach, StepPlan, Target};
+use crate::bindings::guest::{InputPlan, Output, Plan, Store};
 use crate::bindings::types::{DataType as WitType, Field as WitField};
+use crate::grants::Grants;
 
 fn input() -> InputSpec {
     let declared = vec![
@@ -38,6 +39,26 @@ fn checked(own: InputPlan, outputs: Vec<Output>) -> Result<StepPlan, PlanProblem
 fn refused(own: InputPlan, outputs: Vec<Output>, expected: &str) {
     let message = checked(own, outputs).unwrap_err().to_string();
     assert!(message.contains(expected), "`{expected}` is not in: {message}");
+}
+
+#[test]
+fn http_is_refused_in_stateful_steps() {
+    let message = |key: Option<&str>, store: Option<&str>, imports_http| {
+        let key = key.map(|column| vec![column.to_owned()]);
+        let store = store.map(|name| Store { name: name.to_owned(), version: 1, ttl_seconds: None });
+        let inputs = vec![InputPlan { key, ..own() }];
+        let stores = store.into_iter().collect();
+        let plan = Plan { inputs, outputs: vec![], stores, tables: vec![], hints: vec![] };
+        let reach = Reach { plan: &plan, imports_http, grants: &Grants::default() };
+        check_http(reach).err().map(|problem| problem.to_string()).unwrap_or_default()
+    };
+    assert!(
+        message(Some("id"), None, true)
+            .contains("key `id` and imports http, and http is refused in stateful")
+    );
+    assert!(message(None, Some("seen"), true).contains("store `seen` and imports http"));
+    assert_eq!(message(Some("id"), Some("seen"), false), "");
+    assert_eq!(message(None, None, true), "");
 }
 
 #[test]

@@ -74,6 +74,22 @@ fn refuses_other_worlds() {
 }
 
 #[test]
+fn refuses_http_in_a_world_with_state() {
+    let import = |name: &str| {
+        let mut import = vec![0, u8::try_from(name.len()).unwrap()];
+        import.extend(name.as_bytes());
+        import.extend([5, 0]);
+        import
+    };
+    let imports =
+        [vec![2], import("millstream:plugin/http@0.1.0"), import("millstream:plugin/state@0.1.0")].concat();
+    check(
+        &component(&[(7, &[1, 0x42, 0]), (10, &imports)]),
+        &["imports http and keeps state", "http is refused in stateful steps"],
+    );
+}
+
+#[test]
 fn names_a_file_that_cannot_be_read() {
     let error = engine().load("/nowhere/x.wasm".as_ref()).unwrap_err();
     assert!(error.to_string().contains("/nowhere/x.wasm"), "{error}");
