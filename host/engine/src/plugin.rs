@@ -160,7 +160,13 @@ impl Plugin {
             problem,
         })?;
         let plugin = self.clone();
-        let step = StepShared { plugin, setup, promised, plan: Arc::new(plan), circuit: OnceLock::new() };
+        let step = StepShared {
+            plugin,
+            setup: Arc::new(setup),
+            promised,
+            plan: Arc::new(plan),
+            circuit: OnceLock::new(),
+        };
         Ok(Step { shared: Arc::new(step) })
     }
 }
@@ -194,7 +200,7 @@ pub struct Step {
 
 struct StepShared {
     plugin: Plugin,
-    setup: Setup,
+    setup: Arc<Setup>,
     /// The plan as the plugin gave it first; every instance must give the same.
     promised: guest::Plan,
     plan: Arc<StepPlan>,
@@ -242,6 +248,19 @@ impl Step {
     /// Why the step does not run any more, if so: then all rows are rejected.
     pub fn circuit(&self) -> Option<&Arc<str>> {
         self.shared.circuit.get()
+    }
+
+    /// The same step with a circuit of its own: what happens to either one means nothing to the other.
+    pub fn apart(&self) -> Self {
+        let StepShared { plugin, setup, promised, plan, .. } = &*self.shared;
+        let step = StepShared {
+            plugin: plugin.clone(),
+            setup: Arc::clone(setup),
+            promised: promised.clone(),
+            plan: Arc::clone(plan),
+            circuit: OnceLock::new(),
+        };
+        Self { shared: Arc::new(step) }
     }
 
     /// An instance for one thread. It costs nothing before the first batch.
