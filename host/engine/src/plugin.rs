@@ -190,7 +190,7 @@ impl Plugin {
         setup.outbound = self.outbound(grants)?;
         let step = StepShared {
             plugin: self.clone(),
-            setup,
+            setup: Arc::new(setup),
             grants: grants.clone(),
             promised,
             plan: Arc::new(plan),
@@ -248,7 +248,7 @@ pub struct Step {
 
 struct StepShared {
     plugin: Plugin,
-    setup: Setup,
+    setup: Arc<Setup>,
     grants: Grants,
     /// The plan as the plugin gave it first; every instance must give the same.
     promised: guest::Plan,
@@ -334,6 +334,20 @@ impl Step {
     /// Closes the circuit: the step is given batches again.
     pub fn close_circuit(&self) {
         self.shared.circuit.close();
+    }
+
+    /// The same step with a circuit of its own: what happens to either one means nothing to the other.
+    pub fn apart(&self) -> Self {
+        let StepShared { plugin, setup, grants, promised, plan, .. } = &*self.shared;
+        let step = StepShared {
+            plugin: plugin.clone(),
+            setup: Arc::clone(setup),
+            grants: grants.clone(),
+            promised: promised.clone(),
+            plan: Arc::clone(plan),
+            circuit: Circuit::default(),
+        };
+        Self { shared: Arc::new(step) }
     }
 
     /// An instance for one thread. It costs nothing before the first batch.

@@ -78,7 +78,9 @@ impl Stage {
             let span = tracing::error_span!("step", stream = &*self.plan.name, step = &*step.name);
             let began = Instant::now();
             let output = span.in_scope(|| instance.process(&staged.passed));
-            self.figures.steps[index].add_batch(staged.passed.num_rows(), &output, began.elapsed());
+            let busy = began.elapsed();
+            self.figures.steps[index].add_batch(staged.passed.num_rows(), &output, busy);
+            self.figures.shadows.offer(step, &staged.passed, &output, busy);
             if let Some(reason) = &output.circuit {
                 let plugin = step.step.plugin().digest().short();
                 span.in_scope(|| {

@@ -13,7 +13,7 @@ use millstream_model::{MessageBatch, Offset, OffsetRange, TopicPartition};
 
 use super::file_reader::FileReader;
 use super::file_scan::Scan;
-use super::sample::{self, BATCH, SampleSize};
+use super::sample::{self, BATCH, Ends, SampleSize};
 use super::{FilesSettings, FillLimits, PartitionReader as _, SourceError, SourceSettings, files};
 
 /// Bytes that one read asks for.
@@ -27,6 +27,19 @@ pub(super) fn sample(
     visit: &mut dyn FnMut(&MessageBatch),
 ) -> Result<SampleSize, SourceError> {
     files::check(settings)?;
+    let ends = ends(settings, topic)?;
+    let size = sample::size(&ends);
+    for (partition, span) in sample::spans(ends, limit) {
+        read(settings, &partition, span, &mut |batch| {
+            visit(batch);
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(size)
+}
+
+/// Where the partitions of a topic that must exist end.
+pub(super) fn ends(settings: &FilesSettings, topic: &str) -> Result<Ends, SourceError> {
     if !settings.dir.join(topic).is_dir() {
         return Err(sample::no_topic(SourceSettings::Files(settings.clone()), topic, topics(&settings.dir)));
     }
@@ -38,14 +51,7 @@ pub(super) fn sample(
         let lines = count_lines(&files::path(settings, &partition))?;
         ends.push((partition, OffsetRange::new(0, lines)));
     }
-    let size = sample::size(&ends);
-    for (partition, span) in sample::spans(ends, limit) {
-        read(settings, &partition, span, &mut |batch| {
-            visit(batch);
-            ControlFlow::Continue(())
-        })?;
-    }
-    Ok(size)
+    Ok(ends)
 }
 
 /// Reads one span, in batches, until `visit` has enough.

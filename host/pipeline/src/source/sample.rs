@@ -43,15 +43,9 @@ pub(super) fn size(ends: &Ends) -> SampleSize {
 }
 
 /// The spans to read: all if that is at most `limit` messages, else the oldest and newest of each partition.
-/// What a short partition leaves over goes to the longer ones.
-pub(super) fn spans(mut ends: Ends, limit: u64) -> Ends {
-    ends.sort_by_key(|(_, range)| length(*range));
-    let mut left = limit;
-    let mut partitions = ends.len() as u64;
+pub(super) fn spans(ends: Ends, limit: u64) -> Ends {
     let mut spans = Vec::new();
-    for (partition, range) in ends {
-        let share = length(range).min(left.div_ceil(partitions));
-        (left, partitions) = (left - share, partitions - 1);
+    for (partition, range, share) in shares(ends, limit) {
         let (oldest, newest) = (share / 2, share - share / 2);
         let parts = match share == length(range) {
             true => [range, OffsetRange::new(range.end, range.end)],
@@ -65,6 +59,32 @@ pub(super) fn spans(mut ends: Ends, limit: u64) -> Ends {
     }
     spans.sort_by(|a, b| (&a.0, a.1.start).cmp(&(&b.0, b.1.start)));
     spans
+}
+
+/// The newest positions of all partitions together, `limit` at most.
+pub(super) fn newest(ends: Ends, limit: u64) -> Ends {
+    let span = |(partition, range, share): (TopicPartition, OffsetRange, u64)| {
+        (partition, OffsetRange::new(range.end - share as Offset, range.end))
+    };
+    let mut spans: Ends = shares(ends, limit).into_iter().map(span).collect();
+    spans.retain(|(_, range)| !range.is_empty());
+    spans.sort_by(|a, b| a.0.cmp(&b.0));
+    spans
+}
+
+/// How many positions of each partition make `limit` together. What a short partition leaves over goes to the
+/// longer ones.
+fn shares(mut ends: Ends, limit: u64) -> Vec<(TopicPartition, OffsetRange, u64)> {
+    ends.sort_by_key(|(_, range)| length(*range));
+    let mut left = limit;
+    let mut partitions = ends.len() as u64;
+    let mut shares = Vec::new();
+    for (partition, range) in ends {
+        let share = length(range).min(left.div_ceil(partitions));
+        (left, partitions) = (left - share, partitions - 1);
+        shares.push((partition, range, share));
+    }
+    shares
 }
 
 /// The error of a topic that is not among `known`.
@@ -89,6 +109,19 @@ mod tests {
         let spans = spans(ends.collect(), limit);
         let spans: Vec<_> = spans.iter().map(|(p, range)| (p.partition, range.start, range.end)).collect();
         assert_eq!(spans, expect, "at most {limit}");
+    }
+
+    #[test]
+    fn the_newest_are_of_all_partitions() {
+        let ends = |ends: &[(i64, i64)]| -> Ends {
+            let named = |(number, (start, end)): (usize, &(i64, i64))| {
+                (TopicPartition::new("t", number as i32), OffsetRange::new(*start, *end))
+            };
+            ends.iter().enumerate().map(named).collect()
+        };
+        assert_eq!(newest(ends(&[(0, 1000), (3, 5), (7, 7)]), 10), ends(&[(992, 1000), (3, 5)]));
+        assert_eq!(newest(ends(&[(2, 4), (0, 3)]), 100), ends(&[(2, 4), (0, 3)]));
+        assert_eq!(newest(ends(&[(0, 4)]), 0), []);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use millstream_model::{MessageBatch, OffsetRange, TopicPartition};
 
 use super::kafka_sample::KafkaVisitor;
-use super::{FilesSettings, SourceError, SourceSettings, file_identity, file_sample, files};
+use super::{FilesSettings, SourceError, SourceSettings, file_identity, file_sample, files, sample};
 
 /// A connection to a topic whose messages are read again.
 pub struct Visitor {
@@ -67,6 +67,16 @@ impl Visitor {
                 Ok(OffsetRange::new(0, lines))
             }
         }
+    }
+
+    /// The newest messages that there are now, of all partitions together: `limit` at most, as far as positions
+    /// tell.
+    pub fn newest(&self, limit: u64) -> Result<Vec<(TopicPartition, OffsetRange)>, SourceError> {
+        let ends = match &self.place {
+            Place::Kafka { visitor, .. } => visitor.known_ends(&self.topic)?,
+            Place::Files(settings) => file_sample::ends(settings, &self.topic)?,
+        };
+        Ok(sample::newest(ends, limit))
     }
 
     /// Reads `range`, in batches, until `visit` has enough. What is there no more is left out.

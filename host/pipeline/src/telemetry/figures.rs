@@ -11,6 +11,7 @@ use millstream_engine::{Cause, Metrics, Step, StepOutput};
 use super::arrivals::Arrivals;
 use super::distribution::{Distribution, Quantiles};
 use crate::plan::{PlannedStep, StreamPlan};
+use crate::shadow::ShadowFeed;
 use crate::tap::Taps;
 
 /// Names of metrics that are kept for one step, of each kind; an instance of a plugin has fewer.
@@ -29,6 +30,8 @@ pub struct StreamFigures {
     pub steps: Vec<StepFigures>,
     /// Who looks at its rows.
     pub taps: Arc<Taps>,
+    /// Who looks at what its steps do.
+    pub shadows: Arc<ShadowFeed>,
     messages: AtomicU64,
     bytes: AtomicU64,
     batches: AtomicU64,
@@ -44,6 +47,7 @@ impl StreamFigures {
             topic: plan.topic.clone(),
             steps: plan.steps.iter().map(StepFigures::new).collect(),
             taps: Arc::new(Taps::new(plan)),
+            shadows: Arc::default(),
             messages: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             batches: AtomicU64::new(0),

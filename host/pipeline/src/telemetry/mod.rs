@@ -363,9 +363,12 @@ impl Telemetry {
         lock(&self.committed).clone()
     }
 
-    /// Ends all taps: the run is over.
+    /// Ends all taps and shadows: the run is over.
     pub fn end_taps(&self) {
-        self.streams().iter().for_each(|stream| stream.taps.close());
+        self.streams().iter().for_each(|stream| {
+            stream.taps.close();
+            stream.shadows.close();
+        });
     }
 }
 
