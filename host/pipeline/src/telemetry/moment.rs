@@ -184,7 +184,7 @@ fn step_status(step: &StepFigures) -> StepStatus {
         emitted: step.emitted(),
         rejected: rejected.map(|(cause, rows)| (cause.to_string(), rows)).collect(),
         busy_seconds: step.busy().as_secs_f64(),
-        circuit: step.step.circuit().map(ToString::to_string),
+        circuit: step.step.circuit().as_deref().map(str::to_owned),
         counters: metrics.counters.into_iter().map(|(name, sum)| (name.to_string(), sum)).collect(),
         gauges: metrics
             .gauges
