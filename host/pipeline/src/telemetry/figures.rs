@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::arrivals::Arrivals;
 use super::distribution::{Distribution, Quantiles};
-use crate::shadow::ShadowFeed;
 use super::lock;
 use super::step::StepFigures;
 use super::versions::Versions;
 use crate::plan::StreamPlan;
+use crate::shadow::ShadowFeed;
 use crate::tap::Taps;
 
 /// "Recent" latencies are those of the last one to two of these.
