@@ -1,8 +1,9 @@
 //! Plugins and steps: a plugin is code; a step is a plugin with a configuration on a stream, whose plan
 //! has been checked before the first row.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
@@ -13,7 +14,7 @@ use crate::calls::{Calls, LogGate};
 use crate::circuit::Circuit;
 use crate::engine::Engine;
 use crate::instance::{Running, StartError};
-use crate::limits::Limits;
+use crate::limits::{Limits, STACK_BYTES, size};
 use crate::plan::{self, InputSpec, Output, Plan, PlanProblem, StepPlan, Target};
 use crate::recovery::StepInstance;
 use crate::types::field_to_wit;
@@ -44,6 +45,8 @@ struct PluginShared {
     size: usize,
     about: About,
     transform: TransformPre<Calls>,
+    /// The same for steps with another stack than the default, by its size.
+    other_stacks: Mutex<BTreeMap<usize, TransformPre<Calls>>>,
 }
 
 impl fmt::Debug for Plugin {
@@ -66,6 +69,16 @@ pub enum ConfigureError {
         plugin: String,
         /// What it says is wrong.
         problems: Vec<ConfigProblem>,
+    },
+    /// No instances with such a stack can be made on this machine.
+    #[error("plugin `{plugin}` cannot have a stack of {}: {reason}", size(*stack_bytes))]
+    Stack {
+        /// Name of the plugin.
+        plugin: String,
+        /// The stack.
+        stack_bytes: usize,
+        /// What the engine said.
+        reason: String,
     },
     /// Its plan does not fit the stream or this host.
     #[error("plugin `{plugin}` cannot run on stream `{input}`: {problem}")]
@@ -108,7 +121,15 @@ impl Plugin {
         let guest::About { name: own_name, version, config_schema, example_config } = about;
         let about = About { name: own_name, version, config_schema, example_config };
         Self {
-            shared: Arc::new(PluginShared { engine, name: Arc::from(name), digest, size, about, transform }),
+            shared: Arc::new(PluginShared {
+                engine,
+                name: Arc::from(name),
+                digest,
+                size,
+                about,
+                transform,
+                other_stacks: Mutex::default(),
+            }),
         }
     }
 
@@ -139,13 +160,15 @@ impl Plugin {
         input: &InputSpec,
         limits: Limits,
     ) -> Result<Step, ConfigureError> {
+        let transform = self.with_stack(limits.stack_given())?;
         let setup = Setup {
+            transform,
             config: config.to_string(),
             input: guest::Input {
                 name: input.name.clone(),
                 fields: input.schema.fields().iter().map(|field| field_to_wit(field)).collect(),
             },
-            logs: Arc::new(LogGate::new(limits.log_lines_per_second)),
+            logs: Arc::new(LogGate::new(&limits)),
             limits,
         };
         let (_, answer) = setup.start(self, self.shared.engine.shared.settings.start_deadline)?;
@@ -167,8 +190,29 @@ impl Plugin {
     }
 }
 
+impl Plugin {
+    /// The plugin for calls with a stack of `stack_bytes`.
+    fn with_stack(&self, stack_bytes: usize) -> Result<TransformPre<Calls>, ConfigureError> {
+        let PluginShared { engine, transform, other_stacks, .. } = &*self.shared;
+        if stack_bytes == STACK_BYTES {
+            return Ok(transform.clone());
+        }
+        let mut others = other_stacks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(transform) = others.get(&stack_bytes) {
+            return Ok(transform.clone());
+        }
+        let made = engine.shared.stacks.with(stack_bytes, transform).map_err(|error| {
+            let (plugin, reason) = (self.name().to_owned(), format!("{error:#}"));
+            ConfigureError::Stack { plugin, stack_bytes, reason }
+        })?;
+        others.insert(stack_bytes, made.clone());
+        Ok(made)
+    }
+}
+
 /// What every instance of a step is started with.
 pub(crate) struct Setup {
+    transform: TransformPre<Calls>,
     config: String,
     input: guest::Input,
     logs: Arc<LogGate>,
@@ -181,9 +225,9 @@ impl Setup {
         plugin: &Plugin,
         deadline: Duration,
     ) -> Result<(Running, Result<guest::Plan, Vec<guest::ConfigProblem>>), StartError> {
-        let PluginShared { engine, name, transform, .. } = &*plugin.shared;
+        let PluginShared { engine, name, .. } = &*plugin.shared;
         let mut running =
-            Running::start(&engine.shared, name, transform, &self.limits, &self.logs, deadline)?;
+            Running::start(&engine.shared, name, &self.transform, &self.limits, &self.logs, deadline)?;
         let answer = running.configure(&engine.shared, &self.config, &self.input, deadline)?;
         Ok((running, answer))
     }

@@ -105,6 +105,8 @@ mod configure;
 mod export;
 pub mod log;
 pub mod metrics;
+#[doc(hidden)]
+pub mod panic;
 pub mod plan;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;

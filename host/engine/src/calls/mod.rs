@@ -13,7 +13,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 
-use crate::limits::{MemoryLimiter, size};
+use crate::limits::{Limits, MemoryLimiter, size};
 use crate::plan::StepPlan;
 pub use batch::Batch;
 pub use builder::Builder;
@@ -25,13 +25,15 @@ pub use telemetry::Metric;
 /// Longest reason or error text of a plugin that is kept, in bytes.
 const REASON_BYTES: usize = 256;
 
-/// A call that the contract does not allow, or that stages too much.
+/// A call that the contract does not allow, or that is one too many.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Breach {
     #[error("{0}")]
     Contract(String),
     #[error("stages more than {} in one call", size(*.0))]
     OutputCap(usize),
+    #[error("calls the host more than {0} times in one call")]
+    HostCalls(u64),
 }
 
 impl Breach {
@@ -67,6 +69,9 @@ pub(crate) struct Calls {
     pub(crate) limiter: MemoryLimiter,
     plugin: Arc<str>,
     output_bytes: usize,
+    /// How often one call may call the host, and how often this one has.
+    host_calls_max: u64,
+    host_calls: u64,
     in_hand: Option<InHand>,
     staged: Staged,
     builders: HashMap<u32, builder::Rows>,
@@ -76,28 +81,26 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    pub(crate) fn new(
-        plugin: &Arc<str>,
-        memory_bytes: usize,
-        output_bytes: usize,
-        logs: Arc<LogGate>,
-    ) -> Self {
+    pub(crate) fn new(plugin: &Arc<str>, limits: &Limits, logs: &Arc<LogGate>) -> Self {
         Self {
-            limiter: MemoryLimiter::new(memory_bytes),
+            limiter: MemoryLimiter::new(limits.memory_bytes),
             plugin: Arc::clone(plugin),
-            output_bytes,
+            output_bytes: limits.output_bytes,
+            host_calls_max: limits.host_calls,
+            host_calls: 0,
             in_hand: None,
             staged: Staged::default(),
             builders: HashMap::new(),
             next_builder: 0,
             metric_names: Vec::new(),
-            logs,
+            logs: Arc::clone(logs),
         }
     }
 
     /// Puts a batch under the plugin's hands.
     pub(crate) fn begin(&mut self, plan: &Arc<StepPlan>, batch: &RecordBatch) {
         self.staged = Staged { writes: vec![None; plan.writes.len()], ..Staged::default() };
+        self.host_calls = 0;
         self.in_hand = Some(InHand { plan: Arc::clone(plan), batch: batch.clone() });
     }
 
@@ -117,6 +120,15 @@ impl Calls {
         self.in_hand
             .as_ref()
             .ok_or_else(|| Breach::contract("works on a batch outside a call to process".to_owned()))
+    }
+
+    /// Counts one call to the host. Every host function begins with it.
+    fn count(&mut self) -> wasmtime::Result<()> {
+        self.host_calls += 1;
+        match self.host_calls <= self.host_calls_max {
+            true => Ok(()),
+            false => Err(wasmtime::Error::new(Breach::HostCalls(self.host_calls_max))),
+        }
     }
 
     /// Counts `bytes` against the output cap.
