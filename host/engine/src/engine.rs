@@ -13,8 +13,9 @@ use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 use crate::bindings::{batches, http, log, lookup, metrics, types};
 use crate::cache::{CacheError, CompiledCache};
 use crate::calls::Calls;
-use crate::limits::TABLE_ELEMENTS;
 use crate::outbound::Network;
+use crate::limits::{STACK_BYTES, TABLE_ELEMENTS};
+use crate::stacks::Stacks;
 
 /// Numbers of instances that the pool is tried with; a machine with little address space gets fewer.
 const POOL_SIZES: [u32; 3] = [512, 128, 32];
@@ -73,6 +74,7 @@ pub(crate) struct Shared {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) linker: Linker<Calls>,
     pub(crate) cache: Option<CompiledCache>,
+    pub(crate) stacks: Stacks,
     pub(crate) settings: EngineSettings,
     /// Dropped to end the ticker, which is kept to be joined.
     ticker: Option<(Sender<()>, JoinHandle<()>)>,
@@ -87,12 +89,14 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// Makes an engine and starts its ticker.
     pub fn new(settings: EngineSettings) -> Result<Self, EngineError> {
-        let wasmtime = wasmtime_engine()?;
+        let wasmtime = wasmtime_engine(STACK_BYTES).map_err(EngineError::Wasmtime)?;
         let linker = linker(&wasmtime).map_err(|error| EngineError::Wasmtime(format!("{error:#}")))?;
         let cache =
             settings.cache_dir.as_deref().map(|folder| CompiledCache::open(folder, &wasmtime)).transpose()?;
-        let ticker = Some(start_ticker(wasmtime.clone(), settings.epoch_tick).map_err(EngineError::Ticker)?);
-        Ok(Self { shared: Arc::new(Shared { wasmtime, linker, cache, settings, ticker }) })
+        let stacks = Stacks::default();
+        let ticker = start_ticker(wasmtime.clone(), stacks.clone(), settings.epoch_tick);
+        let ticker = Some(ticker.map_err(EngineError::Ticker)?);
+        Ok(Self { shared: Arc::new(Shared { wasmtime, linker, cache, stacks, settings, ticker }) })
     }
 }
 
@@ -117,19 +121,23 @@ impl Drop for Shared {
 
 fn start_ticker(
     engine: wasmtime::Engine,
+    stacks: Stacks,
     tick: Duration,
 ) -> Result<(Sender<()>, JoinHandle<()>), std::io::Error> {
     let (stop, stopped) = mpsc::channel();
     let thread = thread::Builder::new().name("plugin-deadlines".to_owned()).spawn(move || {
         while stopped.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
             engine.increment_epoch();
+            stacks.increment_epoch();
         }
     })?;
     Ok((stop, thread))
 }
 
-/// A pool of instances where the address space allows one, else instances on demand.
-fn wasmtime_engine() -> Result<wasmtime::Engine, EngineError> {
+/// An engine whose calls have a stack of `stack_bytes`: with a pool of instances where the address space
+/// allows one, else instances on demand. The error is wasmtime's.
+pub(crate) fn wasmtime_engine(stack_bytes: usize) -> Result<wasmtime::Engine, String> {
+    let config = || config(stack_bytes);
     for instances in POOL_SIZES {
         match wasmtime::Engine::new(config().allocation_strategy(pool(instances))) {
             Ok(engine) => return Ok(engine),
@@ -138,12 +146,13 @@ fn wasmtime_engine() -> Result<wasmtime::Engine, EngineError> {
     }
     tracing::warn!("no room for a pool of plugin instances: they are made on demand, which is slower");
     wasmtime::Engine::new(config().allocation_strategy(InstanceAllocationStrategy::OnDemand))
-        .map_err(|error| EngineError::Wasmtime(format!("{error:#}")))
+        .map_err(|error| format!("{error:#}"))
 }
 
-fn config() -> Config {
+fn config(stack_bytes: usize) -> Config {
     let mut config = Config::new();
     config.concurrency_support(false).epoch_interruption(true).parallel_compilation(true);
+    config.max_wasm_stack(stack_bytes);
     config
 }
 
@@ -158,7 +167,8 @@ fn pool(instances: u32) -> InstanceAllocationStrategy {
     InstanceAllocationStrategy::Pooling(pool)
 }
 
-fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Calls>> {
+/// The host functions that plugins are linked with.
+pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Calls>> {
     let mut linker = Linker::new(engine);
     types::add_to_linker::<_, HasSelf<_>>(&mut linker, |calls: &mut Calls| calls)?;
     batches::add_to_linker::<_, HasSelf<_>>(&mut linker, |calls: &mut Calls| calls)?;

@@ -12,8 +12,8 @@ use crate::bindings::types::Error as GuestError;
 use crate::bindings::{Transform, TransformPre, guest};
 use crate::calls::{Breach, Calls, LogGate, Staged, bounded};
 use crate::engine::Shared;
-use crate::limits::{LimitExceeded, Limits, time};
 use crate::outbound::Outbound;
+use crate::limits::{LimitExceeded, Limits, size, time};
 use crate::output::{Cause, Metrics};
 use crate::plan::StepPlan;
 
@@ -48,6 +48,7 @@ pub(crate) struct Running {
     store: Store<Calls>,
     transform: Transform,
     plugin: Arc<str>,
+    stack_bytes: usize,
 }
 
 impl Running {
@@ -60,8 +61,7 @@ impl Running {
         logs: &Arc<LogGate>,
         deadline: Duration,
     ) -> Result<Self, StartError> {
-        let calls = Calls::new(plugin, limits.memory_bytes, limits.output_bytes, Arc::clone(logs));
-        let mut store = Store::new(&shared.wasmtime, calls);
+        let mut store = Store::new(transform.engine(), Calls::new(plugin, limits, logs));
         store.limiter(|calls| &mut calls.limiter);
         store.set_hostcall_fuel(limits.output_bytes);
         store.epoch_deadline_trap();
@@ -69,9 +69,9 @@ impl Running {
         let transform = transform.instantiate(&mut store).map_err(|error| StartError {
             plugin: plugin.to_string(),
             phase: "its start function",
-            reason: explain(&error, deadline).1,
+            reason: explain(&error, deadline, limits.stack_given()).1,
         })?;
-        Ok(Self { store, transform, plugin: Arc::clone(plugin) })
+        Ok(Self { store, transform, plugin: Arc::clone(plugin), stack_bytes: limits.stack_given() })
     }
 
     /// Lets the plugin's requests out.
@@ -86,7 +86,7 @@ impl Running {
         transform: &TransformPre<Calls>,
         limits: &Limits,
     ) -> Result<guest::About, StartError> {
-        let logs = Arc::new(LogGate::new(limits.log_lines_per_second));
+        let logs = Arc::new(LogGate::new(limits));
         let deadline = shared.settings.start_deadline;
         let mut running = Self::start(shared, &Arc::from(plugin), transform, limits, &logs, deadline)?;
         let about = running.transform.millstream_plugin_plugin().call_describe(&mut running.store);
@@ -129,7 +129,7 @@ impl Running {
                 Err(Failure::Guilty(Cause::BadBatch, bounded(&reason).to_owned()))
             }
             Err(error) => {
-                let (cause, reason) = explain(&error, deadline);
+                let (cause, reason) = explain(&error, deadline, self.stack_bytes);
                 Err(Failure::Guilty(cause, format!("plugin `{}` {reason}", self.plugin)))
             }
         }
@@ -153,7 +153,7 @@ impl Running {
     }
 
     fn start_error(&self, phase: &'static str, error: &wasmtime::Error, deadline: Duration) -> StartError {
-        let (_, reason) = explain(error, deadline);
+        let (_, reason) = explain(error, deadline, self.stack_bytes);
         StartError { plugin: self.plugin.to_string(), phase, reason }
     }
 }
@@ -165,17 +165,19 @@ fn waiting(deadline: Duration) -> Duration {
 }
 
 /// What a failed call shows, to follow the plugin's name.
-fn explain(error: &wasmtime::Error, deadline: Duration) -> (Cause, String) {
+fn explain(error: &wasmtime::Error, deadline: Duration, stack_bytes: usize) -> (Cause, String) {
     if let Some(exceeded) = error.downcast_ref::<LimitExceeded>() {
         return (Cause::Memory, exceeded.to_string());
     }
     match error.downcast_ref::<Breach>() {
         Some(breach @ Breach::OutputCap(_)) => return (Cause::OutputCap, breach.to_string()),
+        Some(breach @ Breach::HostCalls(_)) => return (Cause::HostCalls, breach.to_string()),
         Some(breach @ Breach::Contract(_)) => return (Cause::Trap, breach.to_string()),
         None => {}
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => (Cause::Deadline, format!("ran longer than {}", time(deadline))),
+        Some(Trap::StackOverflow) => (Cause::Stack, format!("needs more stack than {}", size(stack_bytes))),
         Some(Trap::UnreachableCodeReached) => (Cause::Trap, "trapped: unreachable".to_owned()),
         Some(trap) => {
             (Cause::Trap, format!("trapped: {}", trap.to_string().trim_start_matches("wasm trap: ")))

@@ -21,6 +21,7 @@ mod output;
 mod plan;
 mod plugin;
 mod recovery;
+mod stacks;
 mod types;
 
 pub use cache::CacheError;

@@ -1,5 +1,5 @@
-//! What one step may use: time, memory, output, log lines. The limiter enforces the memory part inside
-//! the store; the others are enforced where they are spent.
+//! What one step may use: time, memory, stack, output, calls to the host, log. The limiter enforces the
+//! memory part inside the store; the others are enforced where they are spent.
 
 use std::time::Duration;
 
@@ -13,10 +13,18 @@ pub struct Limits {
     pub deadline: Duration,
     /// Linear memory of one instance, in bytes; 64 MiB by default.
     pub memory_bytes: usize,
+    /// Stack of a call, in bytes; 512 KiB by default. It is that of the calling thread, so it is rounded
+    /// up to one of a few sizes, [`Limits::STACK_BYTES_MAX`] at most. (A guest may keep a second stack for
+    /// its variables in its linear memory; that one is part of its memory.)
+    pub stack_bytes: usize,
     /// What one call may stage (written columns, emitted rows, reasons), in bytes; 64 MiB by default.
     pub output_bytes: usize,
+    /// How often one call may call the host; 1,000,000 by default.
+    pub host_calls: u64,
     /// Log lines a second that are passed on; 20 by default.
     pub log_lines_per_second: u32,
+    /// Bytes of log a second that are passed on; 16 KiB by default.
+    pub log_bytes_per_second: usize,
     /// How often the calls of one batch are tried again after `retry`; 3 by default.
     pub retries: u32,
     /// How many calls of one batch may overrun their deadline before the circuit opens; 32 by default,
@@ -32,8 +40,11 @@ impl Default for Limits {
         Self {
             deadline: Duration::from_secs(1),
             memory_bytes: 64 << 20,
+            stack_bytes: STACK_BYTES,
             output_bytes: 64 << 20,
+            host_calls: 1_000_000,
             log_lines_per_second: 20,
+            log_bytes_per_second: 16 << 10,
             retries: 3,
             overruns_per_batch: 32,
             recovery: Duration::from_secs(60),
@@ -41,7 +52,20 @@ impl Default for Limits {
     }
 }
 
+/// Stack of a call if nothing else is asked for.
+pub(crate) const STACK_BYTES: usize = 512 << 10;
+
 impl Limits {
+    /// Largest stack of a call: half of what Rust gives a thread, the rest being the host's.
+    pub const STACK_BYTES_MAX: usize = 1 << 20;
+    /// Smallest stack of a call.
+    pub const STACK_BYTES_MIN: usize = 64 << 10;
+
+    /// The stack that calls get: the next power of two, so that there are few different ones.
+    pub(crate) fn stack_given(&self) -> usize {
+        self.stack_bytes.clamp(Self::STACK_BYTES_MIN, Self::STACK_BYTES_MAX).next_power_of_two()
+    }
+
     /// The deadline of a row that is tried alone: ten times the ordinary one, 10 s at most, and never
     /// less than the ordinary one.
     pub(crate) fn lone_row_deadline(&self) -> Duration {
@@ -49,11 +73,12 @@ impl Limits {
     }
 }
 
-/// A size for people: whole MiB where it is one, bytes otherwise.
+/// A size for people: whole MiB or KiB where it is one, bytes otherwise.
 pub(crate) fn size(bytes: usize) -> String {
     match bytes {
         0 => "0 bytes".to_owned(),
         _ if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+        _ if bytes.is_multiple_of(1 << 10) => format!("{} KiB", bytes >> 10),
         _ => format!("{bytes} bytes"),
     }
 }

@@ -50,8 +50,12 @@ pub enum Cause {
     Deadline,
     /// The plugin needed more memory than it may have.
     Memory,
+    /// The plugin needed more stack than it may have.
+    Stack,
     /// The plugin made more output of it than it may.
     OutputCap,
+    /// The plugin called the host more often than it may.
+    HostCalls,
     /// The plugin returned `bad-batch` (or `retry` too often) for it, alone.
     BadBatch,
     /// The step does not run any more.
@@ -60,12 +64,14 @@ pub enum Cause {
 
 impl Cause {
     /// All causes, in the order of their numbers (`cause as usize`).
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Plugin,
         Self::Trap,
         Self::Deadline,
         Self::Memory,
+        Self::Stack,
         Self::OutputCap,
+        Self::HostCalls,
         Self::BadBatch,
         Self::CircuitOpen,
     ];
@@ -79,7 +85,9 @@ impl fmt::Display for Cause {
             Self::Trap => "trap",
             Self::Deadline => "deadline",
             Self::Memory => "memory",
+            Self::Stack => "stack",
             Self::OutputCap => "output_cap",
+            Self::HostCalls => "host_calls",
             Self::BadBatch => "bad_batch",
             Self::CircuitOpen => "circuit_open",
         })

@@ -1,8 +1,9 @@
 //! Plugins and steps: a plugin is code; a step is a plugin with a configuration on a stream, whose plan
 //! has been checked before the first row.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
@@ -14,9 +15,9 @@ use crate::circuit::Circuit;
 use crate::engine::Engine;
 use crate::grants::Grants;
 use crate::instance::{Running, StartError};
-use crate::limits::Limits;
 use crate::outbound::{HostFigures, Outbound};
 use crate::plan::{self, InputSpec, Output, Plan, PlanProblem, Reach, StepPlan, Target};
+use crate::limits::{Limits, STACK_BYTES, size};
 use crate::recovery::StepInstance;
 use crate::types::field_to_wit;
 
@@ -47,6 +48,8 @@ struct PluginShared {
     about: About,
     imports_http: bool,
     transform: TransformPre<Calls>,
+    /// The same for steps with another stack than the default, by its size.
+    other_stacks: Mutex<BTreeMap<usize, TransformPre<Calls>>>,
 }
 
 impl fmt::Debug for Plugin {
@@ -69,6 +72,16 @@ pub enum ConfigureError {
         plugin: String,
         /// What it says is wrong.
         problems: Vec<ConfigProblem>,
+    },
+    /// No instances with such a stack can be made on this machine.
+    #[error("plugin `{plugin}` cannot have a stack of {}: {reason}", size(*stack_bytes))]
+    Stack {
+        /// Name of the plugin.
+        plugin: String,
+        /// The stack.
+        stack_bytes: usize,
+        /// What the engine said.
+        reason: String,
     },
     /// Its plan does not fit the stream or this host.
     #[error("plugin `{plugin}` cannot run on stream `{input}`: {problem}")]
@@ -123,7 +136,7 @@ impl Plugin {
         let imports_http = component
             .imports(&engine.shared.wasmtime)
             .any(|(import, _)| import.starts_with("millstream:plugin/http@"));
-        Self { shared: Arc::new(PluginShared { engine, name, digest, size, about, imports_http, transform }) }
+        Self { shared: Arc::new(PluginShared { engine, name, digest, size, about, imports_http, transform, other_stacks: Mutex::default() }) }
     }
 
     /// The name it was loaded by: its file's.
@@ -160,13 +173,15 @@ impl Plugin {
         limits: Limits,
         grants: &Grants,
     ) -> Result<Step, ConfigureError> {
+        let transform = self.with_stack(limits.stack_given())?;
         let mut setup = Setup {
+            transform,
             config: config.to_string(),
             input: guest::Input {
                 name: input.name.clone(),
                 fields: input.schema.fields().iter().map(|field| field_to_wit(field)).collect(),
             },
-            logs: Arc::new(LogGate::new(limits.log_lines_per_second)),
+            logs: Arc::new(LogGate::new(&limits)),
             limits,
             outbound: None,
         };
@@ -213,8 +228,29 @@ impl Plugin {
     }
 }
 
+impl Plugin {
+    /// The plugin for calls with a stack of `stack_bytes`.
+    fn with_stack(&self, stack_bytes: usize) -> Result<TransformPre<Calls>, ConfigureError> {
+        let PluginShared { engine, transform, other_stacks, .. } = &*self.shared;
+        if stack_bytes == STACK_BYTES {
+            return Ok(transform.clone());
+        }
+        let mut others = other_stacks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(transform) = others.get(&stack_bytes) {
+            return Ok(transform.clone());
+        }
+        let made = engine.shared.stacks.with(stack_bytes, transform).map_err(|error| {
+            let (plugin, reason) = (self.name().to_owned(), format!("{error:#}"));
+            ConfigureError::Stack { plugin, stack_bytes, reason }
+        })?;
+        others.insert(stack_bytes, made.clone());
+        Ok(made)
+    }
+}
+
 /// What every instance of a step is started with.
 pub(crate) struct Setup {
+    transform: TransformPre<Calls>,
     config: String,
     input: guest::Input,
     logs: Arc<LogGate>,
@@ -228,9 +264,9 @@ impl Setup {
         plugin: &Plugin,
         deadline: Duration,
     ) -> Result<(Running, Result<guest::Plan, Vec<guest::ConfigProblem>>), StartError> {
-        let PluginShared { engine, name, transform, .. } = &*plugin.shared;
+        let PluginShared { engine, name, .. } = &*plugin.shared;
         let mut running =
-            Running::start(&engine.shared, name, transform, &self.limits, &self.logs, deadline)?;
+            Running::start(&engine.shared, name, &self.transform, &self.limits, &self.logs, deadline)?;
         if let Some(outbound) = &self.outbound {
             running.connect(Arc::clone(outbound));
         }

@@ -17,6 +17,7 @@ macro_rules! export {
 
             impl world::Guest for Plugin {
                 fn describe() -> world::About {
+                    $crate::panic::report();
                     $crate::plan::describe::<$transform>()
                 }
 
@@ -24,6 +25,7 @@ macro_rules! export {
                     config: ::std::string::String,
                     inputs: ::std::vec::Vec<world::Input>,
                 ) -> ::std::result::Result<world::Plan, ::std::vec::Vec<world::ConfigProblem>> {
+                    $crate::panic::report();
                     let configured = $crate::configure::<$transform>(&config, &inputs)?;
                     let plan = configured.plan.clone();
                     CONFIGURED.set(::std::option::Option::Some(configured));

@@ -110,6 +110,8 @@ mod export;
 pub mod http;
 pub mod log;
 pub mod metrics;
+#[doc(hidden)]
+pub mod panic;
 pub mod plan;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;

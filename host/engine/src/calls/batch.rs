@@ -25,7 +25,8 @@ use crate::types::{display, to_wit};
 pub struct Batch;
 
 impl Calls {
-    fn read<T>(&self, column: u32, function: &str, convert: fn(&dyn Array) -> Option<T>) -> Result<T> {
+    fn read<T>(&mut self, column: u32, function: &str, convert: fn(&dyn Array) -> Option<T>) -> Result<T> {
+        self.count()?;
         let hand = self.in_hand()?;
         let Some(read) = hand.plan.reads.get(column as usize) else {
             let count = hand.plan.reads.len();
@@ -49,6 +50,7 @@ impl Calls {
     }
 
     fn write(&mut self, column: u32, written: Written) -> Result<()> {
+        self.count()?;
         self.charge(written.size())?;
         let hand = self.in_hand()?;
         let rows = hand.batch.num_rows();
@@ -66,7 +68,8 @@ impl Calls {
         }
     }
 
-    fn refuse_if_row_preserving(&self, function: &str) -> Result<()> {
+    fn refuse_if_row_preserving(&mut self, function: &str) -> Result<()> {
+        self.count()?;
         match self.in_hand()?.plan.declared.row_preserving {
             true => Err(Breach::contract(format!("called {function}, but its plan is row-preserving"))),
             false => Ok(()),
@@ -126,6 +129,7 @@ impl Host for Calls {
 
 impl HostBatch for Calls {
     fn rows(&mut self, _: Resource<Batch>) -> Result<u32> {
+        self.count()?;
         Ok(self.in_hand()?.batch.num_rows() as u32)
     }
 

@@ -46,6 +46,7 @@ fn stale() -> wasmtime::Error {
 
 impl Calls {
     fn write_emitted(&mut self, builder: &Resource<Builder>, column: u32, written: Written) -> Result<()> {
+        self.count()?;
         self.charge(written.size())?;
         let plan = Arc::clone(&self.in_hand()?.plan);
         let rows = self.builders.get_mut(&builder.rep()).ok_or_else(stale)?;
@@ -64,6 +65,7 @@ impl Calls {
     }
 
     pub(super) fn emit_rows(&mut self, builder: &Resource<Builder>) -> Result<()> {
+        self.count()?;
         let rows = self.builders.remove(&builder.rep()).ok_or_else(stale)?;
         let plan = Arc::clone(&self.in_hand()?.plan);
         let emit = &plan.emits[rows.output];
@@ -156,11 +158,13 @@ fn size_of_rows(array: &ArrayRef, rows: &[u32]) -> usize {
 
 impl HostBuilder for Calls {
     fn new(&mut self, output: u32, rows: u32) -> Result<Resource<Builder>> {
+        self.count()?;
         let plan = Arc::clone(&self.in_hand()?.plan);
         Ok(Resource::new_own(self.open_builder(&plan, output, rows)?))
     }
 
     fn gather(&mut self, builder: Resource<Builder>, _: Resource<Batch>, parents: Vec<u32>) -> Result<()> {
+        self.count()?;
         self.charge(parents.len() * size_of::<u32>())?;
         let count = self.in_hand()?.batch.num_rows();
         let rows = self.builders.get_mut(&builder.rep()).ok_or_else(stale)?;

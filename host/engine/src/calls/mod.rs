@@ -15,8 +15,8 @@ use std::time::Instant;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 
-use crate::limits::{MemoryLimiter, size};
 use crate::outbound::Outbound;
+use crate::limits::{Limits, MemoryLimiter, size};
 use crate::plan::StepPlan;
 pub use batch::Batch;
 pub use builder::Builder;
@@ -28,13 +28,15 @@ pub use telemetry::Metric;
 /// Longest reason or error text of a plugin that is kept, in bytes.
 const REASON_BYTES: usize = 256;
 
-/// A call that the contract does not allow, or that stages too much.
+/// A call that the contract does not allow, or that is one too many.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Breach {
     #[error("{0}")]
     Contract(String),
     #[error("stages more than {} in one call", size(*.0))]
     OutputCap(usize),
+    #[error("calls the host more than {0} times in one call")]
+    HostCalls(u64),
 }
 
 impl Breach {
@@ -70,6 +72,9 @@ pub(crate) struct Calls {
     pub(crate) limiter: MemoryLimiter,
     plugin: Arc<str>,
     output_bytes: usize,
+    /// How often one call may call the host, and how often this one has.
+    host_calls_max: u64,
+    host_calls: u64,
     in_hand: Option<InHand>,
     staged: Staged,
     builders: HashMap<u32, builder::Rows>,
@@ -83,22 +88,19 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    pub(crate) fn new(
-        plugin: &Arc<str>,
-        memory_bytes: usize,
-        output_bytes: usize,
-        logs: Arc<LogGate>,
-    ) -> Self {
+    pub(crate) fn new(plugin: &Arc<str>, limits: &Limits, logs: &Arc<LogGate>) -> Self {
         Self {
-            limiter: MemoryLimiter::new(memory_bytes),
+            limiter: MemoryLimiter::new(limits.memory_bytes),
             plugin: Arc::clone(plugin),
-            output_bytes,
+            output_bytes: limits.output_bytes,
+            host_calls_max: limits.host_calls,
+            host_calls: 0,
             in_hand: None,
             staged: Staged::default(),
             builders: HashMap::new(),
             next_builder: 0,
             metric_names: Vec::new(),
-            logs,
+            logs: Arc::clone(logs),
             outbound: None,
             until: None,
         }
@@ -108,6 +110,7 @@ impl Calls {
     pub(crate) fn begin(&mut self, plan: &Arc<StepPlan>, batch: &RecordBatch, until: Instant) {
         self.until = Some(until);
         self.staged = Staged { writes: vec![None; plan.writes.len()], ..Staged::default() };
+        self.host_calls = 0;
         self.in_hand = Some(InHand { plan: Arc::clone(plan), batch: batch.clone() });
     }
 
@@ -132,6 +135,15 @@ impl Calls {
     /// What may still be counted against the output cap, in bytes.
     fn room(&self) -> usize {
         self.output_bytes.saturating_sub(self.staged.bytes)
+    }
+
+    /// Counts one call to the host. Every host function begins with it.
+    fn count(&mut self) -> wasmtime::Result<()> {
+        self.host_calls += 1;
+        match self.host_calls <= self.host_calls_max {
+            true => Ok(()),
+            false => Err(wasmtime::Error::new(Breach::HostCalls(self.host_calls_max))),
+        }
     }
 
     /// Counts `bytes` against the output cap.

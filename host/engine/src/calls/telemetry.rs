@@ -10,6 +10,7 @@ use wasmtime::component::Resource;
 use super::{Calls, cut};
 use crate::bindings::log::{Host as LogHost, Level};
 use crate::bindings::metrics::{Host as MetricsHost, HostCounter, HostGauge};
+use crate::limits::Limits;
 
 /// Longest log line that is passed on, in bytes.
 const LINE_BYTES: usize = 1024;
@@ -22,10 +23,11 @@ const METRIC_NAME_BYTES: usize = 64;
 #[derive(Debug)]
 pub struct Metric;
 
-/// Lets so many lines a second pass, and counts the others.
+/// Lets so many lines and bytes a second pass, and counts the other lines.
 #[derive(Debug)]
 pub(crate) struct LogGate {
     lines_per_second: u32,
+    bytes_per_second: usize,
     window: Mutex<Window>,
 }
 
@@ -33,47 +35,58 @@ pub(crate) struct LogGate {
 struct Window {
     begun: Instant,
     passed: u32,
+    bytes: usize,
     suppressed: u64,
 }
 
 impl LogGate {
-    pub(crate) fn new(lines_per_second: u32) -> Self {
-        let window = Window { begun: Instant::now(), passed: 0, suppressed: 0 };
-        Self { lines_per_second, window: Mutex::new(window) }
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let window = Window { begun: Instant::now(), passed: 0, bytes: 0, suppressed: 0 };
+        let (lines_per_second, bytes_per_second) = (limits.log_lines_per_second, limits.log_bytes_per_second);
+        Self { lines_per_second, bytes_per_second, window: Mutex::new(window) }
     }
 
-    /// Lines that were held back since the last one that passed, if this one may pass.
-    fn pass(&self, now: Instant) -> Option<u64> {
+    /// Lines that were held back since the last one that passed, if this one of `bytes` may pass.
+    fn pass(&self, bytes: usize, now: Instant) -> Option<u64> {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         if now.duration_since(window.begun) >= Duration::from_secs(1) {
             window.begun = now;
             window.passed = 0;
+            window.bytes = 0;
         }
-        if window.passed >= self.lines_per_second {
+        if window.passed >= self.lines_per_second || window.bytes + bytes > self.bytes_per_second {
             window.suppressed += 1;
             return None;
         }
         window.passed += 1;
+        window.bytes += bytes;
         Some(std::mem::take(&mut window.suppressed))
+    }
+}
+
+fn is_enabled(at: Level) -> bool {
+    match at {
+        Level::Debug => tracing::enabled!(target: "millstream::plugin", tracing::Level::DEBUG),
+        Level::Info => tracing::enabled!(target: "millstream::plugin", tracing::Level::INFO),
+        Level::Warn => tracing::enabled!(target: "millstream::plugin", tracing::Level::WARN),
+        Level::Error => tracing::enabled!(target: "millstream::plugin", tracing::Level::ERROR),
     }
 }
 
 impl LogHost for Calls {
     fn enabled(&mut self, at: Level) -> Result<bool> {
-        Ok(match at {
-            Level::Debug => tracing::enabled!(target: "millstream::plugin", tracing::Level::DEBUG),
-            Level::Info => tracing::enabled!(target: "millstream::plugin", tracing::Level::INFO),
-            Level::Warn => tracing::enabled!(target: "millstream::plugin", tracing::Level::WARN),
-            Level::Error => tracing::enabled!(target: "millstream::plugin", tracing::Level::ERROR),
-        })
+        self.count()?;
+        Ok(is_enabled(at))
     }
 
     fn log(&mut self, at: Level, message: String) -> Result<()> {
-        if !self.enabled(at)? {
+        self.count()?;
+        if !is_enabled(at) {
             return Ok(());
         }
-        let Some(suppressed) = self.logs.pass(Instant::now()) else { return Ok(()) };
-        let (plugin, message) = (self.plugin.as_ref(), cut(&message, LINE_BYTES));
+        let message = cut(&message, LINE_BYTES);
+        let Some(suppressed) = self.logs.pass(message.len(), Instant::now()) else { return Ok(()) };
+        let plugin = self.plugin.as_ref();
         match at {
             Level::Debug => tracing::debug!(target: "millstream::plugin", plugin, suppressed, "{message}"),
             Level::Info => tracing::info!(target: "millstream::plugin", plugin, suppressed, "{message}"),
@@ -106,10 +119,12 @@ impl MetricsHost for Calls {}
 
 impl HostCounter for Calls {
     fn new(&mut self, name: String) -> Result<Resource<Metric>> {
+        self.count()?;
         Ok(Resource::new_own(self.metric(&name)))
     }
 
     fn add(&mut self, counter: Resource<Metric>, n: u64) -> Result<()> {
+        self.count()?;
         let sum = self.staged.counters.entry(counter.rep()).or_default();
         *sum = sum.saturating_add(n);
         Ok(())
@@ -122,15 +137,34 @@ impl HostCounter for Calls {
 
 impl HostGauge for Calls {
     fn new(&mut self, name: String) -> Result<Resource<Metric>> {
+        self.count()?;
         Ok(Resource::new_own(self.metric(&name)))
     }
 
     fn set(&mut self, gauge: Resource<Metric>, v: f64) -> Result<()> {
+        self.count()?;
         self.staged.gauges.insert(gauge.rep(), v);
         Ok(())
     }
 
     fn drop(&mut self, _: Resource<Metric>) -> Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_bytes_of_a_second_are_bounded() {
+        let limits = Limits { log_lines_per_second: 3, log_bytes_per_second: 100, ..Limits::default() };
+        let gate = LogGate::new(&limits);
+        let start = Instant::now();
+        let passed: Vec<_> = [50, 60, 40, 10, 1, 1].map(|bytes| gate.pass(bytes, start)).into();
+        assert_eq!(passed, [Some(0), None, Some(1), None, None, None]);
+        let later = start + Duration::from_secs(2);
+        let passed: Vec<_> = [1, 1, 1, 1].map(|bytes| gate.pass(bytes, later)).into();
+        assert_eq!(passed, [Some(3), Some(0), Some(0), None]);
     }
 }

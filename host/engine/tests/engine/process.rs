@@ -85,10 +85,17 @@ fn breaches_of_the_contract_are_named() {
     check("read-wrong-type", "called read-float64 on column `n`, which its plan reads as int64");
     check("short", "wrote to column `n` 0 values for 1 rows");
     check("short-validity", "wrote to column `n` a bitmap of validity with 0 bytes for 1 rows");
+    check("falling-offsets", "wrote to column `text`");
     check("null", "left null in column `new`, which its plan declares as not nullable");
     check("not-utf8", "wrote to column `text`");
     check("reject-no-row", "rejected row 1 of a batch of 1 rows");
     check("no-gather", "emitted rows of output `s` without parents");
+    check("gather-twice", "called gather twice on one builder");
+    check("gather-short", "gathered 1 parents for a builder of 2 rows");
+    check("gather-no-row", "gathered row 1 of a batch of 1 rows");
+    check("emit-wrong-number", "called write-int64 on column 7 of output `s`, which has 1");
+    check("emit-wrong-type", "called write-float64 on column `n`, which its plan writes as int64");
+    check("emit-short", "wrote to column `n` 1 values for 9 rows");
     check("no-output", "made a builder for output 9; its plan has 0");
     check("row-preserving", "called reject, but its plan is row-preserving");
 }

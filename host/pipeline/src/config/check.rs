@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use millstream_engine::Limits;
 use millstream_model::schema::StreamSchema;
 
 use super::dead_letters::dead_letters;
 use super::document::Document;
 use super::error::ConfigError;
+use super::limits::laid_over;
 use super::log::log;
 use super::merge::merge;
 use super::schema::schema;
@@ -36,7 +38,8 @@ pub fn check_without_steps(document: &Document) -> Result<Config, ConfigError> {
 
 fn file(document: &Document, file: typed::File) -> Result<Config, ConfigError> {
     let plugins_dir = resolve(document, file.plugins.dir.unwrap_or_else(|| PathBuf::from("plugins")));
-    let streams = streams(document, file.streams, &plugins_dir)?;
+    let limits = laid_over(&Limits::default(), &file.plugins.limits, document, &["plugins", "limits"])?;
+    let streams = streams(document, file.streams, &plugins_dir, &limits)?;
     let worker = worker(document, file.worker)?;
     let source = source(document, file.source, &worker.name)?;
     Ok(Config {
@@ -156,6 +159,7 @@ fn streams(
     document: &Document,
     typed: typed::Ordered<typed::Stream>,
     plugins_dir: &Path,
+    limits: &Limits,
 ) -> Result<Vec<StreamConfig>, ConfigError> {
     if typed.0.is_empty() {
         return Err(document.error(&["streams"], "no stream; declare one as [streams.NAME]"));
@@ -178,7 +182,7 @@ fn streams(
         let watermark = watermark(document, &name, &stream)?;
         let flags_late = watermark.as_ref().is_some_and(|placed| placed.value.late == LatePolicy::Flag);
         let schema = StreamSchema { flags_late, ..schema(document, &name, &stream)? };
-        let steps = steps(document, &name, stream.steps, plugins_dir)?;
+        let steps = steps(document, &name, stream.steps, plugins_dir, limits)?;
         let routes = routes::routes(document, &name, &names, stream.routes)?;
         let (topic, schema) = (stream.topic, Arc::new(schema));
         streams.push(StreamConfig { name, topic, schema, watermark, steps, routes });

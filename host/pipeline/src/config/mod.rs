@@ -6,6 +6,7 @@ mod check;
 mod dead_letters;
 mod document;
 mod error;
+mod limits;
 mod log;
 mod merge;
 mod path;
@@ -151,7 +152,7 @@ pub struct StepConfig {
     pub config: serde_json::Value,
     /// Table of each output of the plugin.
     pub outputs: BTreeMap<String, String>,
-    /// Limits from the file beside the plugin.
+    /// Limits: the step's own, over those beside the plugin, over those for all, over the engine's.
     pub limits: Limits,
     /// What the plugin may touch, from the same file.
     pub grants: Grants,

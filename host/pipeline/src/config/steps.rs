@@ -2,26 +2,22 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::time::Duration;
 
 use millstream_engine::{Grants, Limits};
 
 use super::check::is_name;
 use super::document::Document;
 use super::error::ConfigError;
+use super::limits::laid_over;
 use super::{StepConfig, routes, typed};
 
-/// Shortest deadline of a call: the engine looks at the clock every 10 ms.
-const DEADLINE_MIN: Duration = Duration::from_millis(10);
-/// Smallest memory of a plugin: a Rust guest begins with 1 MiB of stack.
-const MEMORY_MIN: usize = 1 << 20;
-
-/// Checks the steps of `stream`.
+/// Checks the steps of `stream`; `limits` are those that its document states for all.
 pub(super) fn steps(
     document: &Document,
     stream: &str,
     typed: Vec<typed::Step>,
     plugins_dir: &Path,
+    limits: &Limits,
 ) -> Result<Vec<StepConfig>, ConfigError> {
     let mut names = HashSet::new();
     let mut steps = Vec::new();
@@ -45,7 +41,7 @@ pub(super) fn steps(
         if let Some(table) = step.outputs.values().find(|table| !routes::is_table(table)) {
             return Err(document.error(&at("outputs"), format!("`{table}` is not a table's name")));
         }
-        let beside = plugin_file(&plugins_dir.join(format!("{}.toml", step.plugin)))?;
+        let (beside, limits) = plugin_file(&plugins_dir.join(format!("{}.toml", step.plugin)), limits)?;
         let mut config = beside.config;
         config.extend(step.config);
         steps.push(StepConfig {
@@ -54,35 +50,21 @@ pub(super) fn steps(
             config: serde_json::to_value(config)
                 .map_err(|error| document.error(&at("config"), error.to_string()))?,
             outputs: step.outputs,
-            limits: limits(document, &at("plugin"), &beside.limits)?,
             grants: Grants::default(),
+            limits: laid_over(&limits, &step.limits, document, &at("limits"))?,
             place: document.place_of(&at("plugin")),
         });
     }
     Ok(steps)
 }
 
-/// The file beside a plugin; absent means default limits and no parameters.
-fn plugin_file(path: &Path) -> Result<typed::PluginFile, ConfigError> {
-    if path.is_file() { Document::read(path, [])?.deserialize() } else { Ok(typed::PluginFile::default()) }
-}
-
-fn limits(document: &Document, step: &[&str], typed: &typed::Limits) -> Result<Limits, ConfigError> {
-    let mut limits = Limits::default();
-    if let Some(deadline) = typed.deadline {
-        limits.deadline = deadline.0;
+/// The file beside a plugin, with its limits laid over `limits`; absent means none and no parameters.
+fn plugin_file(path: &Path, limits: &Limits) -> Result<(typed::PluginFile, Limits), ConfigError> {
+    if !path.is_file() {
+        return Ok((typed::PluginFile::default(), limits.clone()));
     }
-    if let Some(memory) = typed.memory {
-        limits.memory_bytes = memory.0;
-    }
-    if let Some(output) = typed.output {
-        limits.output_bytes = output.0;
-    }
-    if limits.deadline < DEADLINE_MIN {
-        return Err(document.error(step, "limits.deadline beside the plugin is shorter than 10ms"));
-    }
-    if limits.memory_bytes < MEMORY_MIN {
-        return Err(document.error(step, "limits.memory beside the plugin is smaller than 1MiB"));
-    }
-    Ok(limits)
+    let document = Document::read(path, [])?;
+    let file: typed::PluginFile = document.deserialize()?;
+    let limits = laid_over(limits, &file.limits, &document, &["limits"])?;
+    Ok((file, limits))
 }

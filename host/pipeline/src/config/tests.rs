@@ -261,6 +261,41 @@ fn a_step_takes_what_stands_beside_its_plugin() {
 }
 
 #[test]
+fn limits_are_laid_over_one_another() {
+    let step =
+        "[[streams.vehicle.steps]]\nplugin = \"present\"\nlimits = { log_lines = 7, stack = \"1MiB\" }";
+    let all = "[plugins.limits]\ndeadline = \"3s\"\nhost_calls = 9\nlog_lines = 5\nmemory = \"8MiB\"\n";
+    let limits = read(&format!("{GOOD}\n{step}\n{all}"), &[]).unwrap().streams[0].steps[0].limits.clone();
+    let expect = Limits {
+        deadline: Duration::from_secs(2),
+        memory_bytes: 8 << 20,
+        stack_bytes: 1 << 20,
+        host_calls: 9,
+        log_lines_per_second: 7,
+        ..Limits::default()
+    };
+    assert_eq!(limits, expect);
+}
+
+#[test]
+fn limits_out_of_range_are_refused_where_they_stand() {
+    let refused = |more: &str, expect: &str| {
+        let error = read(&format!("{GOOD}\n{more}"), &[]).expect_err("an error");
+        assert!(error.contains(expect), "\n{error}\ndoes not contain\n{expect}");
+    };
+    refused(
+        "[plugins.limits]\ndeadline = \"1ms\"",
+        "millstream.toml:20:1: `plugins.limits.deadline`: expected 10ms",
+    );
+    refused("[plugins.limits]\nstack = \"1KiB\"", "`plugins.limits.stack`: expected 64KiB to 1MiB");
+    refused("[plugins.limits]\nhost_calls = 0", "`plugins.limits.host_calls`: must be 1 at least");
+    refused("[plugins.limits]\noutput = \"1B\"", "`plugins.limits.output`: expected 1KiB to 4GiB");
+    refused("[plugins.limits]\nfuel = 1", "unknown field `fuel`");
+    let step = "[[streams.vehicle.steps]]\nplugin = \"present\"\nlimits = { memory = \"1KiB\" }";
+    refused(step, "millstream.toml:21:12: `streams.vehicle.steps.0.limits.memory`: expected 1MiB to 4GiB");
+}
+
+#[test]
 fn a_worker_has_a_name_that_its_group_takes() {
     let kafka = |more: &str| {
         let section = format!("[source.kafka]\nbrokers = \"b:9092\"\n{more}\n[worker]\nname = \"the first\"");

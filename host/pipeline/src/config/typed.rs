@@ -162,6 +162,8 @@ pub struct Merge {
 pub struct Plugins {
     pub dir: Option<PathBuf>,
     pub cache_dir: Option<PathBuf>,
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 #[derive(Default, Deserialize)]
@@ -307,6 +309,8 @@ pub struct Step {
     pub config: toml::Table,
     #[serde(default)]
     pub outputs: BTreeMap<String, String>,
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 #[derive(Deserialize)]
@@ -332,7 +336,11 @@ pub struct PluginFile {
 pub struct Limits {
     pub deadline: Option<Span>,
     pub memory: Option<ByteSize>,
+    pub stack: Option<ByteSize>,
     pub output: Option<ByteSize>,
+    pub host_calls: Option<u64>,
+    pub log_lines: Option<u32>,
+    pub log_bytes: Option<ByteSize>,
 }
 
 fn default_group() -> String {

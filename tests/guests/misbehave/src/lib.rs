@@ -3,13 +3,16 @@
 
 wit_bindgen::generate!({ path: "../../../wit", world: "transform" });
 
+mod breach;
 mod identity;
+mod limits;
 
 use std::cell::{Cell, RefCell};
 
 use exports::millstream::plugin::plugin::{
     About, ConfigProblem, Error, Guest, Input, InputPlan, Output, Plan, Store, TableUse,
 };
+use limits::{call_host_forever, hold_handles, recurse, run_forever, run_long, take_all_memory};
 use millstream::plugin::batches::{Batch, Builder, emit};
 use millstream::plugin::log::{Level, log};
 use millstream::plugin::metrics::{Counter, Gauge};
@@ -36,20 +39,6 @@ fn number() -> Field {
 fn mode_of(config: &str) -> String {
     let rest = config.split("\"mode\":\"").nth(1).unwrap_or_default();
     rest.split('"').next().unwrap_or_default().to_owned()
-}
-
-fn run_forever() -> ! {
-    let mut turns = 0u64;
-    loop {
-        turns = std::hint::black_box(turns.wrapping_add(1));
-    }
-}
-
-fn take_all_memory() -> ! {
-    let mut taken: Vec<Vec<u8>> = Vec::new();
-    loop {
-        taken.push(std::hint::black_box(vec![1; 1 << 20]));
-    }
 }
 
 impl Guest for Misbehave {
@@ -97,9 +86,10 @@ impl Guest for Misbehave {
                 own.reads = vec![field("a", DataType::Float64, true), field("b", DataType::Float64, true)];
                 own.writes = vec![field("sum", DataType::Float64, true)];
             }
-            "not-utf8" | "falling-offsets" => own.writes = vec![field("text", DataType::Utf8, false)],
+            "not-utf8" | "falling-offsets" => own.writes = vec![field("text", DataType::Utf8, true)],
             "null" => own.writes = vec![field("new", DataType::Int64, false)],
-            "explode" | "no-gather" => {
+            "explode" | "no-gather" | "gather-twice" | "gather-short" | "gather-no-row"
+            | "emit-wrong-number" | "emit-wrong-type" | "emit-short" => {
                 plan.outputs = vec![Output { name: "s".to_owned(), fields: vec![number()] }]
             }
             "alerts" => {
@@ -145,6 +135,14 @@ fn on_numbers(mode: &str, calls: u32, batch: &Batch) -> Result<(), Error> {
         "loops" if !negative.is_empty() => run_forever(),
         "memory" if !negative.is_empty() => take_all_memory(),
         "bad-batch" if !negative.is_empty() => return Err(Error::BadBatch("negative".repeat(100))),
+        "stack" if !negative.is_empty() => drop(recurse(1)),
+        "host-calls" if !negative.is_empty() => call_host_forever(batch),
+        "handles" if !negative.is_empty() => hold_handles(),
+        "panics" if !negative.is_empty() => panic!("no vehicle has {} wheels", numbers[negative[0] as usize]),
+        "slow" => {
+            run_long();
+            write(numbers.iter().map(|n| n * 2).collect());
+        }
         "fatal" if !negative.is_empty() => return Err(Error::Fatal("no licence".to_owned())),
         "too-much-output" if !negative.is_empty() => loop {
             batch.reject(&(0..rows as u32).collect::<Vec<_>>(), "again");
@@ -155,8 +153,8 @@ fn on_numbers(mode: &str, calls: u32, batch: &Batch) -> Result<(), Error> {
             write(vec![0; rows]);
             return Err(Error::Retry("not yet".to_owned()));
         }
-        "double" | "traps" | "loops" | "memory" | "bad-batch" | "fatal" | "too-much-output" | "huge-call"
-        | "retry-once" => {
+        "double" | "traps" | "panics" | "loops" | "memory" | "stack" | "host-calls" | "handles"
+        | "bad-batch" | "fatal" | "too-much-output" | "huge-call" | "retry-once" => {
             let counter = Counter::new("rows");
             counter.add(rows as u64);
             Gauge::new("last").set(rows as f64);
@@ -168,10 +166,13 @@ fn on_numbers(mode: &str, calls: u32, batch: &Batch) -> Result<(), Error> {
             batch.keep(&mask(&numbers, |n| n != 0));
         }
         "long-reason" => batch.reject(&negative, &"ü".repeat(1000)),
+        "log-flood" => (0..100_000).for_each(|_| log(Level::Warn, "flood")),
         "chatty" => (0..1000).for_each(|_| log(Level::Warn, &"chatter ".repeat(1000))),
         "explode" => explode(batch, &numbers),
         "alerts" => alert(batch, &negative),
-        _ => breach(mode, batch, &numbers),
+        "null" if negative.is_empty() => write(numbers),
+        _ if negative.is_empty() => {}
+        _ => breach::commit(mode, batch, &numbers),
     }
     Ok(())
 }
@@ -202,36 +203,4 @@ fn alert(batch: &Batch, negative: &[u32]) {
     let offsets = (0..=negative.len() as u32).map(|row| row * 3).collect();
     builder.write_bytes(0, &Bytes { offsets, data: b"low".repeat(negative.len()), valid: None });
     emit(builder);
-}
-
-/// Calls that the contract does not allow.
-fn breach(mode: &str, batch: &Batch, numbers: &[i64]) {
-    let rows = numbers.len();
-    let all = vec![0xff; rows.div_ceil(8)];
-    let column = || Int64s { values: numbers.to_vec(), valid: None };
-    let text = |offsets: Vec<u32>, data: Vec<u8>| Bytes { offsets, data, valid: None };
-    match mode {
-        "keep-twice" => (0..2).for_each(|_| batch.keep(&all)),
-        "keep-short" => batch.keep(&[]),
-        "write-twice" => (0..2).for_each(|_| batch.write_int64(0, &column())),
-        "wrong-number" => batch.write_int64(7, &column()),
-        "read-wrong-number" => drop(batch.read_int64(7)),
-        "wrong-type" => batch.write_float64(0, &Float64s { values: vec![0.0; rows], valid: None }),
-        "read-wrong-type" => drop(batch.read_float64(0)),
-        "short" => batch.write_int64(0, &Int64s { values: Vec::new(), valid: None }),
-        "short-validity" => {
-            batch.write_int64(0, &Int64s { values: numbers.to_vec(), valid: Some(Vec::new()) })
-        }
-        "null" => {
-            batch.write_int64(0, &Int64s { values: numbers.to_vec(), valid: Some(vec![0; rows.div_ceil(8)]) })
-        }
-        "not-utf8" => batch.write_bytes(0, &text((0..=rows as u32).collect(), vec![0xff; rows])),
-        "falling-offsets" => {
-            batch.write_bytes(0, &text((0..=rows as u32).map(|row| row % 2).collect(), vec![b'x'; rows]))
-        }
-        "reject-no-row" => batch.reject(&[rows as u32], "beyond"),
-        "no-gather" => emit(Builder::new(0, 1)),
-        "no-output" => drop(Builder::new(9, 1)),
-        other => unreachable!("no mode {other}"),
-    }
 }
