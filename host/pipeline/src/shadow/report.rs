@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Differences that are shown in full.
 pub const EXAMPLES_MAX: usize = 20;
 
 /// What a shadow has seen.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ShadowReport {
     /// Batches that both versions got.
     pub batches: u64,
@@ -33,7 +34,7 @@ pub struct ShadowReport {
 }
 
 /// One row of which the versions made something different.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
     /// The message: `topic/partition@offset`.
     pub message: String,
@@ -48,7 +49,7 @@ pub struct Difference {
 }
 
 /// What one version did and cost.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SideReport {
     /// Rows passed on.
     pub passed: u64,

@@ -178,6 +178,7 @@ fn step_status(step: &StepFigures) -> StepStatus {
         plugin: plugin.name().to_owned(),
         plugin_version: plugin.about().version.clone(),
         digest: plugin.digest().short(),
+        plugin_digest: plugin.digest(),
         rows: step.rows(),
         passed: step.passed(),
         dropped: step.dropped(),

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use millstream_model::Digest;
 use millstream_model::entry::{Counters, Sequence};
 use serde::{Deserialize, Serialize};
 
@@ -200,6 +201,8 @@ pub struct StepStatus {
     pub plugin_version: String,
     /// First digits of the digest of the plugin's bytes.
     pub digest: String,
+    /// All of it.
+    pub plugin_digest: Digest,
     /// Rows it took.
     pub rows: u64,
     /// Rows it passed on.
