@@ -29,6 +29,6 @@ pub async fn status(State(telemetry): State<Arc<Telemetry>>) -> Json<Status> {
 
 /// There is nothing at this path.
 pub async fn unknown() -> impl IntoResponse {
-    let error = "no such path; there are /healthz, /readyz, /metrics, /status and /tap";
+    let error = "no such path; there are /healthz, /readyz, /metrics, /status, /tap and /api/v1";
     (StatusCode::NOT_FOUND, Json(json!({ "error": error })))
 }

@@ -1,7 +1,8 @@
 //! What a running pipeline shows over HTTP: whether it is alive and ready, metrics for Prometheus, its
 //! status, and rows as they pass. It reads [`Telemetry`] and taps; the data path does not know of it. Nothing
-//! here changes a run, and nothing secret is served.
+//! secret is served, and nothing but [`admin`] changes a run.
 
+pub mod admin;
 mod connection;
 mod health;
 mod metrics;
@@ -18,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use admin::AdminApi;
 use connection::Limits;
 pub use metrics::Metrics;
 
@@ -51,16 +53,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Begins to serve `telemetry` at `address`.
+    /// Begins to serve `telemetry` at `address`, and the admin API if there is one.
     ///
     /// # Errors
     /// If the address is taken or not ours.
-    pub async fn start(address: SocketAddr, telemetry: Arc<Telemetry>) -> Result<Self, BindError> {
+    pub async fn start(
+        address: SocketAddr,
+        telemetry: Arc<Telemetry>,
+        admin: Option<AdminApi>,
+    ) -> Result<Self, BindError> {
         let failed = |source| BindError { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (stop, stopped) = oneshot::channel();
-        let routes = routes(telemetry.clone());
+        let routes = routes(telemetry.clone(), admin);
         let serving = tokio::spawn(async move {
             let stopped = async move { drop(stopped.await) };
             connection::serve(listener, routes, LIMITS, stopped).await;
@@ -84,13 +90,14 @@ impl Server {
     }
 }
 
-fn routes(telemetry: Arc<Telemetry>) -> Router {
+fn routes(telemetry: Arc<Telemetry>, admin: Option<AdminApi>) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/status", get(health::status))
         .route("/metrics", get(metrics::metrics).with_state(Arc::new(Metrics::new(telemetry.clone()))))
         .route("/tap", get(tap::tap))
+        .nest("/api", admin::router(telemetry.clone(), admin))
         .fallback(health::unknown)
         .with_state(telemetry)
 }

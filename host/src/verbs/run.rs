@@ -1,12 +1,15 @@
 //! `millstream run`: runs the streams until a signal, a time or the end of the input.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use millstream_engine::{Engine, EngineSettings};
 use millstream_http::Server;
+use millstream_http::admin::AdminApi;
 use millstream_model::SystemClock;
 use millstream_pipeline::admin::Admin;
+use millstream_pipeline::config::Config;
 use millstream_pipeline::run::{self, Progress, Until};
 use millstream_pipeline::source::Departure;
 use millstream_pipeline::start;
@@ -25,8 +28,11 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
     start::plan(&config, &engine)?;
     let clock = Arc::new(SystemClock);
     let telemetry = Arc::new(Telemetry::new(&config.worker.name, clock.clone()));
-    let server = match args.listen.or(config.http) {
-        Some(address) => Some(Server::start(address, telemetry.clone()).await?),
+    let (admin, requests) = Admin::channel();
+    let address = args.listen.or(config.http);
+    let api = admin_api(&config, address, admin)?;
+    let server = match address {
+        Some(address) => Some(Server::start(address, telemetry.clone(), api).await?),
         None => None,
     };
     if let Some(server) = &server {
@@ -41,13 +47,23 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
             line.show(&progress);
         }
     };
-    let (_admin, requests) = Admin::channel();
     let result = run::run(&config, &engine, clock, telemetry, requests, until, stopped()?, observe).await;
     if let Some(server) = server {
         server.stop().await;
     }
     result?;
     if args.json { out::line(summary.json()) } else { out::text(summary) }
+}
+
+/// What the admin API is served with, if it is to be.
+fn admin_api(config: &Config, address: Option<SocketAddr>, admin: Admin) -> anyhow::Result<Option<AdminApi>> {
+    let Some(settings) = &config.admin else { return Ok(None) };
+    match address {
+        Some(address) => settings.check_address(address)?,
+        None => tracing::warn!("[admin] has no effect: nothing listens; add http.listen or --listen"),
+    }
+    let plugin_bytes_max = EngineSettings::default().plugin_bytes_max;
+    Ok(Some(AdminApi { admin, token: settings.token.clone(), remote: settings.remote, plugin_bytes_max }))
 }
 
 /// Resolves at the first SIGINT or SIGTERM: who is interrupted by a person leaves for good, who is ended by a

@@ -9,6 +9,7 @@ use std::time::Duration;
 use millstream_engine::Limits;
 use millstream_model::schema::StreamSchema;
 
+use super::admin::admin;
 use super::dead_letters::dead_letters;
 use super::document::Document;
 use super::error::ConfigError;
@@ -42,6 +43,7 @@ fn file(document: &Document, file: typed::File) -> Result<Config, ConfigError> {
     let streams = streams(document, file.streams, &plugins_dir, &limits)?;
     let worker = worker(document, file.worker)?;
     let source = source(document, file.source, &worker.name)?;
+    let http = http(document, file.http)?;
     Ok(Config {
         lake_url: lake_url(document, file.lake.url.clone())?,
         dead_letter_topic: dead_letters(document, file.dead_letters, &source, &streams)?,
@@ -53,7 +55,8 @@ fn file(document: &Document, file: typed::File) -> Result<Config, ConfigError> {
         cache_dir: file.plugins.cache_dir.map(|dir| resolve(document, dir)),
         plugins_dir,
         worker,
-        http: http(document, file.http)?,
+        admin: admin(document, file.admin, http)?,
+        http,
         streams,
     })
 }

@@ -70,6 +70,16 @@ impl Document {
         Placed { value, place, key }
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// True if the environment sets `keys`.
+    pub fn is_overridden(&self, keys: &[&str]) -> bool {
+        self.overrides.iter().any(|change| change.keys == keys)
+    }
+
     /// Folder that relative paths in the file are relative to.
     pub fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("."))

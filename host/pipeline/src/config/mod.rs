@@ -2,6 +2,7 @@
 //! becomes the types of [`typed`], and leaves [`check`] as a [`Config`] that is checked and ready:
 //! nothing behind this module sees a key, a default or a unit.
 
+mod admin;
 mod check;
 mod dead_letters;
 mod document;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use millstream_engine::{Grants, Limits};
 use millstream_model::schema::StreamSchema;
 
+pub use admin::{AdminSettings, Token};
 pub use document::ENVIRONMENT_PREFIX;
 pub use error::ConfigError;
 pub use log::LogPolicy;
@@ -65,6 +67,8 @@ pub struct Config {
     pub worker: WorkerSettings,
     /// Address that health, metrics and taps are served at; none: they are not.
     pub http: Option<SocketAddr>,
+    /// Who may change the run over HTTP; none: nobody.
+    pub admin: Option<AdminSettings>,
     /// Streams, in the order of the file; never two of one topic.
     pub streams: Vec<StreamConfig>,
 }
@@ -239,5 +243,13 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Option<SocketAddr>, ConfigError> {
         check::http_only(&document::Document::read(path, environment)?)
+    }
+
+    /// The token of the admin API that the file at `path` names, whatever else is in it.
+    pub fn admin_token(
+        path: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Option<Token>, ConfigError> {
+        admin::token_only(&document::Document::read(path, environment)?)
     }
 }

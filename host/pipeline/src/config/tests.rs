@@ -320,3 +320,39 @@ fn a_worker_has_a_name_that_its_group_takes() {
         );
     }
 }
+
+/// The token never stands in an error, nor in what a configuration prints as.
+#[test]
+fn the_admin_api_is_off_or_has_a_token() {
+    const TOKEN: &str = "s3cret-s3cret-s3cret";
+    let admin = |more: &str, environment: &[(&str, &str)]| {
+        let text = GOOD.replacen("[lake]", &format!("{more}\n[lake]"), 1);
+        let admin = read(&text, environment).map(|config| {
+            assert!(!format!("{config:?}").contains(TOKEN));
+            config.admin.map(|settings| settings.token.expose().to_owned())
+        });
+        admin.inspect_err(|error| assert!(!error.contains(TOKEN), "{error}"))
+    };
+    let refused = |more: &str, environment: &[(&str, &str)], expect: &str| {
+        let error = admin(more, environment).expect_err("an error");
+        assert!(error.contains(expect), "\n{error}\ndoes not contain\n{expect}");
+    };
+    let token = format!("[admin]\ntoken = \"{TOKEN}\"");
+    let other = ("MILLSTREAM_ADMIN__TOKEN", "fedcba9876543210");
+    assert_eq!(admin("", &[]), Ok(None));
+    assert_eq!(admin(&token, &[]), Ok(Some(TOKEN.to_owned())));
+    assert_eq!(admin("", &[other]), Ok(Some(other.1.to_owned())));
+    assert_eq!(admin(&token, &[other]), Ok(Some(other.1.to_owned())));
+    assert_eq!(admin("[admin]\ntoken_file = \"absent\"", &[other]), Ok(Some(other.1.to_owned())));
+    refused("[admin]", &[], "millstream.toml:2:1: `admin`: neither `token_file` nor `token`");
+    refused(&format!("{token}\ntoken_file = \"x\""), &[], "keep one of them");
+    refused(&format!("{token}\nremotely = true"), &[], "unknown field `remotely`");
+    refused("[admin]\ntoken = \"short\"", &[], "`admin.token`: a token has 16 to 1024 characters");
+    refused("[admin]\ntoken_file = \"absent\"", &[], "absent: No such file");
+    refused("[admin]\ntoken_file = \"plugins/present.toml\"", &[], "present.toml: a token has letters");
+    refused("", &[("MILLSTREAM_ADMIN__TOKEN", "12345678901234567")], "expected a text; put it in quotes");
+    let open = "[http]\nlisten = \"0.0.0.0:9464\"\n";
+    refused(&format!("{open}{token}"), &[], "`admin.remote`: the admin API would be served at 0.0.0.0:9464");
+    assert_eq!(admin(&format!("{open}{token}\nremote = true"), &[]), Ok(Some(TOKEN.to_owned())));
+    assert_eq!(admin(&format!("[http]\nlisten = \"[::1]:1\"\n{token}"), &[]), Ok(Some(TOKEN.to_owned())));
+}

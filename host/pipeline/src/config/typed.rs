@@ -29,6 +29,7 @@ pub struct File {
     pub worker: Worker,
     #[serde(default)]
     pub http: Http,
+    pub admin: Option<Admin>,
     pub streams: Ordered<Stream>,
 }
 
@@ -56,6 +57,21 @@ pub struct HttpOnly {
 #[serde(deny_unknown_fields)]
 pub struct Http {
     pub listen: Option<String>,
+}
+
+/// The part of the file that whoever changes a running process needs.
+#[derive(Deserialize)]
+pub struct AdminOnly {
+    pub admin: Option<Admin>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    pub token: Option<Secret>,
+    pub token_file: Option<PathBuf>,
+    #[serde(default)]
+    pub remote: bool,
 }
 
 #[derive(Deserialize)]
@@ -341,6 +357,17 @@ pub struct Limits {
     pub host_calls: Option<u64>,
     pub log_lines: Option<u32>,
     pub log_bytes: Option<ByteSize>,
+}
+
+/// A text that no error repeats.
+pub struct Secret(pub String);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = toml::Value::deserialize(deserializer)?;
+        let text = text.as_str().map(str::to_owned).map(Self);
+        text.ok_or_else(|| serde::de::Error::custom("expected a text; put it in quotes"))
+    }
 }
 
 fn default_group() -> String {

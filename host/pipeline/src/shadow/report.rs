@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Differences that are shown in full.
 pub const EXAMPLES_MAX: usize = 20;
@@ -12,7 +13,7 @@ pub const LOG_LINES_MAX: usize = 20;
 
 /// What a shadow has seen. Columns of another output than the stream are written `column of output`; a change of
 /// columns does not make rows different by itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ShadowReport {
     /// Batches that both versions got.
     pub batches: u64,
@@ -53,7 +54,7 @@ pub struct ShadowReport {
 }
 
 /// One row of which the versions made something different.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
     /// The message: `topic/partition@offset`.
     pub message: String,
@@ -69,7 +70,7 @@ pub struct Difference {
 }
 
 /// What one version did and cost.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SideReport {
     /// Rows passed on.
     pub passed: u64,

@@ -366,6 +366,16 @@ impl Telemetry {
         lock(&self.committed).clone()
     }
 
+    /// The version that a step does not run, or not yet.
+    pub fn candidate(&self, step: &StepId) -> Option<Candidate> {
+        lock(&self.candidates).get(step).cloned()
+    }
+
+    /// Shadows that run, and the last ones that did.
+    pub fn shadows(&self) -> BTreeMap<ShadowId, ShadowStatus> {
+        lock(&self.shadows).clone()
+    }
+
     /// Ends all taps and shadows: the run is over.
     pub fn end_taps(&self) {
         self.streams().iter().for_each(|stream| {

@@ -180,6 +180,7 @@ fn step_status(figures: &StepFigures) -> StepStatus {
         plugin: plugin.name().to_owned(),
         plugin_version: plugin.about().version.clone(),
         digest: plugin.digest().short(),
+        plugin_digest: plugin.digest(),
         config: figures.config.short(),
         rows: figures.rows(),
         passed: figures.passed(),

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use millstream_model::Digest;
 use millstream_model::entry::{Counters, Sequence};
 use serde::{Deserialize, Serialize};
 
@@ -206,6 +207,8 @@ pub struct StepStatus {
     /// First digits of the digest of its configuration.
     #[serde(default)]
     pub config: String,
+    /// All of it.
+    pub plugin_digest: Digest,
     /// Rows it took.
     pub rows: u64,
     /// Rows it passed on.
