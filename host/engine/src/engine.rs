@@ -13,8 +13,8 @@ use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 use crate::bindings::{batches, http, log, lookup, metrics, types};
 use crate::cache::{CacheError, CompiledCache};
 use crate::calls::Calls;
-use crate::outbound::Network;
 use crate::limits::{STACK_BYTES, TABLE_ELEMENTS};
+use crate::outbound::Network;
 use crate::stacks::Stacks;
 
 /// Numbers of instances that the pool is tried with; a machine with little address space gets fewer.

@@ -12,8 +12,8 @@ use crate::bindings::types::Error as GuestError;
 use crate::bindings::{Transform, TransformPre, guest};
 use crate::calls::{Breach, Calls, LogGate, Staged, bounded};
 use crate::engine::Shared;
-use crate::outbound::Outbound;
 use crate::limits::{LimitExceeded, Limits, size, time};
+use crate::outbound::Outbound;
 use crate::output::{Cause, Metrics};
 use crate::plan::StepPlan;
 

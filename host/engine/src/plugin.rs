@@ -15,9 +15,9 @@ use crate::circuit::Circuit;
 use crate::engine::Engine;
 use crate::grants::Grants;
 use crate::instance::{Running, StartError};
+use crate::limits::{Limits, STACK_BYTES, size};
 use crate::outbound::{HostFigures, Outbound};
 use crate::plan::{self, InputSpec, Output, Plan, PlanProblem, Reach, StepPlan, Target};
-use crate::limits::{Limits, STACK_BYTES, size};
 use crate::recovery::StepInstance;
 use crate::types::field_to_wit;
 
@@ -136,7 +136,18 @@ impl Plugin {
         let imports_http = component
             .imports(&engine.shared.wasmtime)
             .any(|(import, _)| import.starts_with("millstream:plugin/http@"));
-        Self { shared: Arc::new(PluginShared { engine, name, digest, size, about, imports_http, transform, other_stacks: Mutex::default() }) }
+        Self {
+            shared: Arc::new(PluginShared {
+                engine,
+                name,
+                digest,
+                size,
+                about,
+                imports_http,
+                transform,
+                other_stacks: Mutex::default(),
+            }),
+        }
     }
 
     /// The name it was loaded by: its file's.

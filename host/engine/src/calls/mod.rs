@@ -15,8 +15,8 @@ use std::time::Instant;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 
-use crate::outbound::Outbound;
 use crate::limits::{Limits, MemoryLimiter, size};
+use crate::outbound::Outbound;
 use crate::plan::StepPlan;
 pub use batch::Batch;
 pub use builder::Builder;
