@@ -9,7 +9,7 @@ use millstream_engine::Limits;
 use super::check::is_name;
 use super::document::Document;
 use super::error::ConfigError;
-use super::{StepConfig, routes, typed};
+use super::{OnDropIn, StepConfig, routes, typed};
 
 /// Shortest deadline of a call: the engine looks at the clock every 10 ms.
 const DEADLINE_MIN: Duration = Duration::from_millis(10);
@@ -55,6 +55,11 @@ pub(super) fn steps(
                 .map_err(|error| document.error(&at("config"), error.to_string()))?,
             outputs: step.outputs,
             limits: limits(document, &at("plugin"), &beside.limits)?,
+            on_drop_in: match step.on_drop_in {
+                typed::OnDropIn::Swap => OnDropIn::Swap,
+                typed::OnDropIn::ShadowThenSwap => OnDropIn::ShadowThenSwap,
+                typed::OnDropIn::Hold => OnDropIn::Hold,
+            },
             place: document.place_of(&at("plugin")),
         });
     }

@@ -307,6 +307,17 @@ pub struct Step {
     pub config: toml::Table,
     #[serde(default)]
     pub outputs: BTreeMap<String, String>,
+    #[serde(default)]
+    pub on_drop_in: OnDropIn,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDropIn {
+    #[default]
+    Swap,
+    ShadowThenSwap,
+    Hold,
 }
 
 #[derive(Deserialize)]

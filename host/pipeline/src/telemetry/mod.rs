@@ -8,6 +8,7 @@ mod figures;
 mod merges;
 mod moment;
 mod status;
+mod swaps;
 mod task;
 mod work;
 
@@ -28,6 +29,7 @@ pub use status::{
     CheckpointStatus, DeadLetterStatus, PartitionStatus, Readiness, SourceStatus, Status, StepStatus,
     StreamStatus, TableSize, UploadStatus, WaitingStatus,
 };
+pub use swaps::{HOLD_BOUNDS_US, Holds, SwapFigures};
 pub use task::TaskGauge;
 pub use work::Work;
 
@@ -49,6 +51,8 @@ pub struct Telemetry {
     pub uploads: Arc<UploadFigures>,
     /// Files that became part of others.
     pub merges: Arc<MergeFigures>,
+    /// Changes of running streams.
+    pub swaps: SwapFigures,
     /// Dead letters that this process has published to their topic.
     pub dead_letters_published: AtomicU64,
     /// Dead letters that cannot be published: their topic does not take them, or their file is gone.
@@ -246,6 +250,7 @@ impl Telemetry {
             checkpoints: CheckpointFigures::default(),
             uploads: Arc::default(),
             merges: Arc::default(),
+            swaps: SwapFigures::default(),
             dead_letters_published: AtomicU64::new(0),
             dead_letters_unpublished: AtomicU64::new(0),
             dead_letter_failures: AtomicU64::new(0),
@@ -255,6 +260,11 @@ impl Telemetry {
             candidates: Mutex::default(),
             shadows: Mutex::default(),
         }
+    }
+
+    /// The time, in microseconds since the epoch.
+    pub fn now_us(&self) -> i64 {
+        self.clock.now_us()
     }
 
     /// The run has come so far.
