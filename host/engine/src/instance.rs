@@ -57,13 +57,13 @@ impl Running {
         transform: &TransformPre<Calls>,
         limits: &Limits,
         logs: &Arc<LogGate>,
+        deadline: Duration,
     ) -> Result<Self, StartError> {
         let calls = Calls::new(plugin, limits.memory_bytes, limits.output_bytes, Arc::clone(logs));
         let mut store = Store::new(&shared.wasmtime, calls);
         store.limiter(|calls| &mut calls.limiter);
         store.set_hostcall_fuel(limits.output_bytes);
         store.epoch_deadline_trap();
-        let deadline = shared.settings.start_deadline;
         store.set_epoch_deadline(shared.ticks(deadline));
         let transform = transform.instantiate(&mut store).map_err(|error| StartError {
             plugin: plugin.to_string(),
@@ -81,9 +81,10 @@ impl Running {
         limits: &Limits,
     ) -> Result<guest::About, StartError> {
         let logs = Arc::new(LogGate::new(limits.log_lines_per_second));
-        let mut running = Self::start(shared, &Arc::from(plugin), transform, limits, &logs)?;
+        let deadline = shared.settings.start_deadline;
+        let mut running = Self::start(shared, &Arc::from(plugin), transform, limits, &logs, deadline)?;
         let about = running.transform.millstream_plugin_plugin().call_describe(&mut running.store);
-        about.map_err(|error| running.start_error("describe", &error, shared))
+        about.map_err(|error| running.start_error("describe", &error, deadline))
     }
 
     /// Configures the plugin for its input.
@@ -92,11 +93,12 @@ impl Running {
         shared: &Shared,
         config: &str,
         input: &guest::Input,
+        deadline: Duration,
     ) -> Result<Result<guest::Plan, Vec<guest::ConfigProblem>>, StartError> {
-        self.store.set_epoch_deadline(shared.ticks(shared.settings.start_deadline));
+        self.store.set_epoch_deadline(shared.ticks(deadline));
         let plugin = self.transform.millstream_plugin_plugin();
         let answer = plugin.call_configure(&mut self.store, config, std::slice::from_ref(input));
-        answer.map_err(|error| self.start_error("configure", &error, shared))
+        answer.map_err(|error| self.start_error("configure", &error, deadline))
     }
 
     /// Gives the plugin a batch. What it staged is handed out only if it returned ok; after a failure the
@@ -144,8 +146,8 @@ impl Running {
         }
     }
 
-    fn start_error(&self, phase: &'static str, error: &wasmtime::Error, shared: &Shared) -> StartError {
-        let (_, reason) = explain(error, shared.settings.start_deadline);
+    fn start_error(&self, phase: &'static str, error: &wasmtime::Error, deadline: Duration) -> StartError {
+        let (_, reason) = explain(error, deadline);
         StartError { plugin: self.plugin.to_string(), phase, reason }
     }
 }

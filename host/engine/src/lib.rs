@@ -9,6 +9,7 @@ mod apply;
 mod bindings;
 mod cache;
 mod calls;
+mod circuit;
 mod column;
 mod engine;
 mod instance;
@@ -21,6 +22,7 @@ mod recovery;
 mod types;
 
 pub use cache::CacheError;
+pub use circuit::CircuitOpened;
 pub use engine::{Engine, EngineError, EngineSettings};
 pub use instance::StartError;
 pub use limits::Limits;

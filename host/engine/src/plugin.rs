@@ -2,13 +2,15 @@
 //! has been checked before the first row.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use millstream_model::Digest;
 
 use crate::bindings::{TransformPre, guest};
 use crate::calls::{Calls, LogGate};
+use crate::circuit::Circuit;
 use crate::engine::Engine;
 use crate::instance::{Running, StartError};
 use crate::limits::Limits;
@@ -146,7 +148,7 @@ impl Plugin {
             logs: Arc::new(LogGate::new(limits.log_lines_per_second)),
             limits,
         };
-        let (_, answer) = setup.start(self)?;
+        let (_, answer) = setup.start(self, self.shared.engine.shared.settings.start_deadline)?;
         let promised = answer.map_err(|problems| ConfigureError::Refused {
             plugin: self.name().to_owned(),
             problems: problems
@@ -160,7 +162,7 @@ impl Plugin {
             problem,
         })?;
         let plugin = self.clone();
-        let step = StepShared { plugin, setup, promised, plan: Arc::new(plan), circuit: OnceLock::new() };
+        let step = StepShared { plugin, setup, promised, plan: Arc::new(plan), circuit: Circuit::default() };
         Ok(Step { shared: Arc::new(step) })
     }
 }
@@ -177,10 +179,12 @@ impl Setup {
     fn start(
         &self,
         plugin: &Plugin,
+        deadline: Duration,
     ) -> Result<(Running, Result<guest::Plan, Vec<guest::ConfigProblem>>), StartError> {
         let PluginShared { engine, name, transform, .. } = &*plugin.shared;
-        let mut running = Running::start(&engine.shared, name, transform, &self.limits, &self.logs)?;
-        let answer = running.configure(&engine.shared, &self.config, &self.input)?;
+        let mut running =
+            Running::start(&engine.shared, name, transform, &self.limits, &self.logs, deadline)?;
+        let answer = running.configure(&engine.shared, &self.config, &self.input, deadline)?;
         Ok((running, answer))
     }
 }
@@ -198,7 +202,7 @@ struct StepShared {
     /// The plan as the plugin gave it first; every instance must give the same.
     promised: guest::Plan,
     plan: Arc<StepPlan>,
-    circuit: OnceLock<Arc<str>>,
+    circuit: Circuit,
 }
 
 impl fmt::Debug for Step {
@@ -239,9 +243,19 @@ impl Step {
         self.shared.plan.emits.iter().any(|emit| emit.target == Target::Stream)
     }
 
-    /// Why the step does not run any more, if so: then all rows are rejected.
-    pub fn circuit(&self) -> Option<&Arc<str>> {
-        self.shared.circuit.get()
+    /// Why the step does not run any more, if so.
+    pub fn circuit(&self) -> Option<Arc<str>> {
+        self.shared.circuit.reason()
+    }
+
+    /// Opens the circuit of all instances of the step; true if it was closed.
+    pub fn open_circuit(&self, reason: &Arc<str>) -> bool {
+        self.shared.circuit.open(reason)
+    }
+
+    /// Closes the circuit: the step is given batches again.
+    pub fn close_circuit(&self) {
+        self.shared.circuit.close();
     }
 
     /// An instance for one thread. It costs nothing before the first batch.
@@ -261,16 +275,15 @@ impl Step {
         &self.shared.plan
     }
 
-    /// Opens the circuit; the reason, unless it was open before and has another one.
-    pub(crate) fn open_circuit(&self, reason: &str) -> Option<Arc<str>> {
-        let reason: Arc<str> = Arc::from(reason);
-        self.shared.circuit.set(Arc::clone(&reason)).is_ok().then_some(reason)
+    /// Wall time that an instance may take to start, and again to be configured.
+    pub(crate) fn start_deadline(&self) -> Duration {
+        self.engine().shared.settings.start_deadline
     }
 
     /// Starts and configures an instance; the error is why the step cannot go on.
-    pub(crate) fn start(&self) -> Result<Running, String> {
+    pub(crate) fn start(&self, deadline: Duration) -> Result<Running, String> {
         let (running, answer) =
-            self.shared.setup.start(&self.shared.plugin).map_err(|error| error.to_string())?;
+            self.shared.setup.start(&self.shared.plugin, deadline).map_err(|error| error.to_string())?;
         match answer {
             Ok(plan) if plan == self.shared.promised => Ok(running),
             _ => Err(format!(

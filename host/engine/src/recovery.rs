@@ -9,6 +9,7 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 
 use crate::apply::{Part, apply, concat, merge_routed};
+use crate::circuit::CircuitOpened;
 use crate::instance::{Failure, Running};
 use crate::limits::time;
 use crate::output::{Cause, Metrics, RejectedRow, StepOutput};
@@ -41,15 +42,33 @@ impl StepInstance {
     }
 
     /// Gives a batch to the plugin. Never fails: rows that cannot be processed are rejected, and if the
-    /// plugin cannot go on, all of them are.
+    /// plugin cannot go on, all that it has not processed are.
     ///
     /// # Panics
     /// If the batch does not have the step's input schema.
     pub fn process(&mut self, batch: &RecordBatch) -> StepOutput {
         self.assert_input(batch);
         let mut recovery = Recovery::new(self, batch);
-        recovery.run();
+        if let Err(opened) = recovery.run() {
+            recovery.reject_rest(&opened);
+        }
         recovery.finish()
+    }
+
+    /// As [`StepInstance::process`], but rows are rejected only for what they are: if the plugin cannot go
+    /// on, nothing of the batch takes effect, and it can be given to another version of the step, or to
+    /// this one once its circuit is closed.
+    ///
+    /// # Errors
+    /// If the circuit of the step is open, or opens over this batch.
+    ///
+    /// # Panics
+    /// If the batch does not have the step's input schema.
+    pub fn recover(&mut self, batch: &RecordBatch) -> Result<StepOutput, CircuitOpened> {
+        self.assert_input(batch);
+        let mut recovery = Recovery::new(self, batch);
+        recovery.run()?;
+        Ok(recovery.finish())
     }
 
     /// Makes the instance now rather than at the first batch.
@@ -58,14 +77,14 @@ impl StepInstance {
     /// If the plugin does not start, or answers its configuration with another plan than before.
     pub fn warm(&mut self) -> Result<(), String> {
         if self.running.is_none() {
-            self.running = Some(self.step.start()?);
+            self.running = Some(self.step.start(self.step.start_deadline())?);
         }
         Ok(())
     }
 
-    /// Gives a batch to the plugin once, for at most `hold`. An error has no effect and blames nobody: the
-    /// batch can be given to [`StepInstance::process`] of any instance of the step, where waiting for it
-    /// holds up nobody else.
+    /// Gives a batch to the plugin once, for at most `hold`; an instance that is not warm must be made in as
+    /// much first. An error has no effect and blames nobody: the batch can be given to
+    /// [`StepInstance::recover`] of any instance of the step, where waiting for it holds up nobody else.
     ///
     /// # Panics
     /// If the batch does not have the step's input schema.
@@ -73,6 +92,10 @@ impl StepInstance {
         self.assert_input(batch);
         if let Some(reason) = self.step.circuit() {
             return Err(Trouble { cause: Cause::CircuitOpen, reason: reason.to_string() });
+        }
+        if self.running.is_none() {
+            let started = self.step.start(hold.min(self.step.start_deadline()));
+            self.running = Some(started.map_err(Failure::Fatal)?);
         }
         let (part, metrics) = self.call(batch, hold.min(self.step.limits().deadline))?;
         let mut recovery = Recovery::new(self, batch);
@@ -91,7 +114,7 @@ impl StepInstance {
     fn call(&mut self, batch: &RecordBatch, deadline: Duration) -> Result<(Part, Metrics), Failure> {
         let mut running = match self.running.take() {
             Some(running) => running,
-            None => self.step.start().map_err(Failure::Fatal)?,
+            None => self.step.start(self.step.start_deadline()).map_err(Failure::Fatal)?,
         };
         let plan = self.step.checked_plan();
         let staged = match running.process(&self.step.engine().shared, plan, batch, deadline) {
@@ -134,6 +157,8 @@ impl From<Failure> for Trouble {
 struct Recovery<'a> {
     instance: &'a mut StepInstance,
     batch: &'a RecordBatch,
+    /// What is not processed yet; the first rows last.
+    pending: Vec<Range<usize>>,
     parts: Vec<RecordBatch>,
     routed: Vec<Vec<RecordBatch>>,
     rejected: Vec<RejectedRow>,
@@ -158,6 +183,7 @@ impl<'a> Recovery<'a> {
         Self {
             instance,
             batch,
+            pending: Vec::new(),
             parts: Vec::new(),
             routed,
             rejected: Vec::new(),
@@ -170,35 +196,48 @@ impl<'a> Recovery<'a> {
         }
     }
 
-    /// Works through the batch from its first row to its last, so that everything comes out in order.
-    fn run(&mut self) {
-        let rows = self.batch.num_rows();
-        let mut pending: Vec<Range<usize>> = Vec::new();
-        if rows > 0 {
-            pending.push(0..rows);
+    /// Works through the batch from its first row to its last, so that everything comes out in order. Stops
+    /// where the circuit is open.
+    fn run(&mut self) -> Result<(), CircuitOpened> {
+        if self.batch.num_rows() > 0 {
+            self.pending.push(0..self.batch.num_rows());
         }
-        while let Some(range) = pending.pop() {
-            if let Some(why) = self.instance.step.circuit().cloned() {
-                let reason =
-                    format!("circuit of step `{}` is open: {why}", self.instance.step.plugin().name());
-                self.reject(range, Cause::CircuitOpen, &reason);
-                continue;
+        while let Some(range) = self.pending.pop() {
+            if let Some(reason) = self.instance.step.circuit() {
+                self.pending.push(range);
+                return Err(CircuitOpened { reason });
             }
             let deadline = self.instance.step.limits().deadline;
             let Err(failure) = self.attempt(&range, deadline) else { continue };
             match self.judge(failure, &range) {
                 Some(Verdict::Split) => {
                     let middle = range.start + range.len() / 2;
-                    pending.push(middle..range.end);
-                    pending.push(range.start..middle);
+                    self.pending.push(middle..range.end);
+                    self.pending.push(range.start..middle);
                 }
                 Some(Verdict::Blame(cause, reason)) => self.reject(range, cause, &reason),
                 Some(Verdict::Open(reason)) => {
-                    self.opened = self.instance.step.open_circuit(&reason);
-                    pending.push(range);
+                    self.pending.push(range);
+                    self.open(reason);
                 }
                 None => {}
             }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, reason: String) {
+        let reason: Arc<str> = Arc::from(reason);
+        if self.instance.step.open_circuit(&reason) {
+            self.opened = Some(reason);
+        }
+    }
+
+    /// Rejects what is not processed yet.
+    fn reject_rest(&mut self, opened: &CircuitOpened) {
+        let reason = format!("circuit of step `{}` is open: {opened}", self.instance.step.plugin().name());
+        while let Some(range) = self.pending.pop() {
+            self.reject(range, Cause::CircuitOpen, &reason);
         }
     }
 

@@ -15,13 +15,15 @@ use millstream_model::{Digest, Offset, columns};
 use crate::plan::{PlannedStep, StreamPlan};
 use crate::sink::TableSpec;
 use crate::tap::Place;
-use crate::telemetry::StreamFigures;
+use crate::telemetry::{StepFigures, StreamFigures};
 
 /// The steps of one stream on one thread.
 pub struct Stage {
     plan: Arc<StreamPlan>,
     instances: Vec<StepInstance>,
     figures: Arc<StreamFigures>,
+    /// Figures of the steps.
+    steps: Vec<Arc<StepFigures>>,
     /// What the plugins reported and is not published yet, by step.
     reported: Vec<Metrics>,
 }
@@ -51,16 +53,35 @@ pub struct Rejected {
 }
 
 impl Stage {
-    /// Makes the steps of `plan` ready on this thread; `figures` are of the same plan.
+    /// The steps of `plan` for one thread, whichever it will be; `figures` are of the same stream.
     pub fn new(plan: Arc<StreamPlan>, figures: Arc<StreamFigures>) -> Self {
         let instances = plan.steps.iter().map(|step| step.step.instance()).collect();
         let reported = vec![Metrics::default(); plan.steps.len()];
-        Self { plan, instances, figures, reported }
+        let steps = figures.of_plan(&plan);
+        Self { plan, instances, figures, steps, reported }
+    }
+
+    /// The plan whose steps these are.
+    pub fn plan(&self) -> &Arc<StreamPlan> {
+        &self.plan
+    }
+
+    /// Makes the instances now rather than at the first batch.
+    ///
+    /// # Errors
+    /// If a plugin does not start, or answers its configuration with another plan than before.
+    pub fn warm(&mut self) -> Result<(), String> {
+        self.instances.iter_mut().try_for_each(StepInstance::warm)
+    }
+
+    /// The stage takes its place on a thread: its steps are those that run.
+    pub(crate) fn enter(&self) {
+        self.figures.enter(&self.plan, &self.steps);
     }
 
     /// Publishes what plugins reported, as far as nobody has their figures in hand.
     pub fn publish(&mut self) {
-        for (step, reported) in self.figures.steps.iter().zip(&mut self.reported) {
+        for (step, reported) in self.steps.iter().zip(&mut self.reported) {
             step.publish(reported);
         }
     }
@@ -78,7 +99,7 @@ impl Stage {
             let span = tracing::error_span!("step", stream = &*self.plan.name, step = &*step.name);
             let began = Instant::now();
             let output = span.in_scope(|| instance.process(&staged.passed));
-            self.figures.steps[index].add_batch(staged.passed.num_rows(), &output, began.elapsed());
+            self.steps[index].add_batch(staged.passed.num_rows(), &output, began.elapsed());
             if let Some(reason) = &output.circuit {
                 let plugin = step.step.plugin().digest().short();
                 span.in_scope(|| {
@@ -93,7 +114,7 @@ impl Stage {
                 staged.tables.push((table, rows));
             }
             self.reported[index].merge(output.metrics);
-            self.figures.steps[index].publish(&mut self.reported[index]);
+            self.steps[index].publish(&mut self.reported[index]);
             staged.passed = output.passed;
             self.figures.taps.offer(Place::Behind(index + 1), &staged.passed);
         }

@@ -3,7 +3,7 @@
 //! few; what finds the queue full is counted and passed by, so that nobody who looks can slow a stream.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -30,7 +30,7 @@ pub enum Place {
 #[derive(Debug)]
 pub struct Taps {
     /// Schema of the rows behind 0, 1, … steps.
-    schemas: Vec<SchemaRef>,
+    schemas: Mutex<Vec<SchemaRef>>,
     dead_letters: SchemaRef,
     open: AtomicU32,
     closed: AtomicBool,
@@ -44,6 +44,7 @@ pub struct Taps {
 #[derive(Debug)]
 struct Slot {
     place: Place,
+    schema: SchemaRef,
     batches: mpsc::Sender<RecordBatch>,
     skipped: Arc<AtomicU64>,
 }
@@ -57,16 +58,16 @@ pub enum TapError {
     /// The run is ending.
     #[error("the run is ending")]
     Ending,
+    /// The place is gone: the stream has fewer steps now.
+    #[error("the steps of this stream have just changed; ask again")]
+    Changed,
 }
 
 impl Taps {
     /// Nobody looks yet.
     pub fn new(plan: &StreamPlan) -> Self {
-        let decoder =
-            Decoder::new(plan.schema.clone()).expect("the plan was made with a decoder of the same schema");
-        let behind = plan.steps.iter().map(|step| step.step.output_schema());
         Self {
-            schemas: std::iter::once(decoder.row_schema()).chain(behind).collect(),
+            schemas: Mutex::new(schemas(plan)),
             dead_letters: plan.dead_letters.schema.clone(),
             open: AtomicU32::new(0),
             closed: AtomicBool::new(false),
@@ -75,14 +76,30 @@ impl Taps {
         }
     }
 
-    /// Columns of the rows at `place`.
-    ///
-    /// # Panics
-    /// If the stream has no such place.
-    pub fn schema(&self, place: Place) -> &SchemaRef {
+    /// Columns of the rows at `place`; none if the stream has no such place.
+    fn schema(&self, place: Place) -> Option<SchemaRef> {
         match place {
-            Place::Behind(steps) => &self.schemas[steps],
-            Place::DeadLetters => &self.dead_letters,
+            Place::Behind(steps) => lock(&self.schemas).get(steps).cloned(),
+            Place::DeadLetters => Some(self.dead_letters.clone()),
+        }
+    }
+
+    /// The stream is of `plan` from now on. Taps end whose place is gone or has other columns now.
+    pub(crate) fn enter(&self, plan: &StreamPlan) {
+        let _coming = lock(&self.coming);
+        let now = schemas(plan);
+        let before = std::mem::replace(&mut *lock(&self.schemas), now.clone());
+        if before == now {
+            return;
+        }
+        for slot in &self.slots {
+            let mut slot = slot.write().unwrap_or_else(PoisonError::into_inner);
+            let place = slot.as_ref().map(|slot| slot.place);
+            if let Some(Place::Behind(steps)) = place
+                && before.get(steps) != now.get(steps)
+            {
+                slot.take();
+            }
         }
     }
 
@@ -100,6 +117,10 @@ impl Taps {
             let Some(slot) = slot.as_ref().filter(|slot| slot.place == place && rows.num_rows() > 0) else {
                 continue;
             };
+            // While threads take up other steps, one after the other, rows of both kinds pass.
+            if slot.schema != rows.schema() {
+                continue;
+            }
             if let Err(mpsc::error::TrySendError::Full(_)) = slot.batches.try_send(rows.clone()) {
                 slot.skipped.fetch_add(rows.num_rows() as u64, Ordering::Relaxed);
             }
@@ -109,9 +130,10 @@ impl Taps {
     /// Looks at `place` from now on.
     ///
     /// # Errors
-    /// If too many look already, or the run is ending.
+    /// If too many look already, the stream has no such place, or the run is ending.
     pub fn open(self: &Arc<Self>, place: Place) -> Result<Tap, TapError> {
-        let _coming = self.coming.lock().unwrap_or_else(PoisonError::into_inner);
+        let _coming = lock(&self.coming);
+        let schema = self.schema(place).ok_or(TapError::Changed)?;
         for (index, slot) in self.slots.iter().enumerate() {
             if slot.read().unwrap_or_else(PoisonError::into_inner).is_some() {
                 continue;
@@ -122,9 +144,9 @@ impl Taps {
             }
             let (batches, receiver) = mpsc::channel(BATCHES_MAX);
             let skipped = Arc::new(AtomicU64::new(0));
-            *slot = Some(Slot { place, batches, skipped: skipped.clone() });
+            *slot = Some(Slot { place, schema: schema.clone(), batches, skipped: skipped.clone() });
             self.open.fetch_add(1, Ordering::Relaxed);
-            return Ok(Tap { taps: self.clone(), index, batches: receiver, skipped });
+            return Ok(Tap { taps: self.clone(), index, schema, batches: receiver, skipped });
         }
         Err(TapError::TooMany)
     }
@@ -138,17 +160,35 @@ impl Taps {
     }
 }
 
+/// Schemas of the rows behind 0, 1, … steps of `plan`.
+fn schemas(plan: &StreamPlan) -> Vec<SchemaRef> {
+    let decoder =
+        Decoder::new(plan.schema.clone()).expect("the plan was made with a decoder of the same schema");
+    let behind = plan.steps.iter().map(|step| step.step.output_schema());
+    std::iter::once(decoder.row_schema()).chain(behind).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// An onlooker's end. Dropping it ends the tap.
 #[derive(Debug)]
 pub struct Tap {
     taps: Arc<Taps>,
     index: usize,
+    schema: SchemaRef,
     batches: mpsc::Receiver<RecordBatch>,
     skipped: Arc<AtomicU64>,
 }
 
 impl Tap {
-    /// The next rows; none when the run is over.
+    /// Columns of the rows.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The next rows; none when the run is over, or the rows at this place have other columns now.
     pub async fn next(&mut self) -> Option<RecordBatch> {
         self.batches.recv().await
     }
@@ -169,15 +209,14 @@ impl Drop for Tap {
 #[cfg(test)]
 mod tests {
     use arrow::array::{ArrayRef, Int64Array};
-    use arrow::datatypes::Schema;
 
     use super::*;
 
     fn taps() -> Arc<Taps> {
-        let empty = Arc::new(Schema::empty());
+        let schema = rows(1).schema();
         Arc::new(Taps {
-            schemas: vec![empty.clone()],
-            dead_letters: empty,
+            schemas: Mutex::new(vec![schema.clone()]),
+            dead_letters: schema,
             open: AtomicU32::new(0),
             closed: AtomicBool::new(false),
             coming: Mutex::default(),

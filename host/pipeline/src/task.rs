@@ -85,6 +85,8 @@ pub struct TaskReport {
     pub partition: TopicPartition,
     /// Name of its stream.
     pub stream: Arc<str>,
+    /// What made the rows.
+    pub plan: Arc<StreamPlan>,
     /// Positions read.
     pub range: OffsetRange,
     /// Byte position behind them, if the source has one.
@@ -165,6 +167,16 @@ impl Task {
     /// The stream's plan.
     pub fn plan(&self) -> &Arc<StreamPlan> {
         &self.start.plan
+    }
+
+    /// Goes on with `plan`, which is of the same stream. What was done before has been reported.
+    pub fn change(&mut self, plan: Arc<StreamPlan>) {
+        debug_assert!(self.range.is_empty(), "rows of two plans would be reported as of one");
+        if self.start.plan.schema != plan.schema {
+            self.decoder = Decoder::new(plan.schema.clone())
+                .expect("the plan was made with a decoder of the same schema");
+        }
+        self.start.plan = plan;
     }
 
     /// Reads what is there, at most one batch, and processes it. Returns the messages read.
@@ -251,6 +263,7 @@ impl Task {
         Ok(TaskReport {
             partition: self.start.partition.clone(),
             stream: self.start.plan.name.clone(),
+            plan: self.start.plan.clone(),
             range,
             cursor: self.cursor,
             watermark: self.event_time.as_mut().and_then(|event_time| event_time.report(!range.is_empty())),

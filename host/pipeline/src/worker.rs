@@ -2,13 +2,13 @@
 //! nothing on the way of a batch takes a lock. Commands come in over a bounded channel, events go out
 //! over another; the thread waits for nothing but room to upload.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use millstream_model::TopicPartition;
+use millstream_model::{Digest, TopicPartition};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::WorkerSettings;
@@ -34,6 +34,25 @@ pub enum Command {
     Barrier(oneshot::Sender<Vec<TaskReport>>),
     /// As a barrier, and nothing is read after it.
     Drain(oneshot::Sender<Vec<TaskReport>>),
+    /// As a barrier, and behind it the streams of these stages go on with them.
+    Swap {
+        /// A stage for each stream that changes; warm, since its first batch comes at once.
+        stages: Vec<Stage>,
+        /// What was done before.
+        reply: oneshot::Sender<Swapped>,
+    },
+    /// These streams are not read until a later command no longer names them; all others are.
+    Pause(BTreeSet<Arc<str>>),
+}
+
+/// What a thread did before a swap, and what the swap took out.
+pub struct Swapped {
+    /// Reports of all tasks, under the plans that made their rows.
+    pub reports: Vec<TaskReport>,
+    /// The stages that were replaced. Dropping them takes a while, which is nothing for a CPU thread.
+    pub replaced: Vec<Stage>,
+    /// How long the exchange kept the thread from its tasks, without the closing of files before it.
+    pub held: Duration,
 }
 
 /// What a thread tells.
@@ -43,6 +62,18 @@ pub enum Event {
     Pressure,
     /// The task with this gauge cannot go on and has been given up.
     Failed(Arc<TaskGauge>, TaskError),
+    /// The circuit of a step opened: its stream is held until the step is replaced or the stream resumed. Told
+    /// once by a process.
+    CircuitOpened {
+        /// The stream.
+        stream: Arc<str>,
+        /// The step.
+        step: Arc<str>,
+        /// Its plugin.
+        plugin: Digest,
+        /// Why.
+        reason: Arc<str>,
+    },
 }
 
 /// When a thread asks for a checkpoint, and when it stops reading until there was one.
@@ -74,6 +105,7 @@ impl WorkerThread {
         let worker = Worker {
             tasks: Vec::new(),
             stages: BTreeMap::new(),
+            paused: BTreeSet::new(),
             limits,
             quota,
             rows: 0,
@@ -109,6 +141,8 @@ impl Drop for WorkerThread {
 struct Worker {
     tasks: Vec<Task>,
     stages: BTreeMap<Arc<str>, Stage>,
+    /// Streams that are not read.
+    paused: BTreeSet<Arc<str>>,
     limits: FillLimits,
     quota: Quota,
     rows: u64,
@@ -151,26 +185,51 @@ impl Worker {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Open(starts) => {
-                for start in starts {
-                    let (plan, figures) = (start.plan.clone(), start.figures.clone());
-                    self.stages.entry(plan.name.clone()).or_insert_with(|| Stage::new(plan, figures));
-                    self.tasks.push(Task::new(start));
-                }
+                starts.into_iter().for_each(|start| self.open(start));
                 self.draining = false;
             }
             Command::Close(Some(partitions)) => {
                 self.tasks.retain(|task| !partitions.contains(task.partition()))
             }
             Command::Close(None) => self.tasks.clear(),
-            Command::Barrier(reply) => self.report(reply),
+            // Nobody waits for an answer when the coordinator is gone, and then nothing is committed.
+            Command::Barrier(reply) => drop(reply.send(self.report())),
             Command::Drain(reply) => {
                 self.draining = true;
-                self.report(reply);
+                drop(reply.send(self.report()));
             }
+            Command::Swap { stages, reply } => drop(reply.send(self.swap(stages))),
+            Command::Pause(streams) => self.paused = streams,
         }
     }
 
-    fn report(&mut self, reply: oneshot::Sender<Vec<TaskReport>>) {
+    fn open(&mut self, start: TaskStart) {
+        let is_current = |stage: &Stage| Arc::ptr_eq(stage.plan(), &start.plan);
+        if !self.stages.get(&start.plan.name).is_some_and(is_current) {
+            self.enter(Stage::new(start.plan.clone(), start.figures.clone()));
+        }
+        self.tasks.push(Task::new(start));
+    }
+
+    fn swap(&mut self, stages: Vec<Stage>) -> Swapped {
+        let reports = self.report();
+        let began = Instant::now();
+        let replaced = stages.into_iter().filter_map(|stage| self.enter(stage)).collect();
+        Swapped { reports, replaced, held: began.elapsed() }
+    }
+
+    /// Gives a stage its place; the one that had it, if any. All tasks of the stream have reported.
+    fn enter(&mut self, stage: Stage) -> Option<Stage> {
+        let plan = stage.plan().clone();
+        self.tasks
+            .iter_mut()
+            .filter(|task| task.plan().name == plan.name)
+            .for_each(|task| task.change(plan.clone()));
+        stage.enter();
+        self.stages.insert(plan.name.clone(), stage)
+    }
+
+    fn report(&mut self) -> Vec<TaskReport> {
         let mut reports = Vec::new();
         self.each_task(|task, _, uploads| {
             reports.push(task.report(uploads)?);
@@ -181,8 +240,7 @@ impl Worker {
         self.asked = false;
         // Before the reports, so that who has these can know which tasks failed meanwhile.
         self.tell();
-        // Nobody waits for the reports when the coordinator is gone, and then nothing is committed.
-        let _ = reply.send(reports);
+        reports
     }
 
     /// Lets every task process a batch; returns the messages read.
@@ -191,11 +249,16 @@ impl Worker {
             return 0;
         }
         let limits = self.limits;
+        let paused = std::mem::take(&mut self.paused);
         let mut read = 0;
         self.each_task(|task, stage, uploads| {
+            if paused.contains(&task.plan().name) {
+                return Ok(());
+            }
             read += task.step(limits, stage, uploads)?;
             Ok(())
         });
+        self.paused = paused;
         self.rows += read as u64;
         if !self.asked && (self.rows >= self.quota.rows_max || self.is_full(1)) {
             self.asked = true;

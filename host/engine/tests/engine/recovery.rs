@@ -75,6 +75,34 @@ fn fatal_opens_the_circuit_for_all_instances() {
 }
 
 #[test]
+fn a_batch_that_is_recovered_takes_effect_whole_or_not_at_all() {
+    let step = step("fatal", quick());
+    let mut instance = step.instance();
+    let good = batch(&[1, 2]);
+    assert_eq!(numbers(&instance.recover(&good).unwrap().passed, "n"), [2, 4]);
+    assert_eq!(&*instance.recover(&batch(&[1, 2, -1])).unwrap_err().reason, "no licence");
+    assert_eq!(&*step.instance().recover(&good).unwrap_err().reason, "no licence", "open for all instances");
+    let trouble = step.instance().attempt(&good, Duration::from_secs(1)).unwrap_err();
+    assert_eq!((trouble.cause, trouble.reason.as_str()), (Cause::CircuitOpen, "no licence"));
+    step.close_circuit();
+    assert_eq!(numbers(&instance.recover(&good).unwrap().passed, "n"), [2, 4]);
+    assert!(step.open_circuit(&"too many".into()), "others may open it");
+    assert!(!step.open_circuit(&"again".into()));
+    assert_eq!(&*instance.recover(&good).unwrap_err().reason, "too many");
+}
+
+#[test]
+fn an_attempt_blames_nobody() {
+    let step = step("loops", Limits::default());
+    let mut instance = step.instance();
+    let hold = Duration::from_millis(50);
+    assert_eq!(instance.attempt(&batch(&[1, -1]), hold).unwrap_err().cause, Cause::Deadline);
+    instance.warm().unwrap();
+    assert_eq!(numbers(&instance.attempt(&batch(&[1]), hold).unwrap().passed, "n"), [2]);
+    assert_eq!(step.circuit(), None);
+}
+
+#[test]
 fn retries_are_bounded() {
     let output = step("retry-once", quick()).instance().process(&batch(&[1, 2]));
     assert_eq!(numbers(&output.passed, "n"), [2, 4]);

@@ -127,7 +127,8 @@ impl Request {
             known: list(telemetry.streams().iter().map(|stream| &*stream.name)),
         })?;
         let place = self.place(stream)?;
-        let schema = stream.taps.schema(place);
+        let tap = stream.taps.open(place)?;
+        let schema = tap.schema();
         let columns = match &self.columns {
             None => (0..schema.fields().len()).collect(),
             Some(names) => numbers(names, schema)?,
@@ -136,21 +137,22 @@ impl Request {
         let predicate = predicate.map(Arc::new);
         let names = columns.iter().map(|index| schema.field(*index).name().clone()).collect();
         let view = View { predicate, columns, names, left: self.limit.unwrap_or(u64::MAX) };
-        Ok((view, stream.taps.open(place)?))
+        Ok((view, tap))
     }
 
     fn place(&self, stream: &StreamFigures) -> Result<Place, RequestError> {
+        let steps = stream.steps();
         let number = |step: &str| {
-            let number = stream.steps.iter().position(|known| *known.name == *step);
+            let number = steps.iter().position(|known| *known.name == *step);
             number.ok_or_else(|| RequestError::UnknownStep {
                 stream: stream.name.to_string(),
                 step: step.to_owned(),
-                known: list(stream.steps.iter().map(|step| &*step.name)),
+                known: list(steps.iter().map(|step| &*step.name)),
             })
         };
         match (&self.before, &self.after, self.rejected) {
             (None, None, true) => Ok(Place::DeadLetters),
-            (None, None, false) => Ok(Place::Behind(stream.steps.len())),
+            (None, None, false) => Ok(Place::Behind(steps.len())),
             (Some(step), None, false) => Ok(Place::Behind(number(step)?)),
             (None, Some(step), false) => Ok(Place::Behind(number(step)? + 1)),
             _ => Err(RequestError::SeveralPlaces),

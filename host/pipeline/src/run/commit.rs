@@ -108,8 +108,7 @@ impl Coordinator<'_> {
             for file in report.files {
                 data.files.push(file.finish().await?);
             }
-            let plan = &self.plans[&report.partition.topic];
-            data.plugins.extend(plan.plugins());
+            data.plugins.extend(report.plan.plugins());
             data.counters.entry(report.stream.to_string()).or_default().add(&report.counters);
             data.ranges.push(ConsumedRange {
                 partition: report.partition,

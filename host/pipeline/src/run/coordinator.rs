@@ -265,6 +265,11 @@ impl<'a> Coordinator<'a> {
     async fn on_worker(&mut self, event: Event) -> Result<(), RunError> {
         let (task, error) = match event {
             Event::Pressure => return self.checkpoint(Command::Barrier).await,
+            Event::CircuitOpened { stream, step, plugin, reason } => {
+                let plugin = plugin.short();
+                tracing::error!(%stream, %step, plugin, %reason, "the circuit of a step opened; its stream is held");
+                return Ok(());
+            }
             // What an earlier task of a partition says does not concern the one that reads it now.
             Event::Failed(task, _) if !self.is_current(&task) => return Ok(()),
             Event::Failed(task, error) => (task, error),

@@ -1,20 +1,18 @@
-//! Live figures of streams and their steps. CPU threads add to atomics once for each batch, never for each
+//! Live figures of streams. CPU threads add to atomics once for each batch, never for each
 //! row; whoever wants to know reads them.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-
-use millstream_engine::{Cause, Metrics, Step, StepOutput};
 
 use super::arrivals::Arrivals;
 use super::distribution::{Distribution, Quantiles};
-use crate::plan::{PlannedStep, StreamPlan};
+use super::lock;
+use super::step::StepFigures;
+use super::versions::Versions;
+use crate::plan::StreamPlan;
 use crate::tap::Taps;
 
-/// Names of metrics that are kept for one step, of each kind; an instance of a plugin has fewer.
-const PLUGIN_METRICS_MAX: usize = 256;
 /// "Recent" latencies are those of the last one to two of these.
 const WINDOW: Duration = Duration::from_secs(30);
 
@@ -25,10 +23,9 @@ pub struct StreamFigures {
     pub name: Arc<str>,
     /// Its topic.
     pub topic: Arc<str>,
-    /// Its steps, in their order.
-    pub steps: Vec<StepFigures>,
     /// Who looks at its rows.
     pub taps: Arc<Taps>,
+    versions: Mutex<Versions>,
     messages: AtomicU64,
     bytes: AtomicU64,
     batches: AtomicU64,
@@ -42,14 +39,35 @@ impl StreamFigures {
         Self {
             name: plan.name.clone(),
             topic: plan.topic.clone(),
-            steps: plan.steps.iter().map(StepFigures::new).collect(),
             taps: Arc::new(Taps::new(plan)),
+            versions: Mutex::new(Versions::new(plan)),
             messages: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             batches: AtomicU64::new(0),
             undecodable: AtomicU64::new(0),
             latency: Mutex::default(),
         }
+    }
+
+    /// Figures of the steps that run, in their order.
+    pub fn steps(&self) -> Vec<Arc<StepFigures>> {
+        lock(&self.versions).present().to_vec()
+    }
+
+    /// Figures of versions that ran before, the last one last; of each step those of the last few.
+    pub fn former_steps(&self) -> Vec<Arc<StepFigures>> {
+        lock(&self.versions).former()
+    }
+
+    /// Figures of the steps of `plan`, whether they run or not.
+    pub(crate) fn of_plan(&self, plan: &StreamPlan) -> Vec<Arc<StepFigures>> {
+        lock(&self.versions).of_plan(plan)
+    }
+
+    /// The steps of `plan`, whose figures are `steps`, run from now on.
+    pub(crate) fn enter(&self, plan: &StreamPlan, steps: &[Arc<StepFigures>]) {
+        lock(&self.versions).enter(plan, steps);
+        self.taps.enter(plan);
     }
 
     /// Counts a batch: its messages, their bytes, and those that could not be decoded.
@@ -112,7 +130,7 @@ impl StreamFigures {
     }
 
     fn latency<T>(&self, with: impl FnOnce(&mut Latency) -> T) -> T {
-        with(&mut self.latency.lock().unwrap_or_else(PoisonError::into_inner))
+        with(&mut lock(&self.latency))
     }
 }
 
@@ -138,133 +156,5 @@ impl Latency {
             self.recent[1] = Distribution::default();
         }
         self.begun += WINDOW * u32::try_from(windows).unwrap_or(u32::MAX);
-    }
-}
-
-/// Figures of one step, of all threads of this process.
-#[derive(Debug)]
-pub struct StepFigures {
-    /// Name of the step.
-    pub name: Arc<str>,
-    /// The plugin and its circuit.
-    pub step: Step,
-    rows: AtomicU64,
-    passed: AtomicU64,
-    dropped: AtomicU64,
-    emitted: AtomicU64,
-    rejected: [AtomicU64; Cause::ALL.len()],
-    busy_ns: AtomicU64,
-    metrics: Mutex<Metrics>,
-}
-
-impl StepFigures {
-    fn new(step: &PlannedStep) -> Self {
-        Self {
-            name: step.name.clone(),
-            step: step.step.clone(),
-            rows: AtomicU64::new(0),
-            passed: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
-            emitted: AtomicU64::new(0),
-            rejected: Default::default(),
-            busy_ns: AtomicU64::new(0),
-            metrics: Mutex::default(),
-        }
-    }
-
-    /// Counts a batch of `rows` rows that took `busy` and became `output`.
-    pub fn add_batch(&self, rows: usize, output: &StepOutput, busy: Duration) {
-        let emitted: usize = output.emitted.iter().map(|(_, rows)| rows.num_rows()).sum();
-        self.rows.fetch_add(rows as u64, Ordering::Relaxed);
-        self.passed.fetch_add(output.passed.num_rows() as u64, Ordering::Relaxed);
-        self.dropped.fetch_add(output.dropped.len() as u64, Ordering::Relaxed);
-        self.emitted.fetch_add(emitted as u64, Ordering::Relaxed);
-        self.busy_ns.fetch_add(u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        if output.rejected.is_empty() {
-            return;
-        }
-        let mut causes = [0; Cause::ALL.len()];
-        output.rejected.iter().for_each(|row| causes[row.cause as usize] += 1);
-        for (sum, count) in self.rejected.iter().zip(causes) {
-            sum.fetch_add(count, Ordering::Relaxed);
-        }
-    }
-
-    /// Publishes what the plugin reported, and leaves nothing of it behind; if somebody else has the
-    /// figures in hand, it stays for the next time: a CPU thread does not wait for that.
-    pub fn publish(&self, reported: &mut Metrics) {
-        if reported.counters.is_empty() && reported.gauges.is_empty() {
-            return;
-        }
-        let mut metrics = match self.metrics.try_lock() {
-            Ok(metrics) => metrics,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return,
-        };
-        let mut reported = std::mem::take(reported);
-        keep_known(&mut reported.counters, &metrics.counters);
-        keep_known(&mut reported.gauges, &metrics.gauges);
-        metrics.merge(reported);
-    }
-
-    /// Rows that the step took.
-    pub fn rows(&self) -> u64 {
-        self.rows.load(Ordering::Relaxed)
-    }
-
-    /// Rows that it passed on.
-    pub fn passed(&self) -> u64 {
-        self.passed.load(Ordering::Relaxed)
-    }
-
-    /// Rows that it dropped.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
-    /// Rows that it made for other tables.
-    pub fn emitted(&self) -> u64 {
-        self.emitted.load(Ordering::Relaxed)
-    }
-
-    /// Rows that it rejected, by cause; all causes.
-    pub fn rejected(&self) -> impl Iterator<Item = (Cause, u64)> {
-        Cause::ALL.iter().zip(&self.rejected).map(|(cause, count)| (*cause, count.load(Ordering::Relaxed)))
-    }
-
-    /// Time spent in the plugin, the host's share of a call included.
-    pub fn busy(&self) -> Duration {
-        Duration::from_nanos(self.busy_ns.load(Ordering::Relaxed))
-    }
-
-    /// Counters and gauges that the plugin reported.
-    pub fn metrics(&self) -> Metrics {
-        self.metrics.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// Leaves out what would be one name too many: a plugin whose names come from its rows has new ones with
-/// each new instance.
-fn keep_known<T>(reported: &mut BTreeMap<Arc<str>, T>, known: &BTreeMap<Arc<str>, T>) {
-    let mut room = PLUGIN_METRICS_MAX.saturating_sub(known.len());
-    reported.retain(|name, _| {
-        let fits = known.contains_key(name) || room > 0;
-        room -= usize::from(fits && !known.contains_key(name));
-        fits
-    });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plugin_with_too_many_metrics_keeps_those_it_had_first() {
-        let name = |number: usize| Arc::from(format!("{number:04}").as_str());
-        let known: BTreeMap<Arc<str>, u64> =
-            (1..PLUGIN_METRICS_MAX).map(|number| (name(number), 1)).collect();
-        let mut reported: BTreeMap<Arc<str>, u64> = [(name(0), 1), (name(1), 1), (name(9999), 1)].into();
-        keep_known(&mut reported, &known);
-        assert_eq!(reported.into_keys().collect::<Vec<_>>(), [name(0), name(1)]);
     }
 }

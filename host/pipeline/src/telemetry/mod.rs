@@ -8,8 +8,10 @@ mod figures;
 mod merges;
 mod moment;
 mod status;
+mod step;
 mod swaps;
 mod task;
+mod versions;
 mod work;
 
 use std::collections::BTreeMap;
@@ -23,12 +25,13 @@ use millstream_model::{Clock, TopicPartition};
 
 pub use arrivals::Arrivals;
 pub use distribution::{Distribution, Quantiles};
-pub use figures::{StepFigures, StreamFigures};
+pub use figures::StreamFigures;
 pub use merges::{MergeFigures, MergeStatus};
 pub use status::{
     CheckpointStatus, DeadLetterStatus, PartitionStatus, Readiness, SourceStatus, Status, StepStatus,
     StreamStatus, TableSize, UploadStatus, WaitingStatus,
 };
+pub use step::StepFigures;
 pub use swaps::{HOLD_BOUNDS_US, Holds, SwapFigures};
 pub use task::TaskGauge;
 pub use work::Work;

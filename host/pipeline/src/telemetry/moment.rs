@@ -165,26 +165,29 @@ fn stream_status(
         watermark_lag_seconds: watermark.map(|micros| seconds(now_us.saturating_sub(micros))),
         idle_partitions: marks.filter(|(_, (_, idle))| *idle).count() as u64,
         committed: committed.totals.get(&*stream.name).cloned().unwrap_or_default(),
-        steps: stream.steps.iter().map(step_status).collect(),
+        steps: stream.steps().iter().map(|step| step_status(step)).collect(),
+        former_steps: stream.former_steps().iter().map(|step| step_status(step)).collect(),
     }
 }
 
-fn step_status(step: &StepFigures) -> StepStatus {
-    let plugin = step.step.plugin();
-    let metrics = step.metrics();
-    let rejected = step.rejected().filter(|(_, rows)| *rows > 0);
+fn step_status(figures: &StepFigures) -> StepStatus {
+    let step = figures.step();
+    let plugin = step.plugin();
+    let metrics = figures.metrics();
+    let rejected = figures.rejected().filter(|(_, rows)| *rows > 0);
     StepStatus {
-        name: step.name.to_string(),
+        name: figures.name.to_string(),
         plugin: plugin.name().to_owned(),
         plugin_version: plugin.about().version.clone(),
         digest: plugin.digest().short(),
-        rows: step.rows(),
-        passed: step.passed(),
-        dropped: step.dropped(),
-        emitted: step.emitted(),
+        config: figures.config.short(),
+        rows: figures.rows(),
+        passed: figures.passed(),
+        dropped: figures.dropped(),
+        emitted: figures.emitted(),
         rejected: rejected.map(|(cause, rows)| (cause.to_string(), rows)).collect(),
-        busy_seconds: step.busy().as_secs_f64(),
-        circuit: step.step.circuit().map(ToString::to_string),
+        busy_seconds: figures.busy().as_secs_f64(),
+        circuit: step.circuit().as_deref().map(str::to_owned),
         counters: metrics.counters.into_iter().map(|(name, sum)| (name.to_string(), sum)).collect(),
         gauges: metrics
             .gauges

@@ -187,6 +187,9 @@ pub struct StreamStatus {
     pub committed: Counters,
     /// Its steps.
     pub steps: Vec<StepStatus>,
+    /// Versions of steps that ran before those, in this process; of each step the last few.
+    #[serde(default)]
+    pub former_steps: Vec<StepStatus>,
 }
 
 /// A step.
@@ -200,6 +203,9 @@ pub struct StepStatus {
     pub plugin_version: String,
     /// First digits of the digest of the plugin's bytes.
     pub digest: String,
+    /// First digits of the digest of its configuration.
+    #[serde(default)]
+    pub config: String,
     /// Rows it took.
     pub rows: u64,
     /// Rows it passed on.
