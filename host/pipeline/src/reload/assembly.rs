@@ -130,7 +130,6 @@ impl Work {
         let is_configured = find(&self.config, &stream.name).is_some_and(|known| known.is_same(stream));
         if let Some(plan) = running.filter(is_running)
             && is_configured
-            && !wish.renewed.contains(&stream.name)
         {
             return Ok(Ok(plan.clone()));
         }

@@ -53,8 +53,6 @@ pub(crate) enum Order {
     Look,
     /// The log desires other plugins than those that run here.
     Follow,
-    /// The steps of this stream need fresh circuits.
-    Renew(Arc<str>),
     /// The circuit of a step opened.
     CircuitOpened {
         /// The stream.

@@ -23,7 +23,6 @@ use super::wish::{Origin, Wanted, Wish};
 use super::{Ask, ConfigSource, Order, Plans, Proposal, ReloadContext, Verdict, View, change};
 use crate::admin::{CandidateState, StepId};
 use crate::config::{Config, OnDropIn, StepConfig};
-use crate::error::RunError;
 use crate::lake::Lake;
 use crate::library::Library;
 use crate::stage::Stage;
@@ -162,11 +161,6 @@ impl Work {
         match order {
             Order::Look => Ok(()),
             Order::Follow => self.follow(),
-            Order::Renew(stream) => {
-                let mut wish = Wish::new(ChangeCause::Configured);
-                wish.renewed.insert(stream.to_string());
-                self.carry_out(wish).map(drop)
-            }
             Order::CircuitOpened { stream, step, plugin, reason } => {
                 self.leave_broken(&StepId::new(&*stream, &*step), plugin, &reason)
             }
@@ -314,7 +308,9 @@ impl Work {
                 None => None,
             };
             self.adopt(assembly, config);
-            granted.iter().for_each(|step| drop(self.candidates.forget(step)));
+            for step in &granted {
+                self.candidates.forget(step);
+            }
             let is_refused = !wish.refusals.is_empty() && granted.is_empty() && is_nothing;
             return Ok(if is_refused {
                 refused(wish)

@@ -1,7 +1,6 @@
-//! What is to run instead of what does: versions of steps, a configuration, or the same again with fresh
-//! circuits.
+//! What is to run instead of what does: versions of steps, a configuration.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use millstream_model::Digest;
 use millstream_model::entry::ChangeCause;
@@ -18,8 +17,6 @@ pub(super) struct Wish {
     pub(super) steps: BTreeMap<StepId, Wanted>,
     /// A configuration that was read again.
     pub(super) config: Option<Config>,
-    /// Streams that are to run anew as they are.
-    pub(super) renewed: BTreeSet<String>,
     /// Why parts of the wish were not granted.
     pub(super) refusals: Vec<String>,
 }
@@ -49,13 +46,7 @@ pub(super) enum Origin {
 impl Wish {
     /// Nothing yet.
     pub(super) fn new(cause: ChangeCause) -> Self {
-        Self {
-            cause,
-            steps: BTreeMap::new(),
-            config: None,
-            renewed: BTreeSet::new(),
-            refusals: Vec::new(),
-        }
+        Self { cause, steps: BTreeMap::new(), config: None, refusals: Vec::new() }
     }
 
     /// For one version of one step.
@@ -75,8 +66,6 @@ impl Wish {
 
     /// True if the wish is about this stream.
     pub(super) fn concerns(&self, stream: &str) -> bool {
-        self.config.is_some()
-            || self.renewed.contains(stream)
-            || self.steps.keys().any(|step| step.stream == stream)
+        self.config.is_some() || self.steps.keys().any(|step| step.stream == stream)
     }
 }

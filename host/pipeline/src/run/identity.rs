@@ -11,8 +11,8 @@ use crate::checkpoint::{AppendError, LogError};
 use crate::error::RunError;
 use crate::identity;
 
-/// Time between two looks at the log of a worker that commits nothing.
-const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+/// Time between two looks at the log of a worker that commits nothing: others may have changed its plugins.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long such a look may hold up everything else.
 const LOOK_WAIT_MAX: Duration = Duration::from_secs(2);
 
@@ -32,7 +32,7 @@ impl Coordinator<'_> {
             }
             Ok(Err(error)) => return Err(error.into()),
         }
-        self.telemetry.note_log(self.log.state());
+        self.note_log();
         match self.is_open() {
             true => Ok(()),
             false => Err(self.ended()),
