@@ -45,11 +45,6 @@ impl Folder {
         Self { path, wanted: Box::new(wanted), known: BTreeMap::new(), unsettled: BTreeMap::new() }
     }
 
-    /// Takes the files as they are now as known.
-    pub(super) fn know(&mut self) {
-        self.known = self.stamps().unwrap_or_default();
-    }
-
     /// Where it is.
     pub(super) fn path(&self) -> &PathBuf {
         &self.path
@@ -124,6 +119,11 @@ mod tests {
             std::fs::write(self.at.path().join("plugins").join(name), content).unwrap();
         }
 
+        fn settle(&mut self) {
+            self.look(0);
+            assert!(!self.look(300).is_empty() && !self.folder.is_unsettled());
+        }
+
         /// Looks after so many milliseconds.
         fn look(&mut self, millis: u64) -> Vec<String> {
             self.now += Duration::from_millis(millis);
@@ -161,8 +161,7 @@ mod tests {
     fn a_renamed_file_of_the_same_size_is_a_change() {
         let mut test = Test::new();
         test.write("a.wasm", "1");
-        test.folder.know();
-        assert!(test.look(0).is_empty() && !test.folder.is_unsettled());
+        test.settle();
         test.write("a.wasm.part", "2");
         let plugins = test.at.path().join("plugins");
         std::fs::rename(plugins.join("a.wasm.part"), plugins.join("a.wasm")).unwrap();
@@ -174,7 +173,7 @@ mod tests {
     fn a_folder_that_vanishes_and_returns_has_not_changed_by_that() {
         let mut test = Test::new();
         test.write("a.wasm", "1");
-        test.folder.know();
+        test.settle();
         let (here, there) = (test.at.path().join("plugins"), test.at.path().join("elsewhere"));
         std::fs::rename(&here, &there).unwrap();
         assert!(test.look(300).is_empty());

@@ -196,9 +196,6 @@ impl Work {
         for (name, steps) in named {
             self.drop_in(&mut wish, &name, steps);
         }
-        if wish.config.is_some() && wish.steps.is_empty() {
-            wish.cause = ChangeCause::Configured;
-        }
         wish
     }
 
@@ -374,6 +371,9 @@ impl Work {
     fn gives_way(&mut self, wish: &mut Wish, obstacle: &Obstacle) -> bool {
         let reason = obstacle.error.to_string();
         wish.refusals.push(reason.clone());
+        if obstacle.step.is_none() && self.leave_configuration(wish, &reason) {
+            return true;
+        }
         let about = |step: &StepId| match (&obstacle.stream, &obstacle.step) {
             (Some(stream), Some(name)) => step.stream == **stream && step.step == **name,
             (Some(stream), None) => step.stream == **stream,
@@ -387,15 +387,23 @@ impl Work {
                 self.candidates.note(step, Some(&wanted.version.plugin), &wanted.from, state);
             }
         }
-        if !steps.is_empty() {
-            return true;
+        !steps.is_empty() || self.leave_configuration(wish, &reason)
+    }
+
+    /// Goes on with the configuration that runs; false if no other one is wished for. Plugins that were dropped in
+    /// with the other one are to run with this one then.
+    fn leave_configuration(&self, wish: &mut Wish, reason: &str) -> bool {
+        if wish.config.take().is_none() {
+            return false;
         }
-        if wish.config.take().is_some() {
-            tracing::error!(reason, "the changed configuration is refused; the running one stays");
-            self.telemetry.swaps.configuration_refused();
-            return true;
-        }
-        false
+        tracing::error!(reason, "the changed configuration is refused; the running one stays");
+        self.telemetry.swaps.configuration_refused();
+        wish.steps.retain(|step, wanted| {
+            let Some(known) = step_of(&self.config, step) else { return false };
+            wanted.version.config = known.config.clone();
+            true
+        });
+        true
     }
 
     /// Steps whose new version may not run yet, and why.
@@ -445,7 +453,8 @@ impl Work {
         desired.sort();
         // Who only follows has nothing to say.
         let is_new = wish.is_new() && desired != view.desired;
-        let entry = is_new.then(|| (desired, change(wish.cause, self.known(assembly))));
+        let cause = if wish.steps.is_empty() { ChangeCause::Configured } else { wish.cause };
+        let entry = is_new.then(|| (desired, change(cause, self.known(assembly))));
         let stored = match entry {
             Some(_) => self.line.wait(assembly.store(&self.library))?,
             None => Ok(()),
@@ -453,7 +462,7 @@ impl Work {
         if let Err(error) = checked.and(stored) {
             return Ok(Offered::Failed(error.to_string()));
         }
-        tracing::debug!(cause = ?wish.cause, is_new = entry.is_some(), "swap: stored and ready");
+        tracing::debug!(?cause, is_new = entry.is_some(), "swap: stored and ready");
         let proposal = Proposal {
             base: view.desired.clone(),
             plans: assembly.plans.clone(),
@@ -496,10 +505,7 @@ impl Work {
     }
 
     fn refuse_all(&mut self, wish: &mut Wish, reason: &str) {
-        if wish.config.is_some() {
-            tracing::error!(reason, "the changed configuration is refused; the running one stays");
-            self.telemetry.swaps.configuration_refused();
-        }
+        self.leave_configuration(wish, reason);
         for (step, wanted) in std::mem::take(&mut wish.steps) {
             if wanted.origin != Origin::Asked {
                 let state = CandidateState::Refused { reason: reason.to_owned() };

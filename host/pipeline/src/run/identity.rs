@@ -24,19 +24,24 @@ impl Coordinator<'_> {
             return Ok(());
         }
         self.looked = Instant::now();
+        match self.refresh_if_reachable().await? && !self.is_open() {
+            true => Err(self.ended()),
+            false => Ok(()),
+        }
+    }
+
+    /// Reads the log to its head; false if the store does not answer now.
+    pub(super) async fn refresh_if_reachable(&mut self) -> Result<bool, RunError> {
         match tokio::time::timeout(LOOK_WAIT_MAX, self.log.refresh()).await {
             Ok(Ok(())) => {}
             Ok(Err(LogError::Store { .. })) | Err(_) => {
                 tracing::warn!("the checkpoint log was not looked at: the lake does not answer");
-                return Ok(());
+                return Ok(false);
             }
             Ok(Err(error)) => return Err(error.into()),
         }
         self.note_log();
-        match self.is_open() {
-            true => Ok(()),
-            false => Err(self.ended()),
-        }
+        Ok(true)
     }
 
     /// Compares the topics at hand with those that the log's offsets are of, and binds the log to those that

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use millstream_log::Rejection;
+use millstream_log::{Rejection, Remedy};
 use millstream_model::entry::{Body, Control, PluginChange, PluginUse};
 use tokio::sync::oneshot;
 
@@ -63,8 +63,7 @@ impl Coordinator<'_> {
     pub(super) async fn on_ask(&mut self, ask: Ask) -> Result<(), RunError> {
         match ask {
             Ask::View(digests, reply) => {
-                self.log.refresh().await?;
-                self.note_log();
+                self.refresh_if_reachable().await?;
                 let _ = reply.send(View::of(self.log.state(), &digests));
             }
             Ask::Swap(proposal, reply) => {
@@ -220,8 +219,10 @@ impl Coordinator<'_> {
             Err(error @ AppendError::Rejected(Rejection::WriterNotOpen { .. })) => {
                 return Err(self.refused(error));
             }
-            Err(AppendError::Rejected(rejection)) => Verdict::Rejected(rejection.to_string()),
-            Err(AppendError::Fenced) => Verdict::Stale,
+            Err(AppendError::Rejected(rejection)) if rejection.remedy() != Remedy::Reload => {
+                Verdict::Rejected(rejection.to_string())
+            }
+            Err(AppendError::Rejected(_) | AppendError::Fenced) => Verdict::Stale,
             Err(error) => return Err(self.refused(error)),
         };
         self.telemetry.swaps.failed();
