@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use millstream_model::TopicPartition;
 use millstream_model::entry::{
     Body, ConsumedRange, Control, Data, DataFile, Entry, PluginChange, PluginUse, Position, Replace, Replay,
-    SessionId, StateDelta, Watermark,
+    StateDelta, Watermark,
 };
 
+use crate::handover::FORMAT_HANDOVER;
 use crate::rules::{Rule, Rules};
 use crate::state::{BoundSource, LogState, Session};
-use crate::versions::{Pause, StepVersion, VERSIONS_MAX};
+use crate::versions::Pause;
 
 impl LogState {
     pub(crate) fn apply(&mut self, entry: &Entry, rules: &Rules) {
         match &entry.body {
-            Body::Data(data) => self.apply_data(data, &entry.session),
+            Body::Data(data) => self.apply_data(data, entry),
             Body::Replace(replace) => self.apply_replace(replace, entry.written_at_us),
             Body::Replay(replay) => self.apply_replay(replay, entry),
             Body::Control(control) => self.apply_control(control, entry, rules),
@@ -25,10 +26,13 @@ impl LogState {
         }
     }
 
-    fn apply_data(&mut self, data: &Data, session: &SessionId) {
+    fn apply_data(&mut self, data: &Data, entry: &Entry) {
+        if entry.format >= FORMAT_HANDOVER {
+            self.settle(data);
+        }
         for ConsumedRange { partition, range, cursor, .. } in &data.ranges {
             self.positions.insert(partition.clone(), Position { offset: range.end, cursor: *cursor });
-            self.writers.insert(partition.clone(), session.clone());
+            self.writers.insert(partition.clone(), entry.session.clone());
         }
         data.files.iter().for_each(|file| self.add_file(file));
         data.states.iter().for_each(|delta| self.apply_state(delta));
@@ -124,7 +128,11 @@ impl LogState {
                     self.replaced.remove(path);
                 }
             }
-            // The entry's own format says it.
+            // The entry's own format says it. What is desired since an older one is a version from here on.
+            Control::Upgraded { .. } if self.versions.is_empty() => {
+                let desired = self.plugins.clone();
+                self.note_versions(&desired, None, entry);
+            }
             Control::Upgraded { .. } => {}
         }
     }
@@ -157,6 +165,7 @@ impl LogState {
         self.replayed.retain(|partition, _| other(partition));
         self.watermarks.retain(|partition, _| other(partition));
         self.idle.retain(other);
+        self.restart_handovers(topic);
         *self.epochs.entry(topic.to_owned()).or_default() += 1;
         if let Some(id) = self.source.as_ref().and_then(|bound| bound.topics.get(topic)) {
             self.former_topics.entry(topic.to_owned()).or_default().insert(id.clone());
@@ -164,31 +173,16 @@ impl LogState {
     }
 
     fn apply_plugins(&mut self, desired: &[PluginUse], change: Option<&PluginChange>, entry: &Entry) {
+        if entry.format >= FORMAT_HANDOVER {
+            self.hand_over(desired, change);
+            self.note_versions(desired, change, entry);
+            self.resume_changed(desired);
+        }
         self.retired.extend(self.plugins.iter().map(|used| used.plugin));
         self.plugins = desired.to_vec();
         for used in desired {
             self.retired.remove(&used.plugin);
-            self.note_version(used, change, entry);
         }
-    }
-
-    fn note_version(&mut self, used: &PluginUse, change: Option<&PluginChange>, entry: &Entry) {
-        let steps = self.versions.entry(used.stream.clone()).or_default();
-        let versions = steps.entry(used.step.clone()).or_default();
-        if versions.last().is_some_and(|last| last.is(used)) {
-            return;
-        }
-        versions.push(StepVersion {
-            plugin: used.plugin,
-            config: used.config,
-            name: change.and_then(|change| change.names.get(&used.plugin).cloned()),
-            cause: change.map(|change| change.cause),
-            sequence: entry.sequence,
-            at_us: entry.written_at_us,
-            from: BTreeMap::new(),
-        });
-        let surplus = versions.len().saturating_sub(VERSIONS_MAX);
-        versions.drain(..surplus);
     }
 
     fn apply_state(&mut self, delta: &StateDelta) {

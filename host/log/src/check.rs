@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_model::entry::{
-    Body, Control, Data, DataFile, Entry, FORMAT, PluginUse, Replace, Replay, ReplayedRange, Sequence,
-    SessionId,
+    Body, Control, Data, DataFile, Entry, FORMAT, PluginChange, PluginUse, Replace, Replay, ReplayedRange,
+    Sequence, SessionId,
 };
 use millstream_model::{Offset, OffsetRange, TopicPartition};
 
@@ -23,7 +23,7 @@ impl LogState {
             return Err(Rejection::WriterNotOpen { session: entry.session.clone() });
         }
         match &entry.body {
-            Body::Data(data) => self.check_data(data, rules),
+            Body::Data(data) => self.check_data(entry, data, rules),
             Body::Replace(replace) => self.check_replace(replace, rules),
             Body::Replay(replay) => self.check_replay(replay, rules),
             Body::Control(control) => self.check_control(control, rules),
@@ -41,7 +41,7 @@ impl LogState {
         }
     }
 
-    fn check_data(&self, data: &Data, rules: &Rules) -> Result<(), Rejection> {
+    fn check_data(&self, entry: &Entry, data: &Data, rules: &Rules) -> Result<(), Rejection> {
         if rules.has(Rule::SourceIdentity) {
             self.check_source(&data.source)?;
         }
@@ -61,7 +61,7 @@ impl LogState {
             self.check_watermarks(data)?;
         }
         if rules.has(Rule::PluginsDesired) {
-            self.check_plugins(&data.plugins)?;
+            self.check_generations(entry, data, rules)?;
         }
         Ok(())
     }
@@ -168,21 +168,6 @@ impl LogState {
         Ok(())
     }
 
-    /// A plugin must be the one that the log desires at the entry's own place. A batch that was on
-    /// its way when a swap won the slot before is done again with the new version, so that the
-    /// swap's sequence number says exactly which rows which version made.
-    fn check_plugins(&self, used: &[PluginUse]) -> Result<(), Rejection> {
-        match used.iter().find(|used| !self.plugins.contains(used)) {
-            None => Ok(()),
-            Some(used) => Err(Rejection::PluginNotDesired {
-                stream: used.stream.clone(),
-                step: used.step.clone(),
-                plugin: used.plugin,
-                config: used.config,
-            }),
-        }
-    }
-
     fn check_replace(&self, replace: &Replace, rules: &Rules) -> Result<(), Rejection> {
         let gone = self.check_exchange(replace, rules)?;
         if rules.has(Rule::OffsetsKept) {
@@ -275,7 +260,9 @@ impl LogState {
             Control::SourceBound { source, topics } if rules.has(Rule::SourceIdentity) => {
                 self.check_binding(source, topics)
             }
-            Control::Plugins { desired, .. } => check_steps(desired),
+            Control::Plugins { desired, change } => check_steps(desired, change.as_ref()),
+            Control::Paused { stream, step, .. } => self.check_pause(stream, step.as_deref()),
+            Control::Resumed { stream } => self.check_resumption(stream),
             Control::Retention { boundary } => self.check_boundary(*boundary, rules),
             Control::Adopted { source, topics, restart } if rules.has(Rule::AdoptedOnce) => {
                 self.check_adoption(source, topics, restart)
@@ -401,7 +388,12 @@ fn check_tasks(data: &Data) -> Result<(), Rejection> {
     }
 }
 
-fn check_steps(desired: &[PluginUse]) -> Result<(), Rejection> {
+fn check_steps(desired: &[PluginUse], change: Option<&PluginChange>) -> Result<(), Rejection> {
+    let is_unknown =
+        |used: &&PluginUse| change.is_some_and(|change| !change.topics.contains_key(&used.stream));
+    if let Some(used) = desired.iter().find(is_unknown) {
+        return Err(Rejection::TopicUnnamed { stream: used.stream.clone() });
+    }
     let mut steps = BTreeSet::new();
     match desired.iter().find(|used| !steps.insert((&used.stream, &used.step))) {
         None => Ok(()),

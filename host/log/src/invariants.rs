@@ -1,14 +1,18 @@
 //! What must hold whatever happens, as pure functions over plain data. The simulation, debug builds
 //! and end-to-end tests use the same ones; none of them knows how the data came about.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod history;
+
+use std::collections::BTreeMap;
 use std::fmt;
 
-use millstream_model::entry::{Body, Control, Entry, Epoch, PluginUse, Replay, Sequence, SessionId};
+use millstream_model::entry::{Body, Entry, Epoch, Sequence, SessionId};
 use millstream_model::{Digest, Offset, TopicPartition};
 
 use crate::format::decode_entry;
 use crate::state::LogState;
+
+pub use history::history_is_sound;
 
 /// An invariant that does not hold, with the place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -149,6 +153,28 @@ pub enum Violation {
         /// The entry.
         sequence: Sequence,
     },
+    /// The log names another version for a message than the one that made its rows.
+    #[error(
+        "offset {offset} of {partition} was processed by version {made_by:?}, and the log names {named:?}"
+    )]
+    VersionWrong {
+        /// The partition.
+        partition: TopicPartition,
+        /// The offset.
+        offset: Offset,
+        /// Plugin that made the rows, if the step had a part in it.
+        made_by: Option<Digest>,
+        /// Plugin that the log names.
+        named: Option<Digest>,
+    },
+    /// A stream was resumed that was not paused.
+    #[error("entry {sequence}: stream {stream} was resumed and was not paused")]
+    NotPaused {
+        /// The entry.
+        sequence: Sequence,
+        /// The stream.
+        stream: String,
+    },
     /// A watermark went back.
     #[error("entry {sequence}: the watermark of {partition} goes back")]
     WatermarkBack {
@@ -284,11 +310,21 @@ pub fn views_agree(name: &str, view: &LogState, truth: &LogState) -> Result<(), 
     Err(Violation::ViewDiffers { view: name.to_owned(), sequence: view.sequence() })
 }
 
-/// The accepted entries of a log, from its first one: each does only what it may. Written without
-/// the code that decides about acceptance, so that one checks the other.
-pub fn history_is_sound(entries: &[Entry]) -> Result<(), Violation> {
-    let mut history = History::default();
-    entries.iter().try_for_each(|entry| history.next(entry))
+/// The version of a step that the log names for a message is the one that made its rows: `made` says by
+/// partition and offset which did, none that the step had no part in it.
+pub fn versions_are_named(
+    state: &LogState,
+    stream: &str,
+    step: &str,
+    made: impl IntoIterator<Item = (TopicPartition, Offset, Option<Digest>)>,
+) -> Result<(), Violation> {
+    for (partition, offset, made_by) in made {
+        let named = state.version_at(stream, step, partition.partition, offset).map(|version| version.plugin);
+        if named != made_by {
+            return Err(Violation::VersionWrong { partition, offset, made_by, named });
+        }
+    }
+    Ok(())
 }
 
 /// Slots as one reader folded them: each continues the one before, which is given by its bytes.
@@ -323,109 +359,5 @@ pub fn entry_took_effect(state: &LogState, entry: &Entry) -> Result<(), Violatio
     match ends.into_iter().find(|(partition, end)| state.position(partition).offset != *end) {
         None => Ok(()),
         Some((partition, _)) => absent(format!("{partition} does not continue behind its range")),
-    }
-}
-
-/// What [`history_is_sound`] remembers.
-#[derive(Default)]
-struct History<'a> {
-    open: BTreeSet<&'a SessionId>,
-    source: Option<&'a str>,
-    plugins: &'a [PluginUse],
-    ends: BTreeMap<&'a TopicPartition, Offset>,
-    watermarks: BTreeMap<&'a TopicPartition, i64>,
-    boundary: Sequence,
-}
-
-impl<'a> History<'a> {
-    fn next(&mut self, entry: &'a Entry) -> Result<(), Violation> {
-        let sequence = entry.sequence;
-        if let Body::Control(Control::SessionOpened { session, .. }) = &entry.body {
-            self.open.insert(session);
-        }
-        if !self.open.contains(&entry.session) {
-            return Err(Violation::WriterNotOpen { sequence, session: entry.session.clone() });
-        }
-        match &entry.body {
-            Body::Data(data) => self.next_data(sequence, data),
-            Body::Control(control) => self.next_control(sequence, control),
-            Body::Replace(_) => Ok(()),
-            Body::Replay(replay) => self.next_replay(sequence, replay),
-        }
-    }
-
-    fn next_data(
-        &mut self,
-        sequence: Sequence,
-        data: &'a millstream_model::entry::Data,
-    ) -> Result<(), Violation> {
-        let bound = *self.source.get_or_insert(&data.source);
-        if bound != data.source {
-            let (bound, found) = (bound.to_owned(), data.source.clone());
-            return Err(Violation::SourceMixed { sequence, bound, found });
-        }
-        for consumed in &data.ranges {
-            let (partition, range) = (&consumed.partition, consumed.range);
-            let expected = self.ends.insert(partition, range.end).unwrap_or(0);
-            if range.start != expected {
-                let (partition, found) = (partition.clone(), range.start);
-                return Err(Violation::RangeGap { sequence, partition, expected, found });
-            }
-        }
-        for watermark in &data.watermarks {
-            let last = self.watermarks.insert(&watermark.partition, watermark.micros);
-            if last.is_some_and(|last| watermark.micros < last) {
-                return Err(Violation::WatermarkBack { sequence, partition: watermark.partition.clone() });
-            }
-        }
-        self.next_plugins(sequence, &data.plugins)
-    }
-
-    fn next_plugins(&self, sequence: Sequence, used: &[PluginUse]) -> Result<(), Violation> {
-        match used.iter().all(|used| self.plugins.contains(used)) {
-            true => Ok(()),
-            false => Err(Violation::PluginNotInForce { sequence }),
-        }
-    }
-
-    fn next_replay(&mut self, sequence: Sequence, replay: &'a Replay) -> Result<(), Violation> {
-        for replayed in &replay.ranges {
-            let (partition, found) = (&replayed.partition, replayed.range.end);
-            let expected = self.ends.get(partition).copied().unwrap_or(0);
-            if found > expected {
-                return Err(Violation::RangeGap { sequence, partition: partition.clone(), expected, found });
-            }
-        }
-        self.next_plugins(sequence, &replay.plugins)
-    }
-
-    fn next_control(&mut self, sequence: Sequence, control: &'a Control) -> Result<(), Violation> {
-        match control {
-            Control::SessionClosed { session } => {
-                self.open.remove(session);
-            }
-            Control::SourceBound { source, .. } => {
-                self.source.get_or_insert(source);
-            }
-            Control::Plugins { desired, .. } => self.plugins = desired,
-            Control::Retention { boundary } => {
-                let last = std::mem::replace(&mut self.boundary, *boundary);
-                if *boundary <= last {
-                    return Err(Violation::BoundaryBack { sequence, last, found: *boundary });
-                }
-            }
-            Control::Adopted { source, restart, .. } => {
-                self.source = Some(source);
-                self.ends.retain(|partition, _| !restart.contains(&*partition.topic));
-                self.watermarks.retain(|partition, _| !restart.contains(&*partition.topic));
-            }
-            Control::SessionOpened { .. }
-            | Control::Configured { .. }
-            | Control::Cleaned { .. }
-            | Control::Paused { .. }
-            | Control::Resumed { .. }
-            | Control::Upgraded { .. } => {}
-        }
-        Ok(())
     }
 }

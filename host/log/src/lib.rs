@@ -8,6 +8,7 @@
 mod apply;
 mod check;
 pub mod format;
+mod handover;
 pub mod invariants;
 pub mod machine;
 mod rejection;

@@ -222,6 +222,34 @@ pub enum Rejection {
         /// Configuration of the entry.
         config: Digest,
     },
+    /// A step that the log desires at this place had no part in the stream's rows.
+    #[error("`{stream}/{step}` took no part, though the log desires it here")]
+    PluginLeftOut {
+        /// Stream.
+        stream: String,
+        /// Step.
+        step: String,
+    },
+    /// An entry of plugins does not say which topic a stream reads.
+    #[error("the entry desires plugins for stream `{stream}` and does not name its topic")]
+    TopicUnnamed {
+        /// Stream.
+        stream: String,
+    },
+    /// A stream is to be paused that is paused.
+    #[error("stream `{stream}` is paused already: {reason}")]
+    AlreadyPaused {
+        /// Stream.
+        stream: String,
+        /// Why it is paused.
+        reason: String,
+    },
+    /// A stream is to be resumed that is not paused.
+    #[error("stream `{stream}` is not paused, so it cannot be resumed")]
+    NotPaused {
+        /// Stream.
+        stream: String,
+    },
     /// Two plugins are desired for one step.
     #[error("`{stream}/{step}` is named twice")]
     StepTwice {
@@ -297,6 +325,9 @@ impl Rejection {
             | Self::StateParent { .. }
             | Self::WatermarkBack { .. }
             | Self::PluginNotDesired { .. }
+            | Self::PluginLeftOut { .. }
+            | Self::AlreadyPaused { .. }
+            | Self::NotPaused { .. }
             | Self::FileNotLive { .. }
             | Self::OtherEpoch { .. }
             | Self::TopicKnown { .. }
@@ -322,6 +353,7 @@ impl Rejection {
             | Self::TableTwice { .. }
             | Self::StateWithoutRange { .. }
             | Self::StepTwice { .. }
+            | Self::TopicUnnamed { .. }
             | Self::FileOfOtherTable { .. }
             | Self::RowsChanged { .. }
             | Self::BoundaryPastHead { .. } => Remedy::Bug,

@@ -33,6 +33,8 @@ pub enum Rule {
     SourceIdentity,
     /// Rows of a withdrawn plugin version land after the swap.
     PluginsDesired,
+    /// A worker that slept through a swap goes on with the version before behind the rows of the new one.
+    SettledPlugins,
     /// A restored backup joins two histories of the log.
     HashChain,
     /// A restart lets event time run backwards and windows fire twice.
@@ -61,7 +63,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Rule; 24] = [
+    pub const ALL: [Rule; 25] = [
         Rule::ContiguousRanges,
         Rule::StateParent,
         Rule::RemovedFilesLive,
@@ -75,6 +77,7 @@ impl Rule {
         Rule::OneTaskPerFile,
         Rule::SourceIdentity,
         Rule::PluginsDesired,
+        Rule::SettledPlugins,
         Rule::HashChain,
         Rule::WatermarksRise,
         Rule::BoundaryRises,

@@ -11,6 +11,7 @@ use millstream_model::{Digest, TopicPartition};
 use serde::{Deserialize, Serialize};
 
 use crate::format::{FormatError, decode_entry};
+use crate::handover::Handover;
 use crate::rejection::Rejection;
 use crate::rules::{Rule, Rules};
 use crate::versions::{Pause, StepVersion};
@@ -69,6 +70,9 @@ pub struct LogState {
     /// Plugins that were desired once and are no more.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) retired: BTreeSet<Digest>,
+    /// Where streams stand in the last change of their plugins.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) handovers: BTreeMap<String, Handover>,
     /// Versions of steps, by stream and step.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) versions: BTreeMap<String, BTreeMap<String, Vec<StepVersion>>>,

@@ -123,6 +123,15 @@ fn log() -> (Vec<(&'static str, Entry)>, LogState) {
 
 fn fold(format: u32, bodies: Vec<(&'static str, Body)>) -> (Vec<(&'static str, Entry)>, LogState) {
     let mut state = LogState::default();
+    let entries = fold_on(&mut state, format, bodies);
+    (entries, state)
+}
+
+fn fold_on(
+    state: &mut LogState,
+    format: u32,
+    bodies: Vec<(&'static str, Body)>,
+) -> Vec<(&'static str, Entry)> {
     let mut entries = Vec::new();
     for (name, body) in bodies {
         let entry = Entry {
@@ -138,7 +147,7 @@ fn fold(format: u32, bodies: Vec<(&'static str, Body)>) -> (Vec<(&'static str, E
         assert_eq!(folded, millstream_log::Folded::Accepted(entry.clone()));
         entries.push((name, entry));
     }
-    (entries, state)
+    entries
 }
 
 fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
@@ -239,11 +248,67 @@ fn entries_and_snapshots_of_format_2_are_read_and_written_back() {
     }
     let restored = state.clone().restore(20, &BTreeMap::new());
     for (name, state) in [("snapshot", state), ("snapshot_restored", restored)] {
-        let saved = golden(&format!("format-2-{name}"), &encode_snapshot(&state));
-        let read = decode_snapshot(&saved).unwrap();
+        let read = decode_snapshot(&golden(&format!("format-2-{name}"), b"")).unwrap();
         assert_eq!(read, state, "{name}");
-        assert_eq!(encode_snapshot(&read), saved, "{name}");
+        assert_eq!(decode_snapshot(&encode_snapshot(&read)), Ok(read), "{name}");
     }
+}
+
+/// What format 3 added, behind a log of format 2 that is raised: a version before, a change of it, rows of the
+/// version before and of the one after, a step that is taken out, and pauses.
+fn latest_bodies() -> Vec<(&'static str, Body)> {
+    let partition = |number| TopicPartition::new("vehicle_data", number);
+    let before = data().plugins;
+    let after = vec![PluginUse { plugin: Digest::of(b"plugin 2"), ..before[0].clone() }];
+    let plugins = |desired: &[PluginUse], cause| {
+        let name = PluginName { name: "cleanse".into(), version: "0.2.0".into() };
+        let topics = BTreeMap::from([("vehicle".into(), "vehicle_data".into())]);
+        let names = desired.iter().map(|used| (used.plugin, name.clone())).collect();
+        let change = Some(PluginChange { cause, topics, names });
+        Body::Control(Control::Plugins { desired: desired.to_vec(), change })
+    };
+    let rows = |number, start, end, plugins: &[PluginUse]| {
+        let range = OffsetRange::new(start, end);
+        let consumed = ConsumedRange { partition: partition(number), range, cursor: None, skipped: None };
+        let plugins = plugins.to_vec();
+        Body::Data(Data { source: "lkc-1".into(), ranges: vec![consumed], plugins, ..Data::default() })
+    };
+    let paused = |step: Option<&str>| {
+        let (stream, reason) = ("vehicle".to_owned(), "7 of 10 rows failed".to_owned());
+        Body::Control(Control::Paused { stream, reason, step: step.map(str::to_owned) })
+    };
+    vec![
+        ("upgraded", Body::Control(Control::Upgraded { format: 3 })),
+        ("plugins", plugins(&after, ChangeCause::DroppedIn)),
+        ("data_before", rows(0, 120, 130, &before)),
+        ("data_after", rows(0, 130, 140, &after)),
+        ("paused_for_step", paused(Some("cleanse"))),
+        ("plugins_back", plugins(&before, ChangeCause::CircuitOpened)),
+        ("data_again", rows(1, 0, 10, &before)),
+        ("paused", paused(None)),
+        ("resumed", Body::Control(Control::Resumed { stream: "vehicle".into() })),
+        ("plugins_none", plugins(&[], ChangeCause::Configured)),
+        ("data_without", rows(1, 10, 20, &[])),
+        ("paused_again", paused(None)),
+    ]
+}
+
+#[test]
+fn entries_and_a_snapshot_of_format_3_are_read_and_written_back() {
+    let mut older = later_bodies();
+    older.truncate(5);
+    let (_, mut state) = fold(2, older);
+    let entries = fold_on(&mut state, 3, latest_bodies());
+    for (name, entry) in entries {
+        let saved = golden(&format!("format-3-{name}"), &encode_entry(&entry));
+        let read = decode_entry(&saved).unwrap();
+        assert_eq!(read, entry, "{name}");
+        assert_eq!(encode_entry(&read), saved, "{name}");
+    }
+    let saved = golden("format-3-snapshot", &encode_snapshot(&state));
+    let read = decode_snapshot(&saved).unwrap();
+    assert_eq!(read, state);
+    assert_eq!(encode_snapshot(&read), saved);
 }
 
 /// Counts of late messages are left out where there are none.
@@ -288,7 +353,7 @@ fn what_cannot_be_read_says_why() {
         let error = decode_entry(text.as_bytes()).unwrap_err();
         assert!(error.to_string().contains(expected), "{text}: {error}");
     };
-    check(r#"{"format":3,"novel":[]}"#, "written by a newer millstream, format 3; this one reads up to 2");
+    check(r#"{"format":4,"novel":[]}"#, "written by a newer millstream, format 4; this one reads up to 3");
     check(r#"{"format":0}"#, "there is no format 0");
     check(r#"{"format":1}"#, "missing field `sequence`");
     check(r#"{"sequence":1}"#, "missing field `format`");
@@ -299,7 +364,7 @@ fn what_cannot_be_read_says_why() {
     check(&bytes.replacen("\"nonce\"", "\"color\":1,\"nonce\"", 1), "unknown field `color`");
     check(&bytes[..bytes.len() / 2], "EOF");
     let snapshot = String::from_utf8(encode_snapshot(&state).to_vec()).unwrap();
-    let newer = snapshot.replacen("\"format\":2", "\"format\":7", 1);
+    let newer = snapshot.replacen("\"format\":3", "\"format\":7", 1);
     assert_eq!(decode_snapshot(newer.as_bytes()), Err(FormatError::Newer { found: 7 }));
     // A position that somebody moved is JSON of the right shape: it once was believed.
     let moved = snapshot.replacen("\"offset\":120", "\"offset\":121", 1);
@@ -395,11 +460,41 @@ fn any_data(rng: &mut StdRng) -> Data {
 }
 
 fn any_control(rng: &mut StdRng) -> Control {
-    match rng.random_range(0..5) {
+    match rng.random_range(0..8) {
         0 => Control::SessionClosed { session: SessionId(any_text(rng)) },
         1 => Control::Retention { boundary: rng.random() },
         2 => Control::Configured { config: any_digest(rng) },
         3 => Control::SourceBound { source: any_text(rng), topics: BTreeMap::new() },
-        _ => Control::Plugins { desired: Vec::new(), change: None },
+        4 => Control::Paused {
+            stream: any_text(rng),
+            reason: any_text(rng),
+            step: rng.random_bool(0.5).then(|| any_text(rng)),
+        },
+        5 => Control::Resumed { stream: any_text(rng) },
+        _ => Control::Plugins {
+            desired: (0..rng.random_range(0..4)).map(|_| any_use(rng)).collect(),
+            change: rng.random_bool(0.8).then(|| any_change(rng)),
+        },
     }
+}
+
+fn any_use(rng: &mut StdRng) -> PluginUse {
+    let (stream, step) = (any_text(rng), any_text(rng));
+    PluginUse { stream, step, plugin: any_digest(rng), config: any_digest(rng) }
+}
+
+fn any_change(rng: &mut StdRng) -> PluginChange {
+    let causes = [
+        ChangeCause::Started,
+        ChangeCause::DroppedIn,
+        ChangeCause::Configured,
+        ChangeCause::Promoted,
+        ChangeCause::RolledBack,
+        ChangeCause::CircuitOpened,
+    ];
+    let cause = causes[rng.random_range(0..causes.len())];
+    let topics = (0..rng.random_range(0..3)).map(|_| (any_text(rng), any_text(rng))).collect();
+    let named = |rng: &mut StdRng| PluginName { name: any_text(rng), version: any_text(rng) };
+    let names = (0..rng.random_range(0..3)).map(|_| (any_digest(rng), named(rng))).collect();
+    PluginChange { cause, topics, names }
 }

@@ -455,8 +455,8 @@ fn merged_files_say_of_all_messages_what_they_hold() {
 #[test]
 fn formats_rise_to_one_that_is_known() {
     let upgraded = |format| control(Control::Upgraded { format });
-    check(upgraded(FORMAT), "the log's format is 2 and cannot become 2", Remedy::Reload);
-    check(upgraded(FORMAT + 1), "the log's format is 2 and cannot become 3", Remedy::Reload);
+    check(upgraded(FORMAT), "the log's format is 3 and cannot become 3", Remedy::Reload);
+    check(upgraded(FORMAT + 1), "the log's format is 3 and cannot become 4", Remedy::Reload);
 }
 
 /// The lowest one of the partitions that are awake; back it never goes.

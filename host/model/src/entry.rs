@@ -1,6 +1,6 @@
 //! Entries of the checkpoint log: what one conditional put makes true. This is the whole format,
-//! version 2 and, since every later field may be absent, version 1; `host/log` encodes it, checks it
-//! and decides which entries are accepted.
+//! version 3 and, since every later field may be absent, versions 1 and 2; `host/log` encodes it, checks
+//! it and decides which entries are accepted.
 //!
 //! Unknown fields are refused: a reader that does not know a field cannot say what the entry means.
 
@@ -15,7 +15,7 @@ use crate::position::{Digest, Offset, OffsetRange, TopicPartition};
 pub type Sequence = u64;
 
 /// Format version that this code writes.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 /// Oldest format version that this code reads.
 pub const FORMAT_OLDEST: u32 = 1;
 
@@ -98,7 +98,7 @@ pub struct Data {
     /// What became of the messages, by stream.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counters: BTreeMap<String, Counters>,
-    /// Plugins that made the rows.
+    /// Plugins that made the rows: of each stream that the entry has ranges of, all that took part.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plugins: Vec<PluginUse>,
 }
@@ -421,13 +421,14 @@ pub enum Control {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         change: Option<PluginChange>,
     },
-    /// No worker reads on with this stream until it is resumed.
+    /// No worker reads on with this stream until it is resumed. What was read before may still be committed.
     Paused {
         /// The stream.
         stream: String,
         /// Why.
         reason: String,
-        /// The step whose circuit opened, if that is why: a change of its plugin resumes the stream.
+        /// The step whose circuit opened, if that is why: an entry that changes its plugin or the plugin's
+        /// configuration also resumes the stream.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<String>,
     },

@@ -7,7 +7,7 @@ use millstream_model::entry::{Body, Control};
 use rand::Rng;
 
 use crate::truth::kept_since;
-use crate::worker::{Doing, Plan, Worker, swap};
+use crate::worker::{Doing, Plan, STEPS, STREAM, VERSIONS, Worker, swap};
 use crate::world::{Failure, World};
 
 impl World {
@@ -41,37 +41,53 @@ impl World {
             worker.doing = Doing::Rewriting(rewrite.written);
             return Some(worker.append(rewrite.body, now));
         }
-        let choice = if version { 99 } else { self.rng.random_range(0..100) };
+        let is_paused = worker.machine.state().paused().contains_key(STREAM);
+        let insists = version || (is_paused && self.rng.random_bool(0.2));
+        let choice = if insists { 99 } else { self.rng.random_range(0..100) };
         match choice {
             0..60 => {
                 self.plan(w);
                 None
             }
             60..70 => Some(self.refresh(w)),
-            70..84 => {
+            70..83 => {
                 self.rewrite(w);
                 None
             }
-            84..86 => self.adopt(w),
-            86..90 => {
+            83..85 => self.adopt(w),
+            85..89 => {
                 let keep = self.rng.random_range(0..3);
                 let worker = &mut self.workers[w];
                 worker.doing = Doing::Maintaining;
                 Some(worker.machine.truncate(&session, keep, now as i64))
             }
-            90..94 => Some(self.clean(w)),
-            94..98 => {
+            89..93 => Some(self.clean(w)),
+            93..96 => {
                 let worker = &mut self.workers[w];
                 worker.doing = Doing::Maintaining;
                 Some(worker.machine.sweep(&session, kept_since(now), now as i64))
             }
             _ => {
-                let version = self.rng.random_range(0..4);
+                let body = self.control(w);
                 let worker = &mut self.workers[w];
                 worker.doing = Doing::Control;
-                Some(worker.append(swap(version), now))
+                Some(worker.append(body, now))
             }
         }
+    }
+
+    /// Other plugins, a pause or its end.
+    fn control(&mut self, w: usize) -> Body {
+        let Self { workers, rng, .. } = self;
+        let (stream, state) = (STREAM.to_owned(), workers[w].machine.state());
+        if state.paused().contains_key(STREAM) && rng.random_bool(0.7) {
+            return Body::Control(Control::Resumed { stream });
+        }
+        if !state.plugins().is_empty() && rng.random_bool(0.2) {
+            let step = rng.random_bool(0.5).then(|| STEPS[0].to_owned());
+            return Body::Control(Control::Paused { stream, reason: "asked for".into(), step });
+        }
+        swap(rng.random_range(0..VERSIONS))
     }
 
     /// A worker without a session reads the log, then opens one.

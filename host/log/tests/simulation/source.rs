@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use millstream_log::LogState;
 use millstream_log::invariants::Attempt;
 use millstream_model::Offset;
+use millstream_model::entry::PluginUse;
 
 /// Partitions of the topic.
 pub const PARTITIONS: usize = 3;
@@ -24,11 +25,13 @@ pub struct Source {
     topics: Vec<Topic>,
     /// Which topic each attempt was read from; none if it was a replay, which reads what had been accepted.
     pub attempts: BTreeMap<Attempt, Option<usize>>,
+    /// Plugins that made the rows of each attempt that is no replay.
+    pub made_by: BTreeMap<Attempt, Vec<PluginUse>>,
 }
 
 impl Source {
     pub fn new() -> Self {
-        Self { topics: vec![Topic::default()], attempts: BTreeMap::new() }
+        Self { topics: vec![Topic::default()], attempts: BTreeMap::new(), made_by: BTreeMap::new() }
     }
 
     pub fn topic(&self, number: usize) -> &Topic {

@@ -6,14 +6,16 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use millstream_log::invariants::{self, Attempt, Row, Violation};
-use millstream_log::{Folded, LogState, Rules};
+use millstream_log::{Folded, LogState, Rules, VERSIONS_MAX};
 use millstream_model::entry::{
-    Body, ConsumedRange, Control, Counters, Data, Entry, Replay, ReplayedRange, Sequence, SessionId,
+    Body, ConsumedRange, Control, Counters, Data, Entry, PluginUse, Replay, ReplayedRange, Sequence,
+    SessionId,
 };
 use millstream_model::{Offset, TopicPartition};
 
 use crate::source::{self, PARTITIONS, Source};
 use crate::store::{Content, Store, StoredRow};
+use crate::worker::{STEPS, STREAM};
 use crate::world::Happened;
 
 pub const TABLE: &str = "curated.t";
@@ -61,6 +63,9 @@ fn kind_of(body: &Body) -> &'static str {
         Body::Replay(_) => "replay",
         Body::Control(Control::Adopted { .. }) => "adoption",
         Body::Control(Control::Cleaned { .. }) => "sweep",
+        Body::Control(Control::Plugins { .. }) => "swap",
+        Body::Control(Control::Paused { .. }) => "pause",
+        Body::Control(Control::Resumed { .. }) => "resumption",
         Body::Control(_) => "control",
     }
 }
@@ -77,6 +82,8 @@ pub struct Truth {
     /// The same by the topics that they are of, whatever the log says about those.
     messages: BTreeSet<(usize, i32, Offset)>,
     sums: BTreeMap<i32, i64>,
+    /// Plugins that processed the messages of the present epoch.
+    made: BTreeMap<(i32, Offset), Vec<PluginUse>>,
 }
 
 impl Truth {
@@ -90,6 +97,7 @@ impl Truth {
             processed: BTreeSet::new(),
             messages: BTreeSet::new(),
             sums: BTreeMap::new(),
+            made: BTreeMap::new(),
         }
     }
 
@@ -113,7 +121,14 @@ impl Truth {
         let Folded::Accepted(entry) = folded else { return Ok(false) };
         happened.count(kind_of(&entry.body));
         match &entry.body {
-            Body::Data(data) => self.expect(data),
+            Body::Data(data) => {
+                self.expect(data);
+                self.check_versions(data, source)?;
+                if data.plugins != self.state.plugins() {
+                    happened.count("rows of the version before");
+                }
+            }
+            Body::Control(Control::Adopted { .. }) => self.made.clear(),
             Body::Replay(replay) => self.expect_replay(replay),
             Body::Replace(_) | Body::Control(_) => {}
         }
@@ -146,6 +161,43 @@ impl Truth {
             }
         }
         Ok(())
+    }
+
+    /// The log names who processed the messages of the entry.
+    fn check_versions(&mut self, data: &Data, source: &Source) -> Result<(), Violation> {
+        let Some(plugins) = data.counters.get("t").and_then(|counters| source.made_by.get(&counters.r#in))
+        else {
+            return Ok(());
+        };
+        let mut messages = Vec::new();
+        for ConsumedRange { partition, range, .. } in
+            data.ranges.iter().filter(|range| range.skipped.is_none())
+        {
+            messages.extend((range.start..range.end).map(|offset| (partition.partition, offset)));
+        }
+        self.made.extend(messages.iter().map(|message| (*message, plugins.clone())));
+        self.check_made(messages.iter().map(|message| (message, plugins)))
+    }
+
+    /// It still does of all messages of the present epoch.
+    pub fn check_all_versions(&self) -> Result<(), Violation> {
+        self.check_made(&self.made)
+    }
+
+    fn check_made<'a>(
+        &self,
+        made: impl IntoIterator<Item = (&'a (i32, Offset), &'a Vec<PluginUse>)>,
+    ) -> Result<(), Violation> {
+        let made: Vec<_> = made.into_iter().collect();
+        // Of more versions the log keeps no more.
+        let is_known = |step: &&&str| self.state.versions(STREAM, step).len() < VERSIONS_MAX;
+        STEPS.iter().filter(is_known).try_for_each(|step| {
+            let of_step = made.iter().map(|((number, offset), plugins)| {
+                let used = plugins.iter().find(|used| used.step == *step);
+                (partition(*number), *offset, used.map(|used| used.plugin))
+            });
+            invariants::versions_are_named(&self.state, STREAM, step, of_step)
+        })
     }
 
     fn expect_replay(&mut self, replay: &Replay) {

@@ -11,9 +11,9 @@ const SEEDS: u64 = 2000;
 /// Without `rule`, some seed fails, and in one of the ways that `expected` names.
 fn check(rule: Rule, expected: fn(&Failure) -> bool) {
     for seed in 0..SEEDS {
-        let (_, result) = run(seed, Rules::without(rule));
+        let (world, result) = run(seed, Rules::without(rule));
         if let Err(failure) = result {
-            assert!(expected(&failure), "seed {seed}: {failure}");
+            assert!(expected(&failure), "{}\nseed {seed}: {failure}", world.trace.join("\n"));
             return;
         }
     }
@@ -44,13 +44,14 @@ without! {
     rows_of_range: RowsOfRange => RowTwice | FileMissing;
     replay_parent: ReplayParent => RowTwice | RowUnaccounted;
     offsets_kept: OffsetsKept => RowTwice | RowUnaccounted;
-    topic_epoch: TopicEpoch => TopicMixed;
+    topic_epoch: TopicEpoch => TopicMixed | FileMissing;
     adopted_once: AdoptedOnce => MessageTwice;
     file_session_open: FileSessionOpen => FileMissing;
     writer_open: WriterOpen => WriterNotOpen;
     one_task_per_file: OneTaskPerFile => RowUnaccounted | RowTwice | StateWrong;
     source_identity: SourceIdentity => SourceMixed;
-    plugins_desired: PluginsDesired => PluginNotInForce;
+    plugins_desired: PluginsDesired => PluginNotInForce | VersionWrong;
+    settled_plugins: SettledPlugins => VersionWrong | PluginNotInForce;
     hash_chain: HashChain => ChainBroken;
     watermarks_rise: WatermarksRise => WatermarkBack;
     boundary_rises: BoundaryRises => BoundaryBack;

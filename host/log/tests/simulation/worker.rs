@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use millstream_log::invariants::Attempt;
 use millstream_log::{LogState, Machine, Rules, Step};
 use millstream_model::entry::{
-    Body, ConsumedRange, Control, Data, DataFile, Epoch, PluginUse, Sequence, SessionId, StateDelta,
-    Watermark,
+    Body, ChangeCause, ConsumedRange, Control, Data, DataFile, Epoch, PluginChange, PluginUse, Sequence,
+    SessionId, StateDelta, Watermark,
 };
 use millstream_model::{Digest, Offset, OffsetRange};
 use rand::Rng;
@@ -17,6 +17,12 @@ use crate::rewrite::Rewrite;
 use crate::source::{Source, Topic};
 use crate::store::{Content, Store, StoredRow};
 use crate::truth::{STEP, TABLE, counted, has_state, is_kept, partition};
+
+/// The stream, and the steps that it may have.
+pub const STREAM: &str = "t";
+pub const STEPS: [&str; 2] = ["sum", "mark"];
+/// Versions of its plugins.
+pub const VERSIONS: u8 = 4;
 
 /// State of a task as a worker holds it: the digest it believes accepted, and the sum.
 pub type Held = (Option<Digest>, i64);
@@ -66,6 +72,8 @@ pub struct Worker {
     pub held: BTreeMap<i32, Held>,
     pub watermarks: BTreeMap<i32, i64>,
     pub committed: Vec<DataFile>,
+    /// Plugins that it has loaded.
+    loaded: Option<Vec<PluginUse>>,
     /// A plan whose files were taken along into a new session.
     pub carried: Option<Plan>,
     /// A merge or a replay that is being made beside everything else.
@@ -96,6 +104,7 @@ impl Worker {
             held: BTreeMap::new(),
             watermarks: BTreeMap::new(),
             committed: Vec::new(),
+            loaded: None,
             carried: None,
             rewrite: None,
             insists: None,
@@ -125,6 +134,7 @@ impl Worker {
         self.held.clear();
         self.watermarks.clear();
         self.reads = None;
+        self.loaded = None;
     }
 
     /// Takes over a partition: from the log, unless a mistake is made.
@@ -156,6 +166,9 @@ impl Worker {
         rng: &mut StdRng,
     ) -> Option<Plan> {
         self.assigned.retain(|p| owned.contains(p));
+        if self.machine.state().paused().contains_key(STREAM) {
+            return None;
+        }
         let state = self.machine.state();
         let (number, epoch) = *self.reads.get_or_insert_with(|| (source.bound(state), state.epoch("t")));
         let attempt = source.read(Some(number));
@@ -172,12 +185,24 @@ impl Worker {
         }
         plan.data.counters.insert("t".into(), counted(attempt));
         plan.data.source = self.source_name();
-        plan.data.plugins = self.machine.state().plugins().to_vec();
-        if rng.random_bool(0.03) {
-            plan.data.plugins = plugins(rng.random_range(0..4));
-        }
+        plan.data.plugins = self.load(rng);
+        source.made_by.insert(attempt, plan.data.plugins.clone());
         self.carry_by_mistake(&mut plan, rng);
         Some(plan)
+    }
+
+    /// The plugins that make the rows. Those of the log are loaded sooner or later, and now and then a worker has
+    /// others, whatever the log says.
+    fn load(&mut self, rng: &mut StdRng) -> Vec<PluginUse> {
+        let desired = self.machine.state().plugins();
+        let loaded = self.loaded.get_or_insert_with(|| desired.to_vec());
+        if loaded != desired && rng.random_bool(0.4) {
+            *loaded = desired.to_vec();
+        }
+        if rng.random_bool(0.03) {
+            return plugins(rng.random_range(0..VERSIONS));
+        }
+        loaded.clone()
     }
 
     fn plan_partition(
@@ -292,13 +317,19 @@ impl Worker {
     }
 }
 
+/// The last version has a step more.
 pub fn plugins(version: u8) -> Vec<PluginUse> {
-    let digest = Digest::of(&[version]);
-    vec![PluginUse { stream: "t".into(), step: "sum".into(), plugin: digest, config: digest }]
+    let plugin = Digest::of(&[version]);
+    let used =
+        |step: &&str| PluginUse { stream: STREAM.into(), step: (*step).into(), plugin, config: plugin };
+    let steps = if version == VERSIONS - 1 { &STEPS[..] } else { &STEPS[..1] };
+    steps.iter().map(used).collect()
 }
 
 pub fn swap(version: u8) -> Body {
-    Body::Control(Control::Plugins { desired: plugins(version), change: None })
+    let topics = BTreeMap::from([(STREAM.to_owned(), "t".to_owned())]);
+    let change = PluginChange { cause: ChangeCause::DroppedIn, topics, names: BTreeMap::new() };
+    Body::Control(Control::Plugins { desired: plugins(version), change: Some(change) })
 }
 
 /// The task's state as the log says, loaded from the store.

@@ -104,6 +104,7 @@ impl World {
         }
         if !self.tampered {
             self.truth.check_files(&self.store, self.now)?;
+            self.truth.check_all_versions()?;
         }
         Ok(())
     }

@@ -110,7 +110,7 @@ async fn an_older_log_is_raised_when_somebody_asks() {
     assert_eq!(log.upgrade("upgrade").await.unwrap(), 3);
     log.close_session().await.unwrap();
     let formats = log.entries(None).await.unwrap().into_iter().map(|(entry, _)| entry.format);
-    assert_eq!(formats.collect::<Vec<_>>(), [1, 1, 2, 2, 2]);
+    assert_eq!(formats.collect::<Vec<_>>(), [1, 1, 3, 3, 3]);
     let mut log = open(&store).await;
     log.open_session("w").await.unwrap();
 }
