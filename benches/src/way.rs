@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use millstream_engine::{Engine, EngineSettings, Limits, Plugin};
 use millstream_model::entry::SessionId;
 use millstream_model::{MessageBatch, TopicPartition};
-use millstream_pipeline::config::{StepConfig, StreamConfig};
+use millstream_pipeline::config::{OnDropIn, StepConfig, StreamConfig};
 use millstream_pipeline::decode::Decoder;
 use millstream_pipeline::plan::StreamPlan;
 use millstream_pipeline::sink::{FileNames, FinishedFile, SinkSettings, TableSpec, TableWriter};
@@ -31,6 +31,7 @@ pub fn plan(steps: &[(&str, serde_json::Value)]) -> anyhow::Result<Arc<StreamPla
             outputs: Default::default(),
             limits: Limits::default(),
             grants: Default::default(),
+            on_drop_in: OnDropIn::default(),
             place: String::new(),
         });
     }

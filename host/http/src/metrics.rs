@@ -2,6 +2,7 @@
 //! expects, so that those of several workers add up; what the lake's tables hold are gauges, the same on all.
 
 mod families;
+mod swaps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -58,6 +59,7 @@ impl Metrics {
             stream.steps.iter().for_each(|step| self::step(&mut families, &stream.name, step));
         }
         tables(&mut families, &status);
+        swaps::swaps(&mut families, &self.telemetry);
         if let Some(figures) = self.telemetry.store() {
             store(&mut families, figures);
         }

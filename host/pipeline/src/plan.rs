@@ -13,6 +13,7 @@ use millstream_model::{Digest, columns};
 use crate::config::{Placed, StepConfig, StreamConfig};
 use crate::dead_letter;
 use crate::decode::{Decoder, SchemaError};
+use crate::library::config_digest;
 use crate::route::{self, RouteError, Routing};
 use crate::sink::TableSpec;
 use crate::watermark::{LatePolicy, WatermarkSettings};
@@ -45,7 +46,9 @@ pub struct PlannedStep {
     pub name: Arc<str>,
     /// The plugin with its configuration.
     pub step: Step,
-    /// Digest of the configuration.
+    /// Its configuration.
+    pub settings: serde_json::Value,
+    /// Digest of that.
     pub config: Digest,
     /// Table of each of the step's side outputs, in the plugin's order.
     pub outputs: Vec<Arc<TableSpec>>,
@@ -299,7 +302,8 @@ fn planned_step(
     Ok(PlannedStep {
         name: config.name.as_str().into(),
         fans_out: step.fans_out(),
-        config: Digest::of(config.config.to_string().as_bytes()),
+        settings: config.config.clone(),
+        config: config_digest(&config.config),
         step,
         outputs,
     })

@@ -8,24 +8,24 @@ use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use millstream_engine::{Engine, Plugin};
-use millstream_model::entry::{Body, Control, DataFile, PluginUse, SessionId};
-use millstream_model::{Clock, Digest};
+use millstream_log::LogState;
+use millstream_model::Clock;
+use millstream_model::entry::{Body, ChangeCause, Control, DataFile, PluginUse, SessionId};
 use object_store::path::Path;
-use object_store::{ObjectStore as _, PutMode, PutPayload};
 
 use crate::checkpoint::CheckpointLog;
-use crate::config::{Config, StepConfig, StreamConfig};
+use crate::config::{Config, StreamConfig};
 use crate::error::RunError;
-use crate::identity;
 use crate::lake::Lake;
+use crate::library::Library;
 use crate::plan::{StreamPlan, check_tables};
 use crate::sink::read;
-use crate::store::{RetryPolicy, fetch};
+use crate::{identity, reload};
+
+pub use crate::library::PLUGIN_FOLDER;
 
 /// Folder of the checkpoint log in a lake.
 pub const LOG_FOLDER: &str = "_millstream/log";
-/// Folder of plugin bytes, by digest, in a lake.
-pub const PLUGIN_FOLDER: &str = "_millstream/plugins";
 
 /// What start-up made ready.
 pub struct Started {
@@ -35,18 +35,26 @@ pub struct Started {
     pub session: SessionId,
     /// Streams by topic.
     pub plans: BTreeMap<Arc<str>, Arc<StreamPlan>>,
+    /// Where their plugins came from.
+    pub(crate) library: Library,
 }
 
 /// Loads the plugins of all streams from the plugin folder and plans the streams: everything that can
 /// be checked without a broker and a lake.
 pub fn plan(config: &Config, engine: &Engine) -> Result<Vec<Arc<StreamPlan>>, RunError> {
-    let mut loaded = Loaded::new(engine);
-    let plans = config.streams.iter().map(|stream| {
-        let folder_plugin = |step: &StepConfig| loaded.folder_plugin(config, step);
-        let plugins = stream.steps.iter().map(folder_plugin).collect::<Result<Vec<_>, _>>()?;
-        Ok(Arc::new(StreamPlan::new(stream, &plugins)?))
-    });
-    let plans = plans.collect::<Result<Vec<_>, RunError>>()?;
+    let mut by_name: BTreeMap<&str, Plugin> = BTreeMap::new();
+    for step in config.streams.iter().flat_map(|stream| &stream.steps) {
+        if !by_name.contains_key(step.plugin.as_str()) {
+            let file = config.plugin_file(&step.plugin);
+            let failed = |source| RunError::Plugin { place: file.display().to_string(), source };
+            by_name.insert(&step.plugin, engine.load(&file).map_err(failed)?);
+        }
+    }
+    let plan = |stream: &StreamConfig| {
+        let plugins = stream.steps.iter().map(|step| by_name[step.plugin.as_str()].clone());
+        StreamPlan::new(stream, &plugins.collect::<Vec<_>>()).map(Arc::new)
+    };
+    let plans = config.streams.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
     check_tables(&plans)?;
     Ok(plans)
 }
@@ -78,8 +86,9 @@ pub async fn start(
         });
     }
     identity::unbound(log.state(), topics, lake.url())?;
-    let plans = plan_with_log(config, engine, lake, &log).await?;
-    same_columns(lake, &log, &plans).await?;
+    let mut library = Library::new(engine.clone(), lake.clone());
+    let plans = reload::plan_at_start(config, &mut library, log.state()).await?;
+    same_columns(lake, &newest_files(log.state()), &plans).await?;
     let session = log.open_session(&config.worker.name).await?;
     clean(&mut log, &plans, config.log.keep_replaced).await?;
     let unbound = identity::unbound(log.state(), topics, lake.url())?;
@@ -89,57 +98,11 @@ pub async fn start(
     let mut desired: Vec<_> = plans.iter().flat_map(|plan| plan.plugins()).collect();
     desired.sort();
     if log.state().plugins() != desired {
-        append(&mut log, Control::Plugins { desired, change: None }).await?;
+        let change = Some(reload::change(ChangeCause::Started, &plans));
+        append(&mut log, Control::Plugins { desired, change }).await?;
     }
     let plans = plans.into_iter().map(|plan| (plan.topic.clone(), plan)).collect();
-    Ok(Started { log, session, plans })
-}
-
-/// As [`plan`], but where the log and the folder differ on a step's plugin, the log wins, unless the
-/// folder holds a plugin that the log has never seen: that is a new one, dropped in.
-async fn plan_with_log(
-    config: &Config,
-    engine: &Engine,
-    lake: &Lake,
-    log: &CheckpointLog,
-) -> Result<Vec<Arc<StreamPlan>>, RunError> {
-    let mut loaded = Loaded::new(engine);
-    let mut plans = Vec::new();
-    for stream in &config.streams {
-        let mut plugins = Vec::new();
-        for step in &stream.steps {
-            let dropped_in = loaded.folder_plugin(config, step)?;
-            let is_step = |used: &&PluginUse| used.stream == stream.name && used.step == step.name;
-            let desired = log.state().plugins().iter().find(is_step);
-            let plugin = match desired.map(|used| used.plugin) {
-                Some(digest)
-                    if digest != dropped_in.digest() && log.state().has_retired(dropped_in.digest()) =>
-                {
-                    tracing::warn!(
-                        stream = stream.name,
-                        step = step.name,
-                        folder = dropped_in.digest().short(),
-                        log = digest.short(),
-                        "the plugin folder holds a version that was replaced; running the one in the log"
-                    );
-                    loaded.lake_plugin(lake, &step.plugin, digest).await?
-                }
-                _ => {
-                    keep_in_lake(
-                        lake,
-                        &dropped_in,
-                        &config.plugins_dir.join(format!("{}.wasm", step.plugin)),
-                    )
-                    .await?;
-                    dropped_in
-                }
-            };
-            plugins.push(plugin);
-        }
-        plans.push(Arc::new(StreamPlan::new(stream, &plugins)?));
-    }
-    check_tables(&plans)?;
-    Ok(plans)
+    Ok(Started { log, session, plans, library })
 }
 
 /// Plans a stream with the plugins that the log desires for its steps, whatever the folder holds.
@@ -150,16 +113,16 @@ pub(crate) async fn plan_of_log(
     lake: &Lake,
     desired: &[PluginUse],
 ) -> Result<Arc<StreamPlan>, RunError> {
-    let mut loaded = Loaded::new(engine);
+    let mut library = Library::new(engine.clone(), lake.clone());
     let mut plugins = Vec::new();
     for used in desired {
         let step = stream.steps.iter().find(|step| step.name == used.step);
         let step = step.expect("what is desired was chosen by the steps' names");
-        let plugin = match loaded.folder_plugin(config, step) {
-            Ok(plugin) if plugin.digest() == used.plugin => plugin,
+        let plugin = match library.in_folder(&step.plugin, &config.plugin_file(&step.plugin)) {
+            Ok((plugin, _)) if plugin.digest() == used.plugin => plugin,
             in_folder => {
                 let folder =
-                    in_folder.map_or("nothing that loads".to_owned(), |plugin| plugin.digest().short());
+                    in_folder.map_or("nothing that loads".to_owned(), |(plugin, _)| plugin.digest().short());
                 tracing::warn!(
                     stream = stream.name,
                     step = step.name,
@@ -167,7 +130,7 @@ pub(crate) async fn plan_of_log(
                     log = used.plugin.short(),
                     "the plugin folder holds another version than the log desires; using the one in the log"
                 );
-                loaded.lake_plugin(lake, &step.plugin, used.plugin).await?
+                library.in_lake(&step.plugin, used.plugin).await?
             }
         };
         plugins.push(plugin);
@@ -175,17 +138,30 @@ pub(crate) async fn plan_of_log(
     Ok(Arc::new(StreamPlan::new(stream, &plugins)?))
 }
 
-/// Refuses a column whose type is not that of the rows a table has already: no reader could open such a
-/// table. Columns may be added and left out.
+/// Files of a table that its columns are looked for in; more than one, since files may be gone.
+const COLUMN_FILES_MAX: usize = 16;
+
+/// The newest files of each table, the latest session's first.
+pub(crate) fn newest_files(log: &LogState) -> BTreeMap<String, Vec<DataFile>> {
+    let newest = |files: &BTreeMap<String, DataFile>| {
+        let mut files: Vec<_> = files.values().collect();
+        files.sort_by_key(|file| std::cmp::Reverse(&file.session));
+        files.into_iter().take(COLUMN_FILES_MAX).cloned().collect()
+    };
+    log.files().iter().map(|(table, files)| (table.clone(), newest(files))).collect()
+}
+
+/// Refuses a column whose type is not that of the rows a table has already, in any of these files: no reader
+/// could open such a table. Columns may be added and left out.
 pub(crate) async fn same_columns(
     lake: &Lake,
-    log: &CheckpointLog,
+    files: &BTreeMap<String, Vec<DataFile>>,
     plans: &[Arc<StreamPlan>],
 ) -> Result<(), RunError> {
     for plan in plans {
         for (name, table) in plan.tables() {
-            let files = log.state().files().get(name).into_iter().flat_map(BTreeMap::values);
-            let Some(before) = columns_before(lake, files.collect()).await? else { continue };
+            let files = files.get(name).map_or(&[][..], Vec::as_slice);
+            let Some(before) = columns_before(lake, files).await? else { continue };
             for field in table.schema.fields() {
                 let known = before.field_with_name(field.name()).ok();
                 if let Some(known) = known.filter(|known| known.data_type() != field.data_type()) {
@@ -202,10 +178,9 @@ pub(crate) async fn same_columns(
     Ok(())
 }
 
-/// Columns of any of the files; none if there is no file. The latest session's come first. A file that is
-/// gone is no reason to stop: what it held is not made whole by that.
-async fn columns_before(lake: &Lake, mut files: Vec<&DataFile>) -> Result<Option<SchemaRef>, RunError> {
-    files.sort_by_key(|file| std::cmp::Reverse(&file.session));
+/// Columns of the first of the files that is there; none if there is no file. A file that is gone is no reason
+/// to stop: what it held is not made whole by that.
+async fn columns_before(lake: &Lake, files: &[DataFile]) -> Result<Option<SchemaRef>, RunError> {
     for file in files {
         match read::schema(&lake.store(), file).await {
             Ok(columns) => return Ok(Some(columns)),
@@ -245,81 +220,4 @@ pub(crate) async fn clean(
 
 async fn append(log: &mut CheckpointLog, control: Control) -> Result<(), RunError> {
     log.append(Body::Control(control)).await.map(|_| ()).map_err(RunError::Refused)
-}
-
-/// Plugins by file and by digest, each compiled once.
-struct Loaded<'a> {
-    engine: &'a Engine,
-    by_name: BTreeMap<String, Plugin>,
-    by_digest: BTreeMap<Digest, Plugin>,
-}
-
-impl<'a> Loaded<'a> {
-    fn new(engine: &'a Engine) -> Self {
-        Self { engine, by_name: BTreeMap::new(), by_digest: BTreeMap::new() }
-    }
-
-    fn folder_plugin(&mut self, config: &Config, step: &StepConfig) -> Result<Plugin, RunError> {
-        if let Some(plugin) = self.by_name.get(&step.plugin) {
-            return Ok(plugin.clone());
-        }
-        let file = config.plugins_dir.join(format!("{}.wasm", step.plugin));
-        let failed = |source| RunError::Plugin { place: file.display().to_string(), source };
-        let plugin = self.engine.load(&file).map_err(failed)?;
-        self.by_name.insert(step.plugin.clone(), plugin.clone());
-        Ok(plugin)
-    }
-
-    async fn lake_plugin(&mut self, lake: &Lake, name: &str, digest: Digest) -> Result<Plugin, RunError> {
-        if let Some(plugin) = self.by_digest.get(&digest) {
-            return Ok(plugin.clone());
-        }
-        let path = plugin_path(digest);
-        let bytes = fetch(&lake.store(), &path, RetryPolicy::default())
-            .await
-            .and_then(|bytes| check_digest(digest, bytes))
-            .map_err(|source| RunError::PluginBytes { path: lake.display_path(path.as_ref()), source })?;
-        let failed = |source| RunError::Plugin { place: lake.display_path(path.as_ref()), source };
-        let plugin = self.engine.load_bytes(name, &bytes).map_err(failed)?;
-        self.by_digest.insert(digest, plugin.clone());
-        Ok(plugin)
-    }
-}
-
-/// A file may have been replaced since it was loaded, or damaged since it was stored.
-fn check_digest<B: AsRef<[u8]>>(digest: Digest, bytes: B) -> object_store::Result<B> {
-    let found = Digest::of(bytes.as_ref());
-    if found == digest {
-        return Ok(bytes);
-    }
-    let source = format!("its bytes are those of {}, not of {}", found.short(), digest.short()).into();
-    Err(object_store::Error::Generic { store: "plugins", source })
-}
-
-fn plugin_path(digest: Digest) -> Path {
-    Path::from(format!("{PLUGIN_FOLDER}/{digest}.wasm"))
-}
-
-/// Stores the plugin's bytes under their digest, so that every worker and every restart can run what
-/// the log names.
-async fn keep_in_lake(lake: &Lake, plugin: &Plugin, file: &std::path::Path) -> Result<(), RunError> {
-    let path = plugin_path(plugin.digest());
-    let failed = |source| RunError::PluginBytes { path: lake.display_path(path.as_ref()), source };
-    let bytes = std::fs::read(file)
-        .map_err(|source| object_store::Error::Generic { store: "plugin folder", source: Box::new(source) })
-        .and_then(|bytes| check_digest(plugin.digest(), bytes))
-        .map_err(failed)?;
-    let payload = PutPayload::from(bytes);
-    let mut attempts = RetryPolicy::default().begin();
-    loop {
-        match lake.store().put_opts(&path, payload.clone(), PutMode::Create.into()).await {
-            // The digest is the name, so whatever is there is this.
-            Ok(_)
-            | Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
-                return Ok(());
-            }
-            Err(error) if attempts.go_on(&format!("create `{path}`"), &error).await => {}
-            Err(source) => return Err(failed(source)),
-        }
-    }
 }

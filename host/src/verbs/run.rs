@@ -9,7 +9,8 @@ use millstream_http::Server;
 use millstream_http::admin::AdminApi;
 use millstream_model::SystemClock;
 use millstream_pipeline::admin::Admin;
-use millstream_pipeline::config::Config;
+use millstream_pipeline::config::{Config, ConfigError};
+use millstream_pipeline::reload::ConfigSource;
 use millstream_pipeline::run::{self, Progress, Until};
 use millstream_pipeline::source::Departure;
 use millstream_pipeline::start;
@@ -21,7 +22,14 @@ use crate::{args, out};
 
 /// Runs; prints a summary to standard output at the end.
 pub async fn run(args: args::Run) -> anyhow::Result<()> {
-    let config = super::with_lake(super::read_config(&args.config)?, args.lake.as_deref());
+    let (file, lake) = (args.config.config, args.lake);
+    let configuration = ConfigSource {
+        file: file.clone(),
+        read: Arc::new(move || {
+            Ok::<_, ConfigError>(super::with_lake(Config::read(&file, std::env::vars())?, lake.as_deref()))
+        }),
+    };
+    let config = (configuration.read)()?;
     let engine =
         Engine::new(EngineSettings { cache_dir: config.cache_dir.clone(), ..EngineSettings::default() })?;
     // Checked before anything outside this process is touched.
@@ -47,7 +55,18 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
             line.show(&progress);
         }
     };
-    let result = run::run(&config, &engine, clock, telemetry, requests, until, stopped()?, observe).await;
+    let result = run::run(
+        &config,
+        Some(configuration),
+        &engine,
+        clock,
+        telemetry,
+        requests,
+        until,
+        stopped()?,
+        observe,
+    )
+    .await;
     if let Some(server) = server {
         server.stop().await;
     }

@@ -34,6 +34,14 @@ impl Served {
         Self::of(run.env("MILLSTREAM_WORKER__NAME", name))
     }
 
+    /// As [`Served::worker`], with more variables of the environment.
+    #[track_caller]
+    pub fn worker_with(workspace: &Workspace, name: &str, environment: &[(&str, &str)]) -> Self {
+        let run = workspace.millstream(&["run", "--listen", "127.0.0.1:0"]);
+        let run = environment.iter().fold(run, |run, (variable, value)| run.env(variable, value));
+        Self::of(run.env("MILLSTREAM_WORKER__NAME", name))
+    }
+
     #[track_caller]
     fn of(run: Command) -> Self {
         let running = run.start();

@@ -5,6 +5,7 @@
 mod admin;
 mod check;
 mod dead_letters;
+mod difference;
 mod document;
 mod error;
 mod limits;
@@ -32,6 +33,7 @@ use millstream_engine::{Grants, Limits};
 use millstream_model::schema::StreamSchema;
 
 pub use admin::{AdminSettings, Token};
+pub use difference::differing_keys;
 pub use document::ENVIRONMENT_PREFIX;
 pub use error::ConfigError;
 pub use log::LogPolicy;
@@ -107,7 +109,7 @@ pub struct WorkerSettings {
 }
 
 /// One stream: a topic, its schema and its steps.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StreamConfig {
     /// Name of the stream, part of its tables' names.
     pub name: String,
@@ -124,7 +126,7 @@ pub struct StreamConfig {
 }
 
 /// A table that rows of a stream go to. What its texts say of columns is checked with the plan.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RouteConfig {
     /// Name of the table.
     pub table: Placed<String>,
@@ -134,7 +136,8 @@ pub struct RouteConfig {
     pub columns: Option<Placed<Vec<String>>>,
 }
 
-/// A value of the configuration with the place it stands at, for errors that are found later.
+/// A value of the configuration with the place it stands at, for errors that are found later. Two that stand at
+/// different places are the same if their values are.
 #[derive(Clone, Debug)]
 pub struct Placed<T> {
     /// The value.
@@ -145,8 +148,26 @@ pub struct Placed<T> {
     pub key: String,
 }
 
+/// What is done with a plugin that is put into the plugin folder, once it is checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDropIn {
+    /// It takes over at once.
+    #[default]
+    Swap,
+    /// It runs beside the live version, and takes over if it keeps the step's thresholds.
+    ShadowThenSwap,
+    /// It waits until somebody promotes it.
+    Hold,
+}
+
+impl<T: PartialEq> PartialEq for Placed<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
 /// One step of a stream.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StepConfig {
     /// Name of the step, unique in its stream.
     pub name: String,
@@ -160,8 +181,22 @@ pub struct StepConfig {
     pub limits: Limits,
     /// What the plugin may touch, from the same file.
     pub grants: Grants,
+    /// What a new version in the plugin folder is for.
+    pub on_drop_in: OnDropIn,
     /// `file:line:column` of the step, for errors that are found later.
     pub place: String,
+}
+
+impl StreamConfig {
+    /// True if the two mean the same, wherever in their files they stand.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let placeless = |stream: &Self| {
+            let mut stream = stream.clone();
+            stream.steps.iter_mut().for_each(|step| step.place.clear());
+            stream
+        };
+        placeless(self) == placeless(other)
+    }
 }
 
 /// Reads a duration as the configuration writes it: `500ms`, `10s`, `5m`.
@@ -210,6 +245,11 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         check::check(&document::Document::read(path, environment)?)
+    }
+
+    /// File of the plugin of this name.
+    pub fn plugin_file(&self, plugin: &str) -> PathBuf {
+        self.plugins_dir.join(format!("{plugin}.wasm"))
     }
 
     /// As [`Config::read`], but every stream is without its steps, so that no plugin need be there: what

@@ -9,7 +9,7 @@ use super::check::is_name;
 use super::document::Document;
 use super::error::ConfigError;
 use super::limits::laid_over;
-use super::{StepConfig, routes, typed};
+use super::{OnDropIn, StepConfig, routes, typed};
 
 /// Checks the steps of `stream`; `limits` are those that its document states for all.
 pub(super) fn steps(
@@ -52,6 +52,11 @@ pub(super) fn steps(
             outputs: step.outputs,
             grants: Grants::default(),
             limits: laid_over(&limits, &step.limits, document, &at("limits"))?,
+            on_drop_in: match step.on_drop_in {
+                typed::OnDropIn::Swap => OnDropIn::Swap,
+                typed::OnDropIn::ShadowThenSwap => OnDropIn::ShadowThenSwap,
+                typed::OnDropIn::Hold => OnDropIn::Hold,
+            },
             place: document.place_of(&at("plugin")),
         });
     }

@@ -327,6 +327,16 @@ pub struct Step {
     pub outputs: BTreeMap<String, String>,
     #[serde(default)]
     pub limits: Limits,
+    pub on_drop_in: OnDropIn,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDropIn {
+    #[default]
+    Swap,
+    ShadowThenSwap,
+    Hold,
 }
 
 #[derive(Deserialize)]

@@ -152,7 +152,8 @@ impl Replayer {
             let step = other.map_or_else(String::new, |used| used.step);
             return Err(ReplayError::OtherConfiguration { stream: request.stream, step });
         }
-        start::same_columns(&lake, &log, std::slice::from_ref(&plan)).await?;
+        let files = start::newest_files(log.state());
+        start::same_columns(&lake, &files, std::slice::from_ref(&plan)).await?;
         let config = config.clone();
         Ok(Self { config, lake, log, plan, request, visitor: None, watch })
     }

@@ -19,6 +19,13 @@ use crate::telemetry::{Arrivals, Work};
 use crate::worker::Command;
 
 impl Coordinator<'_> {
+    /// A checkpoint, unless the log desires other plugins than those that run: what they made meanwhile is
+    /// committed when they are exchanged.
+    pub(super) async fn checkpoint_if_due(&mut self) -> Result<(), RunError> {
+        self.last_checkpoint = Instant::now();
+        if self.standing.is_in_line(&self.log) { self.checkpoint(Command::Barrier).await } else { Ok(()) }
+    }
+
     /// Makes all that was done since the last checkpoint true with one entry, or finds that another
     /// worker was faster, throws it away and begins again at the log.
     pub(super) async fn checkpoint(
@@ -38,9 +45,19 @@ impl Coordinator<'_> {
             let ended = |_| RunError::Thread { what: "a worker thread ended at a checkpoint".to_owned() };
             reports.extend(reply.await.map_err(ended)?);
         }
+        self.commit(reports, began).await.map(drop)
+    }
+
+    /// Makes what the reports of a barrier say true with one entry; false if another worker was faster, and all
+    /// has begun again. The barrier was sent at `began`.
+    pub(super) async fn commit(
+        &mut self,
+        mut reports: Vec<TaskReport>,
+        began: Instant,
+    ) -> Result<bool, RunError> {
         reports.retain(|report| report.has_news() && self.assigned.contains_key(&report.partition));
         if reports.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let arrivals = arrivals(&mut reports);
         let (data, ids) = tokio::join!(self.entry(reports), self.topic_ids());
@@ -53,21 +70,20 @@ impl Coordinator<'_> {
                 self.telemetry.note_latencies(&arrivals);
                 self.telemetry.note_work(&work);
                 self.committed(sequence, &positions);
-                Ok(())
+                return Ok(true);
             }
-            Err(AppendError::Rejected(rejection)) if begins_again(&rejection) => {
+            Err(AppendError::Rejected(rejection)) if rejection.remedy() == Remedy::Reload => {
                 tracing::warn!(%rejection, "another worker was faster; beginning again at the log");
                 self.telemetry.checkpoints.lost_race();
-                self.begin_again().await
             }
             // The state is a new one, in which the session may be over.
-            Err(AppendError::Fenced) if !self.is_open() => Err(self.ended()),
+            Err(AppendError::Fenced) if !self.is_open() => return Err(self.ended()),
             Err(AppendError::Fenced) => {
                 tracing::warn!("this worker fell behind the log's retention; beginning again at the log");
-                self.begin_again().await
             }
-            Err(error) => Err(self.refused(error)),
+            Err(error) => return Err(self.refused(error)),
         }
+        self.begin_again().await.map(|()| false)
     }
 
     /// Why the run ends if the log does not take an entry of it.
@@ -124,19 +140,13 @@ impl Coordinator<'_> {
 
     fn committed(&mut self, sequence: Sequence, positions: &[(TopicPartition, Offset)]) {
         tracing::debug!(sequence, "checkpoint");
-        self.telemetry.note_log(self.log.state());
+        self.note_log();
         self.looked = Instant::now();
         // Kafka's committed offsets are a hint for tools that show lag; the log is what counts.
         if let Err(error) = self.source.commit(positions) {
             tracing::warn!(%error, "the source did not take the committed positions");
         }
     }
-}
-
-/// True if what was rejected can be done again from the log's new state. Plugins that another worker
-/// changed are loaded at start only, and a session that another process of this name closed is gone.
-pub(super) fn begins_again(rejection: &Rejection) -> bool {
-    rejection.remedy() == Remedy::Reload && !matches!(rejection, Rejection::PluginNotDesired { .. })
 }
 
 /// When the messages of the reports were produced, by stream.

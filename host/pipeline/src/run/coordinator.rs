@@ -9,6 +9,7 @@ use millstream_model::{Clock, TopicPartition};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::swap::Standing;
 use super::upkeep::Upkeep;
 use super::{EVENTS_MAX, Progress, Until, requests};
 use crate::admin::Request;
@@ -19,6 +20,7 @@ use crate::lake::Lake;
 use crate::merge::{MergeContext, MergeRequest, Merger};
 use crate::plan::StreamPlan;
 use crate::projection::Projector;
+use crate::reload::{Ask, ConfigSource, Order, ReloadContext, Reloader};
 use crate::sink::FileNames;
 use crate::source::{Departure, Opened, Remedy, Source, SourceError, SourceEvent};
 use crate::start::Started;
@@ -69,6 +71,9 @@ pub(super) struct Coordinator<'a> {
     projector: Option<Projector>,
     /// Merges small files, if they are to be.
     merger: Option<Merger>,
+    /// Changes the streams while they run; none once the run ends.
+    pub(super) reloader: Option<Reloader>,
+    pub(super) standing: Standing,
 }
 
 impl<'a> Coordinator<'a> {
@@ -78,12 +83,12 @@ impl<'a> Coordinator<'a> {
         lake: &Lake,
         source: Arc<dyn Source>,
         started: Started,
+        configuration: Option<ConfigSource>,
         telemetry: Arc<Telemetry>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, RunError> {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         telemetry.begin(started.plans.values());
-        telemetry.note_log(started.log.state());
         let uploads =
             Uploads::new(lake.store(), tokio::runtime::Handle::current(), telemetry.uploads.clone());
         let threads = config.worker.threads;
@@ -98,6 +103,17 @@ impl<'a> Coordinator<'a> {
         let threads = (0..threads).map(start).collect::<Result<_, _>>()?;
         let projector = config.dead_letter_topic.as_ref();
         let projector = projector.map(|topic| Projector::start(topic, lake, clock, telemetry.clone()));
+        let reloader = ReloadContext {
+            config: config.clone(),
+            source: configuration,
+            plans: started.plans.clone(),
+            library: started.library,
+            lake: lake.clone(),
+            threads: config.worker.threads,
+            telemetry: telemetry.clone(),
+        };
+        let reloader = Reloader::start(reloader, tokio::runtime::Handle::current())
+            .map_err(|error| RunError::Thread { what: error.to_string() })?;
         let names = FileNames::new(started.session);
         let merger = config.merge.clone().map(|settings| {
             let context = MergeContext {
@@ -111,9 +127,11 @@ impl<'a> Coordinator<'a> {
             Merger::start(context, tokio::runtime::Handle::current())
                 .map_err(|error| RunError::Thread { what: error.to_string() })
         });
-        Ok(Self {
+        let mut this = Self {
             config,
             source,
+            standing: Standing::new(&started.log),
+            reloader: Some(reloader),
             log: started.log,
             plans: started.plans,
             names,
@@ -131,7 +149,9 @@ impl<'a> Coordinator<'a> {
             upkeep: Upkeep::new(config.log),
             projector: projector.transpose()?,
             merger: merger.transpose()?,
-        })
+        };
+        this.note_log();
+        Ok(this)
     }
 
     /// Runs until it is over; what was read is committed by then. Gives how the worker leaves.
@@ -157,6 +177,7 @@ impl<'a> Coordinator<'a> {
                 Some(event) = self.events.recv() => self.on_worker(event).await?,
                 request = requests::next(&mut admin_requests) => self.on_request(request).await?,
                 Some(request) = next_merge(&mut self.merger) => self.on_merge(request).await?,
+                Some(ask) = next_ask(&mut self.reloader) => self.on_ask(ask).await?,
                 _ = ticks.tick() => self.on_tick().await?,
             }
             if observed.elapsed() >= Duration::from_secs(1) {
@@ -169,6 +190,7 @@ impl<'a> Coordinator<'a> {
         };
         self.telemetry.enter(Phase::Ending);
         self.merger = None;
+        self.reloader = None;
         self.checkpoint(Command::Drain).await?;
         self.unheard_failure()?;
         self.tell_projector();
@@ -190,8 +212,9 @@ impl<'a> Coordinator<'a> {
     async fn on_tick(&mut self) -> Result<(), RunError> {
         self.tell_projector();
         if self.last_checkpoint.elapsed() >= self.config.checkpoint.interval {
-            self.checkpoint(Command::Barrier).await?;
+            self.checkpoint_if_due().await?;
         }
+        self.keep_in_line();
         self.upkeep.turn(&mut self.log).await;
         if !self.unopened.is_empty() && Instant::now() >= self.open_again {
             self.open(self.unopened.keys().cloned().collect()).await?;
@@ -264,10 +287,9 @@ impl<'a> Coordinator<'a> {
 
     async fn on_worker(&mut self, event: Event) -> Result<(), RunError> {
         let (task, error) = match event {
-            Event::Pressure => return self.checkpoint(Command::Barrier).await,
+            Event::Pressure => return self.checkpoint_if_due().await,
             Event::CircuitOpened { stream, step, plugin, reason } => {
-                let plugin = plugin.short();
-                tracing::error!(%stream, %step, plugin, %reason, "the circuit of a step opened; its stream is held");
+                self.order(Order::CircuitOpened { stream, step, plugin, reason });
                 return Ok(());
             }
             // What an earlier task of a partition says does not concern the one that reads it now.
@@ -306,11 +328,11 @@ impl<'a> Coordinator<'a> {
 
     /// True once everything that the partitions hold has been read; commits it first.
     async fn is_caught_up(&mut self) -> Result<bool, RunError> {
-        if self.lag() != Some(0) {
+        if self.lag() != Some(0) || !self.standing.is_in_line(&self.log) {
             return Ok(false);
         }
         self.checkpoint(Command::Barrier).await?;
-        if self.lag() != Some(0) {
+        if self.lag() != Some(0) || !self.standing.is_in_line(&self.log) {
             return Ok(false);
         }
         match self.missing.as_deref() {
@@ -323,6 +345,10 @@ impl<'a> Coordinator<'a> {
             }),
         }
     }
+}
+
+async fn next_ask(reloader: &mut Option<Reloader>) -> Option<Ask> {
+    reloader.as_mut()?.next().await
 }
 
 async fn next_merge(merger: &mut Option<Merger>) -> Option<MergeRequest> {

@@ -11,8 +11,8 @@ use crate::checkpoint::{AppendError, LogError};
 use crate::error::RunError;
 use crate::identity;
 
-/// Time between two looks at the log of a worker that commits nothing.
-const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+/// Time between two looks at the log of a worker that commits nothing: others may have changed its plugins.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long such a look may hold up everything else.
 const LOOK_WAIT_MAX: Duration = Duration::from_secs(2);
 
@@ -24,19 +24,24 @@ impl Coordinator<'_> {
             return Ok(());
         }
         self.looked = Instant::now();
+        match self.refresh_if_reachable().await? && !self.is_open() {
+            true => Err(self.ended()),
+            false => Ok(()),
+        }
+    }
+
+    /// Reads the log to its head; false if the store does not answer now.
+    pub(super) async fn refresh_if_reachable(&mut self) -> Result<bool, RunError> {
         match tokio::time::timeout(LOOK_WAIT_MAX, self.log.refresh()).await {
             Ok(Ok(())) => {}
             Ok(Err(LogError::Store { .. })) | Err(_) => {
                 tracing::warn!("the checkpoint log was not looked at: the lake does not answer");
-                return Ok(());
+                return Ok(false);
             }
             Ok(Err(error)) => return Err(error.into()),
         }
-        self.telemetry.note_log(self.log.state());
-        match self.is_open() {
-            true => Ok(()),
-            false => Err(self.ended()),
-        }
+        self.note_log();
+        Ok(true)
     }
 
     /// Compares the topics at hand with those that the log's offsets are of, and binds the log to those that

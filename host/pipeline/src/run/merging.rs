@@ -39,7 +39,7 @@ impl Coordinator<'_> {
         match self.log.append(Body::Replace(replace)).await {
             Ok(sequence) => {
                 tracing::debug!(sequence, "merge");
-                self.telemetry.note_log(self.log.state());
+                self.note_log();
                 Ok(Verdict::Accepted)
             }
             Err(error @ AppendError::Rejected(Rejection::WriterNotOpen { .. })) => Err(self.refused(error)),

@@ -1,7 +1,7 @@
 //! Wires the data path: source → tasks on CPU threads → uploads → one entry of the log. `coordinator` is
 //! the loop that hears of everything, `partitions` opens and closes tasks where the log says, `revocation`
 //! gives them away in time, `identity` makes sure whose offsets they are of, `commit` makes what they
-//! did true, `merging` appends what the merging thread did, `upkeep` keeps the log short beside that. The
+//! did true, `swap` exchanges steps while they run, `merging` appends what the merging thread did, `upkeep` keeps the log short beside that. The
 //! coordinator alone talks to the log.
 
 mod commit;
@@ -11,6 +11,7 @@ mod merging;
 mod partitions;
 mod requests;
 mod revocation;
+mod swap;
 mod upkeep;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use crate::admin::Request;
 use crate::config::Config;
 use crate::error::RunError;
 use crate::lake::Lake;
+use crate::reload::ConfigSource;
 use crate::source::{Departure, Source, SourceError};
 use crate::telemetry::{Phase, Telemetry};
 use crate::{source, start};
@@ -65,10 +67,12 @@ pub struct Progress<'a> {
 
 /// Runs the streams of `config` until it is told to stop (`stop` resolves, and says whether the worker will be
 /// back) or `until` is reached, after which it will not. What was read is committed before it returns, unless it
-/// returns an error. `telemetry` is told how it goes; `requests` are answered while it runs.
+/// returns an error. `telemetry` is told how it goes; `requests` are answered while it runs. With a
+/// `configuration`, this and the plugin folder are watched, and the streams change as they do.
 #[expect(clippy::too_many_arguments, reason = "each is another party to the run")]
 pub async fn run(
     config: &Config,
+    configuration: Option<ConfigSource>,
     engine: &Engine,
     clock: Arc<dyn Clock>,
     telemetry: Arc<Telemetry>,
@@ -94,7 +98,8 @@ pub async fn run(
     let started = start::start(config, engine, &lake, source.identity(), &ids, clock.clone()).await;
     let result = match started {
         Ok(started) => {
-            let coordinator = Coordinator::new(config, &lake, source.clone(), started, telemetry, clock)?;
+            let coordinator =
+                Coordinator::new(config, &lake, source.clone(), started, configuration, telemetry, clock)?;
             coordinator.run(inbox, requests, until, stop, observe).await
         }
         Err(error) => {

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use millstream_model::TopicPartition;
 use millstream_model::entry::{Body, ConsumedRange, Data, Position};
 
-use super::commit::begins_again;
 use super::coordinator::{Coordinator, Unopened};
 use crate::checkpoint::AppendError;
 use crate::error::RunError;
@@ -27,13 +26,18 @@ impl Coordinator<'_> {
     /// not give now are tried again later.
     pub(super) async fn open(&mut self, partitions: Vec<TopicPartition>) -> Result<(), RunError> {
         self.log.refresh().await?;
-        self.telemetry.note_log(self.log.state());
+        self.note_log();
         let mut starts: BTreeMap<usize, Vec<TaskStart>> = BTreeMap::new();
         let mut answers = true;
         for partition in partitions {
             if !answers {
                 // Each would cost the source's time-out.
                 self.note_unopened(partition, "the source does not answer".to_owned());
+                continue;
+            }
+            if let Some(reason) = self.waits(&partition.topic) {
+                self.note_unopened(partition, reason);
+                self.open_again = Instant::now() + OPEN_INTERVAL;
                 continue;
             }
             let Some(plan) = self.plans.get(&partition.topic).cloned() else { continue };
@@ -99,7 +103,7 @@ impl Coordinator<'_> {
     }
 
     /// Gives the time since which the partition could not be opened.
-    fn note_unopened(&mut self, partition: TopicPartition, reason: String) -> Instant {
+    pub(super) fn note_unopened(&mut self, partition: TopicPartition, reason: String) -> Instant {
         let since = self.unopened.get(&partition).map_or_else(Instant::now, |unopened| unopened.since);
         self.unopened.insert(partition, Unopened { since, reason });
         since
@@ -146,7 +150,7 @@ impl Coordinator<'_> {
             let work = Work::of(&data);
             match self.log.append(Body::Data(data)).await {
                 // Whoever wrote in between has moved the position: look again.
-                Err(AppendError::Rejected(rejection)) if begins_again(&rejection) => {
+                Err(AppendError::Rejected(rejection)) if rejection.remedy() == millstream_log::Remedy::Reload => {
                     self.log.refresh().await?
                 }
                 Ok(_) => self.telemetry.note_work(&work),
@@ -174,7 +178,7 @@ impl Coordinator<'_> {
     }
 
     /// Tells telemetry which partitions are read, and which are not though they should be.
-    fn tell_assignment(&self) {
+    pub(super) fn tell_assignment(&self) {
         let unopened = self.unopened.iter().map(|(at, unopened)| (at.clone(), unopened.reason.clone()));
         self.telemetry.assign(self.assignment_known, &self.assigned, unopened);
     }

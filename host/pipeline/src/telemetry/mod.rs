@@ -9,6 +9,7 @@ mod merges;
 mod moment;
 mod status;
 mod step;
+mod swaps;
 mod task;
 mod versions;
 mod work;
@@ -31,6 +32,7 @@ pub use status::{
     StreamStatus, TableSize, UploadStatus, WaitingStatus,
 };
 pub use step::StepFigures;
+pub use swaps::{HOLD_BOUNDS_US, Holds, SwapFigures};
 pub use task::TaskGauge;
 pub use work::Work;
 
@@ -52,6 +54,8 @@ pub struct Telemetry {
     pub uploads: Arc<UploadFigures>,
     /// Files that became part of others.
     pub merges: Arc<MergeFigures>,
+    /// Changes of running streams.
+    pub swaps: SwapFigures,
     /// Dead letters that this process has published to their topic.
     pub dead_letters_published: AtomicU64,
     /// Dead letters that cannot be published: their topic does not take them, or their file is gone.
@@ -249,6 +253,7 @@ impl Telemetry {
             checkpoints: CheckpointFigures::default(),
             uploads: Arc::default(),
             merges: Arc::default(),
+            swaps: SwapFigures::default(),
             dead_letters_published: AtomicU64::new(0),
             dead_letters_unpublished: AtomicU64::new(0),
             dead_letter_failures: AtomicU64::new(0),
@@ -258,6 +263,11 @@ impl Telemetry {
             candidates: Mutex::default(),
             shadows: Mutex::default(),
         }
+    }
+
+    /// The time, in microseconds since the epoch.
+    pub fn now_us(&self) -> i64 {
+        self.clock.now_us()
     }
 
     /// The run has come so far.

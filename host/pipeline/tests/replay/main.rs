@@ -70,7 +70,7 @@ impl City {
         let until = Until { caught_up: true, ..Until::default() };
         let (_admin, requests) = Admin::channel();
         let run =
-            run::run(&config, &engine, clock, telemetry, requests, until, std::future::pending(), |_| {});
+            run::run(&config, None, &engine, clock, telemetry, requests, until, std::future::pending(), |_| {});
         block_on(run).unwrap();
     }
 

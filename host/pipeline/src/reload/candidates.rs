@@ -1,0 +1,87 @@
+//! Versions that were found and do not run: what waits for whom. Telemetry is told of each.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+
+use millstream_engine::Plugin;
+use millstream_model::Digest;
+
+use crate::admin::{Candidate, CandidateState, StepId};
+use crate::telemetry::Telemetry;
+
+/// At most one for each step.
+pub(super) struct Candidates {
+    plugins: BTreeMap<StepId, Plugin>,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Candidates {
+    pub(super) fn new(telemetry: Arc<Telemetry>) -> Self {
+        Self { plugins: BTreeMap::new(), telemetry }
+    }
+
+    /// Notes what is done with a version, in the place of any other one of the step; `plugin` is none if it does
+    /// not load.
+    pub(super) fn note(&mut self, step: &StepId, plugin: Option<&Plugin>, from: &str, state: CandidateState) {
+        match plugin {
+            Some(plugin) => self.plugins.insert(step.clone(), plugin.clone()),
+            None => self.plugins.remove(step),
+        };
+        tell(step, plugin, from, &state);
+        if matches!(state, CandidateState::Refused { .. }) {
+            self.telemetry.swaps.refused(step);
+        }
+        let candidate = Candidate {
+            step: step.clone(),
+            plugin: plugin.map(Plugin::digest),
+            version: plugin.map(|plugin| plugin.about().version.clone()),
+            from: from.to_owned(),
+            state,
+            at_us: self.telemetry.now_us(),
+        };
+        self.told(|told| drop(told.insert(step.clone(), candidate)));
+    }
+
+    /// Forgets the one of this step; false if there is none.
+    pub(super) fn forget(&mut self, step: &StepId) -> bool {
+        self.plugins.remove(step);
+        let mut known = false;
+        self.told(|told| known = told.remove(step).is_some());
+        known
+    }
+
+    /// The plugin of the step's candidate and what is done with it, if it is this one.
+    pub(super) fn get(&self, step: &StepId, plugin: Digest) -> Option<(Plugin, Candidate)> {
+        let held = self.plugins.get(step).filter(|held| held.digest() == plugin)?;
+        let mut candidate = None;
+        self.told(|told| candidate = told.get(step).cloned());
+        Some((held.clone(), candidate?))
+    }
+
+    /// Their plugins.
+    pub(super) fn digests(&self) -> impl Iterator<Item = Digest> {
+        self.plugins.values().map(Plugin::digest)
+    }
+
+    fn told(&self, with: impl FnOnce(&mut BTreeMap<StepId, Candidate>)) {
+        with(&mut self.telemetry.candidates.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+fn tell(step: &StepId, plugin: Option<&Plugin>, from: &str, state: &CandidateState) {
+    let (stream, step) = (&step.stream, &step.step);
+    let plugin = plugin.map(|plugin| plugin.digest().short());
+    match state {
+        CandidateState::Refused { reason } => {
+            tracing::error!(stream, step, plugin, from, reason, "a new version is refused; the running one stays");
+        }
+        CandidateState::AwaitsApproval { widened } => {
+            let widened = widened.join(", ");
+            tracing::warn!(stream, step, plugin, from, widened, "a new version waits until somebody approves it");
+        }
+        CandidateState::Held { reason } => {
+            tracing::info!(stream, step, plugin, from, reason, "a new version waits until somebody promotes it");
+        }
+        CandidateState::Checking | CandidateState::Shadowed { .. } => {}
+    }
+}

@@ -1,0 +1,208 @@
+//! Does what is asked for by digest: approvals, promotions, rollbacks, also those that a circuit asks for.
+
+use millstream_log::StepVersion;
+use millstream_model::Digest;
+use millstream_model::entry::ChangeCause;
+
+use super::target::Version;
+use super::thread::{Outcome, Stopped, Work, step_of};
+use super::view::{before, last_good};
+use super::wish::{Origin, Wanted, Wish};
+use super::{Ask, View};
+use crate::admin::{AdminError, CandidateState, Changed, Reply, Request, StepId};
+use crate::error::RunError;
+
+impl Work {
+    /// Answers a request that the run's loop passed on. Who asked may have gone away.
+    pub(super) fn answer(&mut self, request: Request) -> Result<(), Stopped> {
+        match request {
+            Request::Approve(step, plugin, reply) => {
+                let answer = self.approve(&step, plugin)?;
+                let _ = reply.send(answer);
+            }
+            Request::Promote(step, plugin, reply) => {
+                let answer = self.promote(&step, plugin)?;
+                let _ = reply.send(answer);
+            }
+            Request::RollBack(step, plugin, reply) => {
+                let answer = self.roll_back(&step, plugin)?;
+                let _ = reply.send(answer);
+            }
+            Request::Dismiss(step, reply) => {
+                let known = self.candidates.forget(&step);
+                let none = || AdminError::Unknown(format!("step {step} has no candidate"));
+                let _ = reply.send(known.then_some(()).ok_or_else(none));
+            }
+            Request::Pause(_, _, reply) | Request::Resume(_, reply) => elsewhere(reply),
+            Request::Shadow(_, _, _, reply) => elsewhere(reply),
+        }
+        Ok(())
+    }
+
+    fn approve(&mut self, step: &StepId, plugin: Digest) -> Result<Result<(), AdminError>, Stopped> {
+        let Some((plugin, candidate)) = self.candidates.get(step, plugin) else {
+            return Ok(Err(AdminError::Unknown(format!("step {step} has no such candidate"))));
+        };
+        if !matches!(candidate.state, CandidateState::AwaitsApproval { .. }) {
+            let text = format!("the candidate of step {step} does not wait for an approval");
+            return Ok(Err(AdminError::Conflict(text)));
+        }
+        let Some(settings) = step_of(&self.config, step).map(|step| step.config.clone()) else {
+            return Ok(Err(unknown(step)));
+        };
+        // It was decided to be a wish before.
+        let view = self.line.view(vec![plugin.digest()])?;
+        let replaced = view.desired(step).map(|used| used.plugin);
+        let origin = Origin::Folder { replaced, approved: true };
+        let version = Version { plugin, config: settings };
+        let wanted = Wanted { version, from: candidate.from, origin };
+        let outcome = self.carry_out(Wish::of(ChangeCause::DroppedIn, step.clone(), wanted))?;
+        Ok(match outcome {
+            Outcome::Refused(reason) => Err(AdminError::Refused(reason)),
+            Outcome::Granted(_) | Outcome::Nothing => Ok(()),
+        })
+    }
+
+    fn promote(&mut self, step: &StepId, plugin: Digest) -> Result<Result<Changed, AdminError>, Stopped> {
+        let Some(settings) = step_of(&self.config, step).map(|step| step.config.clone()) else {
+            return Ok(Err(unknown(step)));
+        };
+        if let Some((plugin, candidate)) = self.candidates.get(step, plugin) {
+            return match candidate.state {
+                CandidateState::AwaitsApproval { widened } => {
+                    let text = format!("it asks for more than the running version had: {}; approve it first", widened.join(", "));
+                    Ok(Err(AdminError::Conflict(text)))
+                }
+                CandidateState::Refused { reason } => Ok(Err(AdminError::Conflict(reason))),
+                _ => {
+                    let version = Version { plugin, config: settings };
+                    self.change_to(step, version, candidate.from, ChangeCause::Promoted)
+                }
+            };
+        }
+        let view = self.line.view(vec![plugin])?;
+        let versions = view.versions(step);
+        if versions.last().is_some_and(|present| present.plugin == plugin) {
+            return Ok(Err(AdminError::Conflict(format!("step {step} runs {} already", plugin.short()))));
+        }
+        match before(versions, Some(plugin)).cloned() {
+            Some(version) => self.go_back(step, &version, ChangeCause::Promoted),
+            None => {
+                let text = format!("step {step} has no candidate and had no version {}", plugin.short());
+                Ok(Err(AdminError::Unknown(text)))
+            }
+        }
+    }
+
+    fn roll_back(
+        &mut self,
+        step: &StepId,
+        to: Option<Digest>,
+    ) -> Result<Result<Changed, AdminError>, Stopped> {
+        if step_of(&self.config, step).is_none() {
+            return Ok(Err(unknown(step)));
+        }
+        let view = self.line.view(Vec::new())?;
+        match (before(view.versions(step), to).cloned(), to) {
+            (Some(version), _) => self.go_back(step, &version, ChangeCause::RolledBack),
+            (None, Some(plugin)) => {
+                let text = format!("step {step} had no version {} before the present one", plugin.short());
+                Ok(Err(AdminError::Unknown(text)))
+            }
+            (None, None) => {
+                Ok(Err(AdminError::Conflict(format!("step {step} had no version before the present one"))))
+            }
+        }
+    }
+
+    /// Lets a step run a version that the log knows, with the configuration that it had.
+    fn go_back(
+        &mut self,
+        step: &StepId,
+        version: &StepVersion,
+        cause: ChangeCause,
+    ) -> Result<Result<Changed, AdminError>, Stopped> {
+        match self.known_version(step, version)? {
+            Ok(version) => self.change_to(step, version, "the lake".to_owned(), cause),
+            Err(error) => Ok(Err(AdminError::Conflict(error.to_string()))),
+        }
+    }
+
+    fn known_version(
+        &mut self,
+        step: &StepId,
+        version: &StepVersion,
+    ) -> Result<Result<Version, RunError>, Stopped> {
+        let (name, _) = self.plugin_of(step).unwrap_or_default();
+        let plugin = match self.line.wait(self.library.in_lake(&name, version.plugin))? {
+            Ok(plugin) => plugin,
+            Err(error) => return Ok(Err(error)),
+        };
+        let config = self.line.wait(self.library.config(version.config))?;
+        Ok(config.map(|config| Version { plugin, config }))
+    }
+
+    fn change_to(
+        &mut self,
+        step: &StepId,
+        version: Version,
+        from: String,
+        cause: ChangeCause,
+    ) -> Result<Result<Changed, AdminError>, Stopped> {
+        let plugin = version.plugin.digest();
+        let wanted = Wanted { version, from, origin: Origin::Asked };
+        let outcome = self.carry_out(Wish::of(cause, step.clone(), wanted))?;
+        Ok(match outcome {
+            Outcome::Granted(Some(sequence)) => Ok(Changed { plugin, sequence }),
+            Outcome::Granted(None) | Outcome::Nothing => {
+                Err(AdminError::Conflict(format!("step {step} runs {} already", plugin.short())))
+            }
+            Outcome::Refused(reason) => Err(AdminError::Conflict(reason)),
+        })
+    }
+
+    /// The circuit of a step opened: lets the last good version take over, or pauses the stream if there is none.
+    pub(super) fn leave_broken(&mut self, step: &StepId, plugin: Digest, reason: &str) -> Result<(), Stopped> {
+        let view = self.line.view(Vec::new())?;
+        if view.desired(step).is_none_or(|used| used.plugin != plugin) {
+            // It has been replaced meanwhile.
+            return Ok(());
+        }
+        let short = plugin.short();
+        let failure = match self.last_good(step, &view)? {
+            Ok(version) => {
+                let outcome = self.change_to(step, version, "the lake".to_owned(), ChangeCause::CircuitOpened)?;
+                match outcome {
+                    Ok(changed) => {
+                        let (now, sequence) = (changed.plugin.short(), changed.sequence);
+                        tracing::error!(
+                            %step, broken = short, now, sequence, reason,
+                            "the circuit of a step opened; the last good version takes over"
+                        );
+                        return Ok(());
+                    }
+                    Err(error) => error.to_string(),
+                }
+            }
+            Err(why) => why,
+        };
+        tracing::error!(%step, broken = short, reason, failure, "the circuit of a step opened; its stream pauses");
+        let reason = format!("the circuit of step `{}` opened: {reason}", step.step);
+        self.line.tell(Ask::Pause { stream: step.stream.clone(), step: step.step.clone(), reason })
+    }
+
+    fn last_good(&mut self, step: &StepId, view: &View) -> Result<Result<Version, String>, Stopped> {
+        let Some(version) = last_good(view.versions(step)).cloned() else {
+            return Ok(Err("there is no good version before it".to_owned()));
+        };
+        Ok(self.known_version(step, &version)?.map_err(|error| error.to_string()))
+    }
+}
+
+fn unknown(step: &StepId) -> AdminError {
+    AdminError::Unknown(format!("there is no step {step}"))
+}
+
+fn elsewhere<T>(reply: Reply<T>) {
+    let _ = reply.send(Err(AdminError::NotRunning("busy")));
+}
