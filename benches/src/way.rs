@@ -30,6 +30,7 @@ pub fn plan(steps: &[(&str, serde_json::Value)]) -> anyhow::Result<Arc<StreamPla
             config: config.clone(),
             outputs: Default::default(),
             limits: Limits::default(),
+            circuit: Default::default(),
             place: String::new(),
         });
     }

@@ -10,6 +10,7 @@ use millstream_model::entry::PluginUse;
 use millstream_model::schema::StreamSchema;
 use millstream_model::{Digest, columns};
 
+use crate::aside::Guard;
 use crate::config::{Placed, StepConfig, StreamConfig};
 use crate::dead_letter;
 use crate::decode::{Decoder, SchemaError};
@@ -51,6 +52,8 @@ pub struct PlannedStep {
     pub outputs: Vec<Arc<TableSpec>>,
     /// True if the step may add rows to its own stream.
     pub fans_out: bool,
+    /// What it may cost before its circuit opens, and what happens then.
+    pub guard: Guard,
 }
 
 /// A stream that cannot run as configured.
@@ -299,6 +302,7 @@ fn planned_step(
     Ok(PlannedStep {
         name: config.name.as_str().into(),
         fans_out: step.fans_out(),
+        guard: Guard::new(&config.circuit),
         config: Digest::of(config.config.to_string().as_bytes()),
         step,
         outputs,

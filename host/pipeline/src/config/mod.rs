@@ -3,6 +3,7 @@
 //! nothing behind this module sees a key, a default or a unit.
 
 mod check;
+mod circuit;
 mod dead_letters;
 mod document;
 mod error;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use millstream_engine::Limits;
 use millstream_model::schema::StreamSchema;
 
+pub use circuit::{CircuitPolicy, ErrorBudget, OnCircuit};
 pub use document::ENVIRONMENT_PREFIX;
 pub use error::ConfigError;
 pub use log::LogPolicy;
@@ -153,6 +155,8 @@ pub struct StepConfig {
     pub outputs: BTreeMap<String, String>,
     /// Limits from the file beside the plugin.
     pub limits: Limits,
+    /// What its circuit opens at, and what becomes of the stream then.
+    pub circuit: CircuitPolicy,
     /// `file:line:column` of the step, for errors that are found later.
     pub place: String,
 }

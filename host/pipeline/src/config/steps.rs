@@ -7,6 +7,7 @@ use std::time::Duration;
 use millstream_engine::Limits;
 
 use super::check::is_name;
+use super::circuit::circuit;
 use super::document::Document;
 use super::error::ConfigError;
 use super::{StepConfig, routes, typed};
@@ -55,6 +56,7 @@ pub(super) fn steps(
                 .map_err(|error| document.error(&at("config"), error.to_string()))?,
             outputs: step.outputs,
             limits: limits(document, &at("plugin"), &beside.limits)?,
+            circuit: circuit(document, &at("plugin")[..4], step.on_circuit, step.error_budget.as_ref())?,
             place: document.place_of(&at("plugin")),
         });
     }

@@ -30,7 +30,7 @@ pub use status::{
     CheckpointStatus, DeadLetterStatus, PartitionStatus, Readiness, SourceStatus, Status, StepStatus,
     StreamStatus, TableSize, UploadStatus, WaitingStatus,
 };
-pub use step::StepFigures;
+pub use step::{StepFigures, StepWork};
 pub use task::TaskGauge;
 pub use work::Work;
 
