@@ -4,6 +4,7 @@
 
 mod admin;
 mod check;
+mod circuit;
 mod dead_letters;
 mod difference;
 mod document;
@@ -34,6 +35,7 @@ use millstream_model::schema::StreamSchema;
 
 pub use admin::{AdminSettings, Token};
 pub use difference::differing_keys;
+pub use circuit::{CircuitPolicy, ErrorBudget, OnCircuit};
 pub use document::ENVIRONMENT_PREFIX;
 pub use error::ConfigError;
 pub use log::LogPolicy;
@@ -183,6 +185,8 @@ pub struct StepConfig {
     pub grants: Grants,
     /// What a new version in the plugin folder is for.
     pub on_drop_in: OnDropIn,
+    /// What its circuit opens at, and what becomes of the stream then.
+    pub circuit: CircuitPolicy,
     /// `file:line:column` of the step, for errors that are found later.
     pub place: String,
 }
