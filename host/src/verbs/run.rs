@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use millstream_engine::{Engine, EngineSettings};
 use millstream_http::Server;
 use millstream_model::SystemClock;
 use millstream_pipeline::admin::Admin;
@@ -19,8 +18,7 @@ use crate::{args, out};
 /// Runs; prints a summary to standard output at the end.
 pub async fn run(args: args::Run) -> anyhow::Result<()> {
     let config = super::with_lake(super::read_config(&args.config)?, args.lake.as_deref());
-    let engine =
-        Engine::new(EngineSettings { cache_dir: config.cache_dir.clone(), ..EngineSettings::default() })?;
+    let engine = super::engine(&config)?;
     // Checked before anything outside this process is touched.
     start::plan(&config, &engine)?;
     let clock = Arc::new(SystemClock);
