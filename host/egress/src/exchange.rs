@@ -69,7 +69,10 @@ impl Exchanger {
                 return self.take(answer, connection, &target, room).await;
             };
             let refused = |error| redirect_refused(followed + 1, error);
-            target = location.and_then(|location| target.redirected(location)).map_err(refused)?;
+            target = location
+                .and_then(|location| self.without_secret(location))
+                .and_then(|location| target.redirected(location))
+                .map_err(refused)?;
             message.follow(answer.status());
             rule = self.allowed.rule(&message.method, &target).map_err(refused)?;
         }
@@ -112,6 +115,14 @@ impl Exchanger {
         }
         self.pool.put(&target.origin, connection);
         Ok(Response { status: head.status.as_u16(), headers, body: body.into() })
+    }
+
+    /// Where a server sends a plugin, if it does not tell a credential by that.
+    fn without_secret<'a>(&self, location: &'a str) -> Result<&'a str, OutboundError> {
+        match self.holds_secret(location.as_bytes()) {
+            true => Err(denied("it holds a credential of the host's")),
+            false => Ok(location),
+        }
     }
 
     /// True for headers that hold credentials.

@@ -24,7 +24,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use millstream_engine::{HttpGrant, Network, Origin, Outbound};
 use tokio::runtime::Runtime;
@@ -45,7 +45,7 @@ const REQUESTS_PER_HOST: usize = 16;
 
 /// Requests cannot be sent from this machine.
 #[derive(Debug, thiserror::Error)]
-pub enum EgressError {
+pub(crate) enum EgressError {
     /// The threads that wait for sockets could not be started.
     #[error("the threads that send requests of plugins cannot be started: {0}")]
     Threads(std::io::Error),
@@ -54,13 +54,18 @@ pub enum EgressError {
     Tls(String),
 }
 
-/// Sends requests of plugins. Its threads end with it and with the last step that uses it.
+/// Sends requests of plugins. It starts with the first step that may send some; its threads end with it and with
+/// the last step that uses it.
 pub struct Egress {
-    threads: Arc<Threads>,
-    connector: Arc<Connector>,
     secrets: Secrets,
+    running: OnceLock<Result<Running, EgressError>>,
     /// By server, whichever step asks.
     slots: Mutex<BTreeMap<Origin, Arc<Semaphore>>>,
+}
+
+struct Running {
+    threads: Arc<Threads>,
+    connector: Arc<Connector>,
 }
 
 /// A runtime that may be dropped anywhere.
@@ -86,14 +91,13 @@ impl fmt::Debug for Egress {
     }
 }
 
-impl Egress {
-    /// Starts the threads. `secrets` are what header grants name; certificates are checked against the roots
-    /// that this machine trusts.
-    pub fn new(secrets: Secrets) -> Result<Self, EgressError> {
-        Self::with(secrets, Connector::new(Arc::new(System), connect::tls(connect::system_roots())?))
+impl Running {
+    /// Looks names up as the system does and trusts the roots that this machine trusts.
+    fn start() -> Result<Self, EgressError> {
+        Self::with(Connector::new(Arc::new(System), connect::tls(connect::system_roots())?))
     }
 
-    fn with(secrets: Secrets, connector: Connector) -> Result<Self, EgressError> {
+    fn with(connector: Connector) -> Result<Self, EgressError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(THREADS)
             .max_blocking_threads(LOOKUPS)
@@ -101,12 +105,14 @@ impl Egress {
             .enable_all()
             .build()
             .map_err(EgressError::Threads)?;
-        Ok(Self {
-            threads: Arc::new(Threads(Some(runtime))),
-            connector: Arc::new(connector),
-            secrets,
-            slots: Mutex::default(),
-        })
+        Ok(Self { threads: Arc::new(Threads(Some(runtime))), connector: Arc::new(connector) })
+    }
+}
+
+impl Egress {
+    /// What sends requests with these secrets, where grants name them.
+    pub fn new(secrets: Secrets) -> Self {
+        Self { secrets, running: OnceLock::new(), slots: Mutex::default() }
     }
 
     fn slots(&self, origin: &Origin) -> Arc<Semaphore> {
@@ -119,7 +125,9 @@ impl Egress {
 impl Network for Egress {
     fn outbound(&self, granted: &BTreeMap<Origin, HttpGrant>) -> Result<Arc<dyn Outbound>, String> {
         let allowed = Allowed::new(granted, &self.secrets, |origin| self.slots(origin))?;
-        let exchanger = Exchanger::new(allowed, Arc::clone(&self.connector));
-        Ok(Arc::new(StepOutbound::new(Arc::clone(&self.threads), exchanger)))
+        let Running { threads, connector } =
+            self.running.get_or_init(Running::start).as_ref().map_err(ToString::to_string)?;
+        let exchanger = Exchanger::new(allowed, Arc::clone(connector));
+        Ok(Arc::new(StepOutbound::new(Arc::clone(threads), exchanger)))
     }
 }

@@ -29,6 +29,9 @@ impl Target {
             _ => return Err(denied("a url must begin with https:// or http://")),
         };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if authority.is_empty() {
+            return Err(denied("a url must have a host behind its slashes"));
+        }
         if authority.contains(['@', '%']) {
             return Err(denied("a url may have no user, password, zone or escape before its path"));
         }
@@ -97,17 +100,14 @@ fn host(url: &Url, authority: &str) -> Result<String, OutboundError> {
         Some((host, port)) if !port.ends_with(']') => host,
         _ => authority,
     };
-    let address = |canonical: String| match written.eq_ignore_ascii_case(&canonical) {
-        true => Ok(host.to_owned()),
-        false => Err(denied(format!("an address must be written plainly, as {canonical}"))),
-    };
     match url.host() {
         None => Err(denied("a url must have a host")),
-        Some(Host::Ipv4(plain)) => address(plain.to_string()),
-        Some(Host::Ipv6(plain)) => address(format!("[{plain}]")),
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) if !written.eq_ignore_ascii_case(host) => {
+            Err(denied(format!("an address must be written plainly, as {host}")))
+        }
         Some(Host::Domain(name)) if name.ends_with('.') => {
             Err(denied("the name of a host may not end with a dot"))
         }
-        Some(Host::Domain(_)) => Ok(host.to_owned()),
+        Some(_) => Ok(host.to_owned()),
     }
 }

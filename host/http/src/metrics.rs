@@ -65,6 +65,7 @@ impl Metrics {
         }
         let streams = self.telemetry.streams();
         streams.iter().for_each(|stream| latency(&mut families, stream));
+        streams.iter().for_each(|stream| requests(&mut families, stream));
         let name = ("millstream_checkpoint_duration_seconds", "Time from the barrier to the accepted entry.");
         self.telemetry
             .checkpoints
@@ -330,6 +331,26 @@ fn latency(to: &mut Families, stream: &StreamFigures) {
     let labels = Labels::of(&[("stream", &stream.name)]);
     let name = ("millstream_produce_to_commit_seconds", "From a message's timestamp to its checkpoint.");
     stream.with_latency(|latency| histogram(to, name, &labels, latency));
+}
+
+/// Requests of plugins, by the servers of their grants.
+fn requests(to: &mut Families, stream: &StreamFigures) {
+    for step in &stream.steps {
+        for sent in step.step.http_figures() {
+            let labels = [("stream", &*stream.name), ("step", &*step.name), ("host", &*sent.host)];
+            let labels = Labels::of(&labels).with("outcome", sent.outcome);
+            let name = (
+                "millstream_plugin_http_requests_total",
+                "Requests of a step's plugin to servers, by what came of them.",
+            );
+            to.counter(name, &labels, sent.requests as f64);
+            let name = (
+                "millstream_plugin_http_request_seconds_total",
+                "Time from these requests to their answers, all together.",
+            );
+            to.counter(name, &labels, sent.busy.as_secs_f64());
+        }
+    }
 }
 
 fn histogram(to: &mut Families, name: families::Name, labels: &Labels, of: &Distribution) {

@@ -23,6 +23,8 @@ pub mod verify;
 use std::sync::Arc;
 
 use anyhow::bail;
+use millstream_egress::{Egress, Secrets};
+use millstream_engine::{Engine, EngineSettings};
 use millstream_model::SystemClock;
 use millstream_pipeline::checkpoint::CheckpointLog;
 use millstream_pipeline::config::Config;
@@ -39,6 +41,17 @@ fn read_config(file: &ConfigFile) -> anyhow::Result<Config> {
 /// The configuration, of the lake that the command line names, if it does.
 fn with_lake(config: Config, lake: Option<&str>) -> Config {
     Config { lake_url: lake.map_or(config.lake_url, str::to_owned), ..config }
+}
+
+/// An engine for the plugins of a configuration, whose requests go out with its secrets.
+fn engine(config: &Config) -> anyhow::Result<Engine> {
+    let egress = Egress::new(Secrets::default());
+    let settings = EngineSettings {
+        cache_dir: config.cache_dir.clone(),
+        network: Some(Arc::new(egress)),
+        ..EngineSettings::default()
+    };
+    Ok(Engine::new(settings)?)
 }
 
 /// The log of the lake at `url`; none if nothing was ever written there.

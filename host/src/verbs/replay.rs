@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use millstream_engine::{Engine, EngineSettings};
 use millstream_model::entry::{Replace, Replay};
 use millstream_model::{OffsetRange, SystemClock};
 use millstream_pipeline::config::Config;
@@ -43,8 +42,7 @@ pub async fn process_again(
     yes: bool,
     as_json: bool,
 ) -> anyhow::Result<()> {
-    let engine =
-        Engine::new(EngineSettings { cache_dir: config.cache_dir.clone(), ..EngineSettings::default() })?;
+    let engine = super::engine(config)?;
     let replayer = Replayer::open(config, &engine, Arc::new(SystemClock), request, watch()).await;
     let mut replayer = replayer.map_err(plain)?;
     let survey = replayer.survey().await.map_err(plain)?;

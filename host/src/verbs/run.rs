@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use millstream_engine::{Engine, EngineSettings};
 use millstream_http::Server;
 use millstream_http::admin::AdminApi;
 use millstream_model::SystemClock;
@@ -30,8 +29,7 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
         }),
     };
     let config = (configuration.read)()?;
-    let engine =
-        Engine::new(EngineSettings { cache_dir: config.cache_dir.clone(), ..EngineSettings::default() })?;
+    let engine = super::engine(&config)?;
     // Checked before anything outside this process is touched.
     start::plan(&config, &engine)?;
     let clock = Arc::new(SystemClock);

@@ -1,6 +1,5 @@
 //! `millstream validate`: everything that can be checked without a broker and a lake.
 
-use millstream_engine::{Engine, EngineSettings};
 use millstream_pipeline::plan::StreamPlan;
 use millstream_pipeline::sink::TableSpec;
 use millstream_pipeline::start;
@@ -11,8 +10,7 @@ use crate::{args, out};
 /// Checks, and prints what would run.
 pub fn validate(args: &args::Validate) -> anyhow::Result<()> {
     let config = super::read_config(&args.config)?;
-    let engine =
-        Engine::new(EngineSettings { cache_dir: config.cache_dir.clone(), ..EngineSettings::default() })?;
+    let engine = super::engine(&config)?;
     let plans = start::plan(&config, &engine)?;
     if args.json {
         return plans.iter().try_for_each(|plan| out::line(json(plan)));

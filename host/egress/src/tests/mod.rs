@@ -20,7 +20,7 @@ use millstream_engine::{
 use rustls::RootCertStore;
 
 use crate::connect::{Connector, Resolve};
-use crate::{Egress, Secrets, connect};
+use crate::{Egress, Running, Secrets, connect};
 
 /// Long enough for every answer that comes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -64,8 +64,10 @@ impl World {
     fn trusting(roots: RootCertStore) -> Self {
         let names = Arc::new(Names::default());
         let connector = Connector::new(names.clone(), connect::tls(roots).unwrap());
-        let secrets = Secrets::from_iter([("TOKEN".to_owned(), TOKEN.to_owned())]);
-        Self { names, egress: Egress::with(secrets, connector).unwrap() }
+        let egress = Egress::new(Secrets::from_iter([("TOKEN".to_owned(), TOKEN.to_owned())]));
+        let running = Running::with(connector).unwrap();
+        assert!(egress.running.set(Ok(running)).is_ok());
+        Self { names, egress }
     }
 
     fn step(&self, granted: &[(&Origin, HttpGrant)]) -> Arc<dyn Outbound> {

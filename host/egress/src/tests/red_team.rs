@@ -15,6 +15,8 @@ struct Siege {
     granted: Server,
     forbidden: Server,
     attempts: usize,
+    /// What was not denied as it should be.
+    breaches: Vec<String>,
 }
 
 impl Siege {
@@ -23,7 +25,7 @@ impl Siege {
         let world = World::new();
         world.names.say("api.test", &[&["127.0.0.1"]]);
         world.names.say("off.test", &[&["127.0.0.1"]]);
-        Self { world, granted, forbidden, attempts: 0 }
+        Self { world, granted, forbidden, attempts: 0, breaches: Vec::new() }
     }
 
     fn step(&self, grant: HttpGrant) -> Arc<dyn Outbound> {
@@ -39,16 +41,14 @@ impl Siege {
         self.attempts += 1;
         let shown = format!("{} {:?} {:?}", request.method.escape_debug(), request.url, request.headers);
         match ask(step, request) {
-            Err(OutboundError::Denied(reason)) => {
-                assert!(reason.contains(expected), "{shown}: `{expected}` is not in: {reason}");
-                assert!(!reason.contains(TOKEN), "{shown}: {reason}");
-            }
-            other => panic!("{shown} was not denied: {other:?}"),
+            Err(OutboundError::Denied(reason)) if reason.contains(expected) && !reason.contains(TOKEN) => {}
+            other => self.breaches.push(format!("{shown} should be denied, {expected:?}: {other:?}")),
         }
     }
 
     /// Ends the siege: nobody off the list was asked.
     fn end(self, attempts: usize) {
+        assert!(self.breaches.is_empty(), "{}", self.breaches.join("\n"));
         assert_eq!(self.forbidden.heads(), [""; 0], "a server off the list was asked");
         assert_eq!(self.attempts, attempts, "attempts");
     }
@@ -92,9 +92,9 @@ fn spellings_of_urls() {
         ("/etc/passwd", "must begin with https"),
         ("", "must begin with https"),
         // A host that is none.
-        ("http:///api.test:PORT/", "is not granted"),
+        ("http:///api.test:PORT/", "must have a host"),
         ("http://:PORT/", "cannot be read"),
-        ("http://", "cannot be read"),
+        ("http://", "must have a host"),
         // Addresses in disguise.
         ("http://2130706433:PORT/", "written plainly, as 127.0.0.1"),
         ("http://0x7f000001:PORT/", "written plainly, as 127.0.0.1"),
@@ -410,9 +410,6 @@ fn answers_that_are_too_much() {
         let label = step.figures()[0].outcome;
         assert_eq!(label, expected, "{error}");
     };
-    let megabyte = || "x".repeat(1 << 20);
-    let head = "HTTP/1.1 200 OK\r\n";
-    let _ = head;
     // Larger than the call's room, than any answer, and without end in each part of it.
     check(|| Reply::Answer(ok("", &"x".repeat(2 << 20))), 1 << 20, PATIENCE, "too_large");
     check(|| Reply::Answer(ok("", &"x".repeat(9 << 20))), 64 << 20, PATIENCE, "too_large");
@@ -476,7 +473,6 @@ fn answers_that_are_too_much() {
         PATIENCE,
         "failed",
     );
-    let _ = megabyte;
 }
 
 #[test]
