@@ -16,6 +16,7 @@ mod instance;
 mod limits;
 mod load;
 mod output;
+mod parameters;
 mod plan;
 mod plugin;
 mod recovery;
