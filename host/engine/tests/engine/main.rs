@@ -1,5 +1,6 @@
 //! The engine against real guests, through its public interface alone.
 
+mod grants;
 mod identity;
 mod load;
 mod optional;
