@@ -4,14 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path as FilePath;
+use std::sync::Arc;
 
 use millstream_engine::{Engine, Plugin};
 use millstream_model::Digest;
+use millstream_signing::Signatures;
 use object_store::path::Path;
 use object_store::{ObjectStore as _, PutMode, PutPayload};
 
 use crate::error::RunError;
 use crate::lake::Lake;
+use crate::signed::{self, Signed};
 use crate::store::{RetryPolicy, fetch};
 
 /// Folder of plugin bytes, by digest, in a lake.
@@ -23,22 +26,21 @@ pub const CONFIG_FOLDER: &str = "_millstream/configs";
 pub(crate) struct Library {
     engine: Engine,
     lake: Lake,
+    signatures: Arc<Signatures>,
     /// By name, too: it is part of what a plugin says in messages.
     loaded: BTreeMap<(String, Digest), Plugin>,
 }
 
 impl Library {
-    pub(crate) fn new(engine: Engine, lake: Lake) -> Self {
-        Self { engine, lake, loaded: BTreeMap::new() }
+    pub(crate) fn new(engine: Engine, lake: Lake, signatures: Arc<Signatures>) -> Self {
+        Self { engine, lake, signatures, loaded: BTreeMap::new() }
     }
 
-    /// The plugin in `file`, with the bytes that it was made of.
-    pub(crate) fn in_folder(&mut self, name: &str, file: &FilePath) -> Result<(Plugin, Vec<u8>), RunError> {
-        let place = file.display().to_string();
-        match self.engine.read(file) {
-            Ok(bytes) => self.of_bytes(name, &bytes, &place).map(|plugin| (plugin, bytes)),
-            Err(source) => Err(RunError::Plugin { place, source }),
-        }
+    /// The plugin in `file`, if it is signed as it must be, with what it was made of.
+    pub(crate) fn in_folder(&mut self, name: &str, file: &FilePath) -> Result<(Plugin, Signed), RunError> {
+        let signed = signed::read(&self.engine, &self.signatures, file)?;
+        let plugin = self.of_bytes(name, &signed.bytes, &file.display().to_string())?;
+        Ok((plugin, signed))
     }
 
     /// The plugin of this digest in the lake.
@@ -48,6 +50,7 @@ impl Library {
         }
         let path = plugin_path(digest);
         let bytes = fetched(&self.lake, &path, digest).await?;
+        signed::check_in_lake(&self.lake, &self.signatures, name, digest, &bytes).await?;
         let place = self.lake.display_path(path.as_ref());
         self.of_bytes(name, &bytes, &place)
     }
@@ -69,9 +72,13 @@ impl Library {
         self.loaded.retain(|(_, digest), _| in_use.contains(digest));
     }
 
-    /// Puts the bytes of a plugin into the lake.
-    pub(crate) async fn store(&self, bytes: Vec<u8>) -> Result<(), RunError> {
-        create(&self.lake, &plugin_path(Digest::of(&bytes)), bytes).await
+    /// Puts the bytes of a plugin into the lake, with the signature that they have.
+    pub(crate) async fn store(&self, signed: Signed) -> Result<(), RunError> {
+        let digest = Digest::of(&signed.bytes);
+        if let Some(signature) = signed.signature {
+            signed::keep_in_lake(&self.lake, &signed.name, digest, signature).await?;
+        }
+        create(&self.lake, &plugin_path(digest), signed.bytes).await
     }
 
     /// Puts the configuration of a step into the lake.

@@ -19,6 +19,7 @@ use crate::error::RunError;
 use crate::lake::Lake;
 use crate::library::Library;
 use crate::plan::{StreamPlan, check_tables};
+use crate::signed;
 use crate::sink::read;
 use crate::{identity, reload};
 
@@ -46,8 +47,7 @@ pub fn plan(config: &Config, engine: &Engine) -> Result<Vec<Arc<StreamPlan>>, Ru
     for step in config.streams.iter().flat_map(|stream| &stream.steps) {
         if !by_name.contains_key(step.plugin.as_str()) {
             let file = config.plugin_file(&step.plugin);
-            let failed = |source| RunError::Plugin { place: file.display().to_string(), source };
-            by_name.insert(&step.plugin, engine.load(&file).map_err(failed)?);
+            by_name.insert(&step.plugin, signed::load(engine, &config.signatures, &file)?);
         }
     }
     let plan = |stream: &StreamConfig| {
@@ -86,7 +86,7 @@ pub async fn start(
         });
     }
     identity::unbound(log.state(), topics, lake.url())?;
-    let mut library = Library::new(engine.clone(), lake.clone());
+    let mut library = Library::new(engine.clone(), lake.clone(), config.signatures.clone());
     let plans = reload::plan_at_start(config, &mut library, log.state()).await?;
     same_columns(lake, &newest_files(log.state()), &plans).await?;
     let session = log.open_session(&config.worker.name).await?;
@@ -113,7 +113,7 @@ pub(crate) async fn plan_of_log(
     lake: &Lake,
     desired: &[PluginUse],
 ) -> Result<Arc<StreamPlan>, RunError> {
-    let mut library = Library::new(engine.clone(), lake.clone());
+    let mut library = Library::new(engine.clone(), lake.clone(), config.signatures.clone());
     let mut plugins = Vec::new();
     for used in desired {
         let step = stream.steps.iter().find(|step| step.name == used.step);

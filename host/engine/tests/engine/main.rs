@@ -1,6 +1,7 @@
 //! The engine against real guests, through its public interface alone.
 
 mod containment;
+mod grants;
 mod http;
 mod identity;
 mod load;

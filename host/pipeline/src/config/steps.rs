@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use millstream_engine::{Grants, Limits};
+use millstream_engine::Limits;
 
 use super::check::is_name;
 use super::circuit::circuit;
 use super::document::Document;
 use super::error::ConfigError;
 use super::limits::laid_over;
+use super::plugin_file::plugin_file;
+use super::secrets::Secrets;
 use super::{OnDropIn, StepConfig, routes, typed};
 
 /// Checks the steps of `stream`; `limits` are those that its document states for all.
@@ -19,6 +21,7 @@ pub(super) fn steps(
     typed: Vec<typed::Step>,
     plugins_dir: &Path,
     limits: &Limits,
+    secrets: &Secrets,
 ) -> Result<Vec<StepConfig>, ConfigError> {
     let mut names = HashSet::new();
     let mut steps = Vec::new();
@@ -42,7 +45,7 @@ pub(super) fn steps(
         if let Some(table) = step.outputs.values().find(|table| !routes::is_table(table)) {
             return Err(document.error(&at("outputs"), format!("`{table}` is not a table's name")));
         }
-        let (beside, limits) = plugin_file(&plugins_dir.join(format!("{}.toml", step.plugin)), limits)?;
+        let beside = plugin_file(&plugins_dir.join(format!("{}.toml", step.plugin)), limits, secrets)?;
         let mut config = beside.config;
         config.extend(step.config);
         steps.push(StepConfig {
@@ -51,8 +54,8 @@ pub(super) fn steps(
             config: serde_json::to_value(config)
                 .map_err(|error| document.error(&at("config"), error.to_string()))?,
             outputs: step.outputs,
-            grants: Grants::default(),
-            limits: laid_over(&limits, &step.limits, document, &at("limits"))?,
+            grants: beside.grants,
+            limits: laid_over(&beside.limits, &step.limits, document, &at("limits"))?,
             on_drop_in: match step.on_drop_in {
                 typed::OnDropIn::Swap => OnDropIn::Swap,
                 typed::OnDropIn::ShadowThenSwap => OnDropIn::ShadowThenSwap,
@@ -63,15 +66,4 @@ pub(super) fn steps(
         });
     }
     Ok(steps)
-}
-
-/// The file beside a plugin, with its limits laid over `limits`; absent means none and no parameters.
-fn plugin_file(path: &Path, limits: &Limits) -> Result<(typed::PluginFile, Limits), ConfigError> {
-    if !path.is_file() {
-        return Ok((typed::PluginFile::default(), limits.clone()));
-    }
-    let document = Document::read(path, [])?;
-    let file: typed::PluginFile = document.deserialize()?;
-    let limits = laid_over(limits, &file.limits, &document, &["limits"])?;
-    Ok((file, limits))
 }

@@ -1,11 +1,15 @@
 //! The configuration as typed: what `millstream.toml` may hold, key by key. Nothing but
 //! [`super::check`] sees these types.
 
+mod grants;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+
+pub use grants::{Grants, HttpGrant, KeyFile, PinnedKey, PinnedKeys, Secret, SecretHeader};
 
 use super::units::{ByteSize, Span};
 
@@ -30,6 +34,8 @@ pub struct File {
     #[serde(default)]
     pub http: Http,
     pub admin: Option<Admin>,
+    #[serde(default)]
+    pub secrets: BTreeMap<String, Secret>,
     pub streams: Ordered<Stream>,
 }
 
@@ -180,6 +186,9 @@ pub struct Plugins {
     pub cache_dir: Option<PathBuf>,
     #[serde(default)]
     pub limits: Limits,
+    pub require_signature: bool,
+    #[serde(default)]
+    pub keys: BTreeMap<String, PinnedKeys>,
 }
 
 #[derive(Default, Deserialize)]
@@ -372,6 +381,8 @@ pub struct Route {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PluginFile {
+    #[serde(default)]
+    pub grants: Grants,
     #[serde(default)]
     pub limits: Limits,
     #[serde(default)]
