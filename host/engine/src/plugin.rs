@@ -258,7 +258,7 @@ impl Step {
             setup: Arc::clone(setup),
             promised: promised.clone(),
             plan: Arc::clone(plan),
-            circuit: OnceLock::new(),
+            circuit: Default::default(),
         };
         Self { shared: Arc::new(step) }
     }
