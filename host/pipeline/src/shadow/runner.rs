@@ -201,7 +201,7 @@ impl Bench {
             comparer: Comparer::new(&live, &Shape::of(&candidate)),
             candidate: candidate.instance(),
             live,
-            capture: Capture::default(),
+            capture: Capture::new(),
             metrics: BTreeSet::new(),
         }
     }
