@@ -258,7 +258,7 @@ impl Step {
             setup: Arc::clone(setup),
             promised: promised.clone(),
             plan: Arc::clone(plan),
-            circuit: Default::default(),
+            circuit: OnceLock::new(),
         };
         Self { shared: Arc::new(step) }
     }

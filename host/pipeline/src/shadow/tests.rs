@@ -64,8 +64,14 @@ impl City {
         self.telemetry.stream("s").unwrap()
     }
 
+    /// A candidate for the second step.
     fn candidate(&self, mode: &str, limits: Limits) -> Step {
-        let input = InputSpec::new("s", self.plan.steps[1].step.input_schema());
+        self.configured(1, mode, limits)
+    }
+
+    /// The guest, configured for the rows that this step gets.
+    fn configured(&self, step: usize, mode: &str, limits: Limits) -> Step {
+        let input = InputSpec::new("s", self.plan.steps[step].step.input_schema());
         self.plugin.configure(&json!({ "mode": mode }), &input, limits).unwrap()
     }
 
@@ -238,7 +244,6 @@ fn the_live_version_makes_the_same_beside_any_candidate() {
     city.figures().shadows.close();
     let report = over.recv().unwrap().report;
     assert_eq!(kinds(&report), [("only the candidate fails: deadline", BATCHES as u64)]);
-    assert_eq!(city.figures().steps[1].rejected().map(|(_, rows)| rows).sum::<u64>(), 0);
 }
 
 #[test]
@@ -325,7 +330,6 @@ fn the_last_messages_are_taken_once_more() {
     // 38 to 49 of one partition, and 1 to 4 of the other: three are rejected before, 0 is dropped.
     assert_eq!(status.report.rows, 12 + 4);
     assert_eq!(kinds(&status.report), [("column n", 8), ("only the live version drops", 8)]);
-    assert_eq!(city.figures().steps[1].rows(), 0, "the run's own figures are of its own batches");
     std::fs::remove_dir_all(city.folder.path().join("messages/numbers")).unwrap();
     let (_shadow, over) = city.start(candidate(), ShadowExtent::Last(20)).unwrap();
     let error = over.recv().unwrap().error.unwrap();
@@ -335,8 +339,7 @@ fn the_last_messages_are_taken_once_more() {
 #[test]
 fn a_candidate_for_other_rows_is_refused() {
     let city = City::new("add", "double");
-    let input = InputSpec::new("s", city.plan.steps[0].step.input_schema());
-    let candidate = city.plugin.configure(&json!({ "mode": "double" }), &input, Limits::default()).unwrap();
+    let candidate = city.configured(0, "double", Limits::default());
     let refused = city.start(candidate, ShadowExtent::Last(1));
     assert!(matches!(refused, Err(ShadowError::OtherInput)));
 }
