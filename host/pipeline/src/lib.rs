@@ -3,8 +3,8 @@
 //! `checkpoint` makes it all true with one conditional put. `start` makes a run ready and `run` wires it; the
 //! other modules know at most their neighbours. `telemetry` and `tap` let others look on. Beside the path stand
 //! `merge`, which rewrites small files, `replay`, which takes messages the same way once more, `discover`,
-//! which reads a sample to propose or check a schema, and `upkeep`, which cleans, verifies, backs up and
-//! restores lakes.
+//! which reads a sample to propose or check a schema, `shadow`, which runs a candidate beside the live version of
+//! a step, and `upkeep`, which cleans, verifies, backs up and restores lakes.
 
 pub mod admin;
 pub mod aside;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber, subscriber};
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber, dispatcher};
 
 use super::report::LOG_LINES_MAX;
 use super::values::cut;
@@ -19,16 +19,28 @@ pub(super) struct Lines {
     last: VecDeque<String>,
 }
 
-/// Takes what this thread logs.
-#[derive(Clone, Debug, Default)]
+/// Takes what a thread logs.
+#[derive(Clone, Debug)]
 pub(super) struct Capture {
     lines: Arc<Mutex<Lines>>,
+    /// Made once: each new one makes the whole process ask anew who wants to know what.
+    dispatch: Dispatch,
 }
 
+/// Where the lines go in.
+#[derive(Debug)]
+struct Inlet(Arc<Mutex<Lines>>);
+
 impl Capture {
+    /// Nothing yet.
+    pub(super) fn new() -> Self {
+        let lines: Arc<Mutex<Lines>> = Arc::default();
+        Self { dispatch: Dispatch::new(Inlet(lines.clone())), lines }
+    }
+
     /// Does `work`; what it logs on this thread is kept here and goes nowhere else.
     pub(super) fn around<T>(&self, work: impl FnOnce() -> T) -> T {
-        subscriber::with_default(self.clone(), work)
+        dispatcher::with_default(&self.dispatch, work)
     }
 
     /// Lines so far, and the last of them.
@@ -38,7 +50,7 @@ impl Capture {
     }
 }
 
-impl Subscriber for Capture {
+impl Subscriber for Inlet {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         *metadata.level() <= Level::INFO
     }
@@ -51,7 +63,7 @@ impl Subscriber for Capture {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line::default();
         event.record(&mut line);
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lines.count += 1 + line.suppressed;
         if lines.last.len() == LOG_LINES_MAX {
             lines.last.pop_front();

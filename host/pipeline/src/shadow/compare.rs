@@ -59,10 +59,16 @@ pub(super) struct Comparer {
 /// An output that either version has.
 pub(super) struct ComparedOutput {
     pub(super) name: Arc<str>,
-    live: Option<usize>,
-    candidate: Option<usize>,
+    live: Place,
+    candidate: Place,
     columns: Columns,
-    /// What a version made that made nothing for it.
+}
+
+/// Where a version has an output.
+struct Place {
+    /// Its number, if the version has it.
+    number: Option<usize>,
+    /// What the version made if it made nothing.
     nothing: RecordBatch,
 }
 
@@ -151,38 +157,43 @@ impl Comparer {
 
 impl ComparedOutput {
     fn new(name: &str, live: &Shape, candidate: &Shape, report: &mut ShadowReport) -> Self {
-        let place = |shape: &Shape| shape.outputs.iter().position(|output| output.name == name);
-        let (in_live, in_candidate) = (place(live), place(candidate));
-        let schema =
-            |shape: &Shape, place: Option<usize>| place.map(|place| shape.outputs[place].schema.clone());
+        let number = |shape: &Shape| shape.outputs.iter().position(|output| output.name == name);
+        let (in_live, in_candidate) = (number(live), number(candidate));
+        let schema = |shape: &Shape, number: Option<usize>| Some(shape.outputs[number?].schema.clone());
         let (left, right) = (schema(live, in_live), schema(candidate, in_candidate));
-        let any = left.clone().or_else(|| right.clone()).expect("one of them has it");
         // Of an output that only one has, all rows are different; its columns say nothing more.
         let columns = match (&left, &right) {
             (Some(left), Some(right)) => Columns::new(Some(name), left, right, report),
             _ => Columns::default(),
         };
-        let nothing = RecordBatch::new_empty(any);
-        Self { name: name.into(), live: in_live, candidate: in_candidate, columns, nothing }
+        let any = left.clone().or_else(|| right.clone()).expect("one of them has it");
+        let place = |number, schema: Option<SchemaRef>| Place {
+            number,
+            nothing: RecordBatch::new_empty(schema.unwrap_or_else(|| any.clone())),
+        };
+        let (live, candidate) = (place(in_live, left), place(in_candidate, right));
+        Self { name: name.into(), live, candidate, columns }
     }
 
     /// The rows that the live version made for it.
     pub(super) fn of_live<'a>(&'a self, output: &'a StepOutput) -> &'a RecordBatch {
-        self.rows(self.live, output)
+        self.live.rows(output)
     }
 
     /// The rows that the candidate made for it.
     pub(super) fn of_candidate<'a>(&'a self, output: &'a StepOutput) -> &'a RecordBatch {
-        self.rows(self.candidate, output)
+        self.candidate.rows(output)
     }
 
     /// The columns that both versions' rows for it have.
     pub(super) fn columns(&self) -> &Columns {
         &self.columns
     }
+}
 
-    fn rows<'a>(&'a self, place: Option<usize>, output: &'a StepOutput) -> &'a RecordBatch {
-        let emitted = output.emitted.iter().find(|(number, _)| Some(*number) == place);
+impl Place {
+    fn rows<'a>(&'a self, output: &'a StepOutput) -> &'a RecordBatch {
+        let emitted = output.emitted.iter().find(|(number, _)| Some(*number) == self.number);
         emitted.map_or(&self.nothing, |(_, rows)| rows)
     }
 }

@@ -3,7 +3,7 @@
 use arrow::error::ArrowError;
 
 use super::feed::SHADOWS_MAX;
-use crate::admin::StepId;
+use crate::admin::{AdminError, StepId};
 use crate::source::SourceError;
 
 /// A shadow that cannot begin or go on. The live version never notices.
@@ -53,4 +53,15 @@ pub enum ShadowError {
     /// What the versions made cannot be compared.
     #[error("what the versions made cannot be compared: {0}")]
     Compare(#[from] ArrowError),
+}
+
+impl From<ShadowError> for AdminError {
+    /// What to answer to somebody who asks for a shadow that cannot begin.
+    fn from(error: ShadowError) -> Self {
+        match error {
+            ShadowError::NoStep(_) | ShadowError::NoStream(_) => Self::Unknown(error.to_string()),
+            ShadowError::Ending => Self::NotRunning("ending"),
+            _ => Self::Conflict(error.to_string()),
+        }
+    }
 }

@@ -18,6 +18,11 @@ mod runner;
 mod values;
 mod verdict;
 
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod tests;
+
 pub use error::ShadowError;
 pub use feed::{SHADOWS_MAX, ShadowFeed};
 pub use policy::ShadowPolicy;

@@ -51,7 +51,7 @@ impl Recent {
             live: passed(index),
             decoder: Decoder::new(plan.schema.clone())
                 .expect("the plan was made with a decoder of the same schema"),
-            capture: Capture::default(),
+            capture: Capture::new(),
         }
     }
 

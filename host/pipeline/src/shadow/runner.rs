@@ -86,7 +86,9 @@ pub fn start(start: ShadowStart) -> Result<Shadow, ShadowError> {
             let (seat, onlooker) = figures.shadows.open(live.name.clone())?;
             (Sights::Live(onlooker, Version::of(live), time.min(LIVE_MAX)), Some(seat))
         }
-        ShadowExtent::Last(messages) => (Sights::Recent(Recent::new(&plan, index, source, messages)), None),
+        ShadowExtent::Last(messages) => {
+            (Sights::Recent(Box::new(Recent::new(&plan, index, source, messages))), None)
+        }
     };
     let board = Board::new(telemetry.clone(), step, &candidate, done);
     let id = board.status.id;
@@ -127,7 +129,7 @@ enum Sights {
     /// Batches as they pass, of this version, for so long.
     Live(Onlooker, Version, Duration),
     /// Messages that are read again.
-    Recent(Recent),
+    Recent(Box<Recent>),
 }
 
 struct Work {
@@ -201,7 +203,7 @@ impl Bench {
             comparer: Comparer::new(&live, &Shape::of(&candidate)),
             candidate: candidate.instance(),
             live,
-            capture: Capture::default(),
+            capture: Capture::new(),
             metrics: BTreeSet::new(),
         }
     }

@@ -1,12 +1,14 @@
 //! What every source does. A `World` is one way to have a source: a folder, or a broker.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millstream_model::entry::Position;
-use millstream_model::{MessageBatch, Offset, TopicPartition};
+use millstream_model::{MessageBatch, Offset, OffsetRange, TopicPartition};
 use millstream_pipeline::source::{
     self, Departure, FillLimits, Opened, PartitionReader, Remedy, Source, SourceEvent, SourceSettings,
+    Visitor,
 };
 use tokio::sync::mpsc;
 
@@ -104,6 +106,7 @@ pub fn check(world: &dyn World) {
     commit_changes_nothing(world);
     identity_is_stable(world);
     nothing_to_read_is_said(world);
+    a_visitor_finds_the_newest(world);
     stops(world);
 }
 
@@ -189,6 +192,22 @@ fn nothing_to_read_is_said(world: &dyn World) {
         other => panic!("{other:?} instead of an empty assignment"),
     }
     warnings::wait_for(&["WARN", "nowhere", "waiting for"]);
+}
+
+/// As of when it is asked, and while a worker holds the partition.
+fn a_visitor_finds_the_newest(world: &dyn World) {
+    let (_connected, partition) = filled(world, "newest", &["a", "b", "c"]);
+    let visitor = Visitor::connect(&world.settings(), "newest").unwrap();
+    world.append(&partition, &["d"]);
+    let newest = visitor.newest(2).unwrap();
+    assert_eq!(newest, [(partition.clone(), OffsetRange::new(2, 4))]);
+    let mut found = Vec::new();
+    let mut visit = |batch: &MessageBatch| {
+        found.extend(messages(batch));
+        ControlFlow::Continue(())
+    };
+    visitor.read(&partition, newest[0].1, &mut visit).unwrap();
+    assert_eq!(found, numbered(&[(2, "c"), (3, "d")]));
 }
 
 fn stops(world: &dyn World) {
