@@ -177,6 +177,7 @@ impl LogState {
             self.hand_over(desired, change);
             self.note_versions(desired, change, entry);
             self.resume_changed(desired);
+            self.plugins_changed = Some(entry.sequence);
         }
         self.retired.extend(self.plugins.iter().map(|used| used.plugin));
         self.plugins = desired.to_vec();

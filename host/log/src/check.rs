@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_model::entry::{
-    Body, Control, Data, DataFile, Entry, FORMAT, PluginChange, PluginUse, Replace, Replay, ReplayedRange,
-    Sequence, SessionId,
+    Body, Control, Data, DataFile, Entry, FORMAT, PluginUse, Replace, Replay, ReplayedRange, Sequence,
+    SessionId,
 };
 use millstream_model::{Offset, OffsetRange, TopicPartition};
 
@@ -260,7 +260,11 @@ impl LogState {
             Control::SourceBound { source, topics } if rules.has(Rule::SourceIdentity) => {
                 self.check_binding(source, topics)
             }
-            Control::Plugins { desired, change } => check_steps(desired, change.as_ref()),
+            Control::Plugins { desired, change: None } => check_steps(desired),
+            Control::Plugins { desired, change: Some(change) } => {
+                check_steps(desired)?;
+                self.check_change(desired, change, rules)
+            }
             Control::Paused { stream, step, .. } => self.check_pause(stream, step.as_deref()),
             Control::Resumed { stream } => self.check_resumption(stream),
             Control::Retention { boundary } => self.check_boundary(*boundary, rules),
@@ -388,12 +392,7 @@ fn check_tasks(data: &Data) -> Result<(), Rejection> {
     }
 }
 
-fn check_steps(desired: &[PluginUse], change: Option<&PluginChange>) -> Result<(), Rejection> {
-    let is_unknown =
-        |used: &&PluginUse| change.is_some_and(|change| !change.topics.contains_key(&used.stream));
-    if let Some(used) = desired.iter().find(is_unknown) {
-        return Err(Rejection::TopicUnnamed { stream: used.stream.clone() });
-    }
+fn check_steps(desired: &[PluginUse]) -> Result<(), Rejection> {
     let mut steps = BTreeSet::new();
     match desired.iter().find(|used| !steps.insert((&used.stream, &used.step))) {
         None => Ok(()),

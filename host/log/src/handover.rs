@@ -98,6 +98,22 @@ impl LogState {
         }
     }
 
+    /// Who changes plugins knows those that he changes, and says of each stream which topic it reads.
+    pub(crate) fn check_change(
+        &self,
+        desired: &[PluginUse],
+        change: &PluginChange,
+        rules: &Rules,
+    ) -> Result<(), Rejection> {
+        if rules.has(Rule::PluginsParent) && change.parent != self.plugins_changed {
+            return Err(Rejection::PluginsParent { last: self.plugins_changed, found: change.parent });
+        }
+        match desired.iter().find(|used| !change.topics.contains_key(&used.stream)) {
+            None => Ok(()),
+            Some(used) => Err(Rejection::TopicUnnamed { stream: used.stream.clone() }),
+        }
+    }
+
     /// Begins the handovers of the streams whose plugins become other ones; `self.plugins` are still those before.
     pub(crate) fn hand_over(&mut self, desired: &[PluginUse], change: Option<&PluginChange>) {
         for (stream, topic) in change.into_iter().flat_map(|change| &change.topics) {

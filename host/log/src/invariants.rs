@@ -153,6 +153,12 @@ pub enum Violation {
         /// The entry.
         sequence: Sequence,
     },
+    /// Plugins were changed by somebody who did not know the last change.
+    #[error("entry {sequence} undoes a change of plugins that its writer did not know")]
+    ChangeUndone {
+        /// The entry.
+        sequence: Sequence,
+    },
     /// The log names another version for a message than the one that made its rows.
     #[error(
         "offset {offset} of {partition} was processed by version {made_by:?}, and the log names {named:?}"

@@ -230,6 +230,17 @@ pub enum Rejection {
         /// Step.
         step: String,
     },
+    /// Plugins were changed by another one in between.
+    #[error(
+        "plugins were changed by another one at the same time: last in {}, and the entry changes those of {}",
+        entry_name(*.last), entry_name(*.found)
+    )]
+    PluginsParent {
+        /// Last entry of plugins.
+        last: Option<Sequence>,
+        /// The one that the entry names.
+        found: Option<Sequence>,
+    },
     /// An entry of plugins does not say which topic a stream reads.
     #[error("the entry desires plugins for stream `{stream}` and does not name its topic")]
     TopicUnnamed {
@@ -326,6 +337,7 @@ impl Rejection {
             | Self::WatermarkBack { .. }
             | Self::PluginNotDesired { .. }
             | Self::PluginLeftOut { .. }
+            | Self::PluginsParent { .. }
             | Self::AlreadyPaused { .. }
             | Self::NotPaused { .. }
             | Self::FileNotLive { .. }
@@ -363,6 +375,10 @@ impl Rejection {
 
 fn origin_name(origin: Option<&TopicPartition>) -> String {
     origin.map_or_else(|| "no single partition".to_owned(), ToString::to_string)
+}
+
+fn entry_name(entry: Option<Sequence>) -> String {
+    entry.map_or_else(|| "none".to_owned(), |entry| format!("entry {entry}"))
 }
 
 fn digest_name(digest: Option<&Digest>) -> String {

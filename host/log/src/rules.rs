@@ -35,6 +35,8 @@ pub enum Rule {
     PluginsDesired,
     /// A worker that slept through a swap goes on with the version before behind the rows of the new one.
     SettledPlugins,
+    /// Of two changes of plugins that race, the second undoes the first, of which it knew nothing.
+    PluginsParent,
     /// A restored backup joins two histories of the log.
     HashChain,
     /// A restart lets event time run backwards and windows fire twice.
@@ -63,7 +65,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Rule; 25] = [
+    pub const ALL: [Rule; 26] = [
         Rule::ContiguousRanges,
         Rule::StateParent,
         Rule::RemovedFilesLive,
@@ -78,6 +80,7 @@ impl Rule {
         Rule::SourceIdentity,
         Rule::PluginsDesired,
         Rule::SettledPlugins,
+        Rule::PluginsParent,
         Rule::HashChain,
         Rule::WatermarksRise,
         Rule::BoundaryRises,

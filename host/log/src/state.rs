@@ -67,6 +67,9 @@ pub struct LogState {
     pub(crate) source: Option<BoundSource>,
     pub(crate) config: Option<Digest>,
     pub(crate) plugins: Vec<PluginUse>,
+    /// Last entry of plugins, of format 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) plugins_changed: Option<Sequence>,
     /// Plugins that were desired once and are no more.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) retired: BTreeSet<Digest>,
@@ -183,6 +186,11 @@ impl LogState {
     /// Plugins that steps run from here on.
     pub fn plugins(&self) -> &[PluginUse] {
         &self.plugins
+    }
+
+    /// The last entry that said which plugins steps run, of format 3: the parent of the next one.
+    pub fn plugins_changed(&self) -> Option<Sequence> {
+        self.plugins_changed
     }
 
     /// True if `plugin` was desired by some step once and is by none now: a copy of it that lies about

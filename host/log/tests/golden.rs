@@ -260,11 +260,11 @@ fn latest_bodies() -> Vec<(&'static str, Body)> {
     let partition = |number| TopicPartition::new("vehicle_data", number);
     let before = data().plugins;
     let after = vec![PluginUse { plugin: Digest::of(b"plugin 2"), ..before[0].clone() }];
-    let plugins = |desired: &[PluginUse], cause| {
+    let plugins = |desired: &[PluginUse], cause, parent| {
         let name = PluginName { name: "cleanse".into(), version: "0.2.0".into() };
         let topics = BTreeMap::from([("vehicle".into(), "vehicle_data".into())]);
         let names = desired.iter().map(|used| (used.plugin, name.clone())).collect();
-        let change = Some(PluginChange { cause, topics, names });
+        let change = Some(PluginChange { cause, parent, topics, names });
         Body::Control(Control::Plugins { desired: desired.to_vec(), change })
     };
     let rows = |number, start, end, plugins: &[PluginUse]| {
@@ -279,15 +279,15 @@ fn latest_bodies() -> Vec<(&'static str, Body)> {
     };
     vec![
         ("upgraded", Body::Control(Control::Upgraded { format: 3 })),
-        ("plugins", plugins(&after, ChangeCause::DroppedIn)),
+        ("plugins", plugins(&after, ChangeCause::DroppedIn, None)),
         ("data_before", rows(0, 120, 130, &before)),
         ("data_after", rows(0, 130, 140, &after)),
         ("paused_for_step", paused(Some("cleanse"))),
-        ("plugins_back", plugins(&before, ChangeCause::CircuitOpened)),
+        ("plugins_back", plugins(&before, ChangeCause::CircuitOpened, Some(7))),
         ("data_again", rows(1, 0, 10, &before)),
         ("paused", paused(None)),
         ("resumed", Body::Control(Control::Resumed { stream: "vehicle".into() })),
-        ("plugins_none", plugins(&[], ChangeCause::Configured)),
+        ("plugins_none", plugins(&[], ChangeCause::Configured, Some(11))),
         ("data_without", rows(1, 10, 20, &[])),
         ("paused_again", paused(None)),
     ]
@@ -496,5 +496,6 @@ fn any_change(rng: &mut StdRng) -> PluginChange {
     let topics = (0..rng.random_range(0..3)).map(|_| (any_text(rng), any_text(rng))).collect();
     let named = |rng: &mut StdRng| PluginName { name: any_text(rng), version: any_text(rng) };
     let names = (0..rng.random_range(0..3)).map(|_| (any_digest(rng), named(rng))).collect();
-    PluginChange { cause, topics, names }
+    let parent = rng.random_bool(0.5).then(|| rng.random());
+    PluginChange { cause, parent, topics, names }
 }

@@ -28,7 +28,11 @@ impl Log {
         log
     }
 
-    fn offer(&mut self, body: Body) -> Result<(), Rejection> {
+    /// Changes that name no parent are of what is desired.
+    fn offer(&mut self, mut body: Body) -> Result<(), Rejection> {
+        if let Body::Control(Control::Plugins { change: Some(change), .. }) = &mut body {
+            change.parent = change.parent.or(self.state.plugins_changed());
+        }
         let entry = Entry {
             format: self.format,
             sequence: self.state.sequence() + 1,
@@ -80,7 +84,7 @@ fn change(cause: ChangeCause, names: &[(u8, &str)]) -> PluginChange {
     let topics = [("s", "t"), ("z", "u")].map(|(stream, topic)| (stream.to_owned(), topic.to_owned())).into();
     let name = |version: &str| PluginName { name: "p".into(), version: version.into() };
     let names = names.iter().map(|(plugin, version)| (Digest::of(&[*plugin]), name(version))).collect();
-    PluginChange { cause, topics, names }
+    PluginChange { cause, parent: None, topics, names }
 }
 
 fn swap(desired: &[PluginUse]) -> Body {
@@ -239,6 +243,22 @@ fn without_a_topic_there_is_no_handover() {
     let rejection = log.offer(control(Control::Plugins { desired, change: Some(unnamed) })).unwrap_err();
     assert_eq!(rejection.to_string(), "the entry desires plugins for stream `s` and does not name its topic");
     assert_eq!(rejection.remedy(), Remedy::Bug);
+}
+
+/// The second one of two workers that changed different steps at once undid the change of the first.
+#[test]
+fn of_two_changes_that_race_the_second_begins_again() {
+    let mut log = Log::begun();
+    let parent = log.state.plugins_changed();
+    let change = |desired: &[PluginUse]| {
+        let change = PluginChange { parent, ..change(ChangeCause::DroppedIn, &[]) };
+        control(Control::Plugins { desired: desired.to_vec(), change: Some(change) })
+    };
+    log.accept(change(&[plugin("s", 2), plugin("z", 1)]));
+    let race = "plugins were changed by another one at the same time: last in entry 4, and the entry changes \
+                those of entry 3";
+    log.refuse(change(&[plugin("s", 1), plugin("z", 2)]), race);
+    assert_eq!(log.state.plugins(), [plugin("s", 2), plugin("z", 1)]);
 }
 
 /// Messages are made again by what is desired now.

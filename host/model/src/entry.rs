@@ -282,6 +282,9 @@ pub struct PluginUse {
 pub struct PluginChange {
     /// What it came from.
     pub cause: ChangeCause,
+    /// The last entry of plugins that its writer knew, or none: of two changes that race, the second begins again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Sequence>,
     /// Topic of each stream that has steps, so that offsets can be told from the entries alone.
     pub topics: BTreeMap<String, String>,
     /// What the desired plugins call themselves.

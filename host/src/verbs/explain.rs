@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type};
-use millstream_model::entry::{DataFile, Entry, Epoch, Sequence};
+use millstream_model::entry::{DataFile, Entry, Epoch, PluginName, PluginUse, Sequence};
 use millstream_model::{Offset, TopicPartition, columns};
 use millstream_pipeline::checkpoint::{CheckpointLog, LogState};
 use millstream_pipeline::config::Config;
@@ -92,6 +92,8 @@ struct Explained {
     /// First entry that is still there.
     first_kept: Option<Sequence>,
     sessions: BTreeMap<String, Session>,
+    /// What the plugins that took part call themselves, where the log says it.
+    names: BTreeMap<PluginUse, PluginName>,
 }
 
 /// What is known of a session that had a hand in it.
@@ -158,7 +160,10 @@ impl Explained {
         let first_kept = search.first_kept();
         lives.retain(|_, life| !(life.rows.is_empty() && life.accounted.is_none()));
         let end = state.position(&partition).offset;
-        Ok(Self { partition, offset, lives, end, first_kept, sessions: sessions.collect() })
+        let used = lives.values().flat_map(Life::plugins);
+        let names = used.filter_map(|used| Some((used.clone(), name(state, used)?.clone())));
+        let (sessions, names) = (sessions.collect(), names.collect());
+        Ok(Self { partition, offset, lives, end, first_kept, sessions, names })
     }
 
     /// Why there is no message, if there is none.
@@ -215,10 +220,22 @@ impl Explained {
             "entry": life.accounted.as_ref().map(|accounted| self.entry_json(&accounted.entry)),
             "range": life.accounted.as_ref().map(|accounted| accounted.range),
             "made_by": life.made_by().map(|entry| entry.sequence),
-            "plugins": life.plugins(),
+            "plugins": life.plugins().into_iter().map(|used| self.plugin_json(used)).collect::<Vec<_>>(),
             "counters": life.counters(),
             "replays": life.replays.iter().map(|entry| self.entry_json(entry)).collect::<Vec<_>>(),
             "rows": life.rows.iter().map(row).collect::<Vec<_>>(),
+        })
+    }
+
+    fn plugin_json(&self, used: &PluginUse) -> Value {
+        let name = self.names.get(used);
+        json!({
+            "stream": used.stream,
+            "step": used.step,
+            "plugin": used.plugin,
+            "config": used.config,
+            "name": name.map(|name| &name.name),
+            "version": name.map(|name| &name.version),
         })
     }
 
@@ -232,6 +249,12 @@ impl Explained {
             "millstream": session.map(|session| &session.version),
         })
     }
+}
+
+/// What a plugin called itself when the log was last told, of the versions that the log keeps.
+fn name<'a>(state: &'a LogState, used: &PluginUse) -> Option<&'a PluginName> {
+    let mut versions = state.versions(&used.stream, &used.step).iter().rev();
+    versions.find(|version| version.is(used))?.name.as_ref()
 }
 
 /// False if no row of `file` is of the message, as far as the log knows.

@@ -1,7 +1,10 @@
 //! `millstream log`: the entries of the checkpoint log, for people and scripts; its other verbs have files
 //! of their own.
 
-use millstream_model::entry::{Body, Control, Counters, Data, Entry, Replace, Replay, Selection, Watermark};
+use millstream_model::entry::{
+    Body, ChangeCause, Control, Counters, Data, Entry, PluginChange, PluginUse, Replace, Replay, Selection,
+    Watermark,
+};
 
 use crate::summary::drift;
 use crate::units::{count, moment};
@@ -96,6 +99,29 @@ pub(super) fn fates(stream: &str, counters: &Counters) -> String {
     )
 }
 
+fn describe_plugins(desired: &[PluginUse], change: Option<&PluginChange>) -> String {
+    let of_step = |used: &PluginUse| {
+        let name = change.and_then(|change| change.names.get(&used.plugin));
+        let name = name.map_or(String::new(), |name| format!("{} {} ", name.name, name.version));
+        format!("{}/{} {name}{}", used.stream, used.step, used.plugin.short())
+    };
+    let steps: Vec<_> = desired.iter().map(of_step).collect();
+    let steps = if steps.is_empty() { "none".to_owned() } else { steps.join(", ") };
+    let cause = change.map_or(String::new(), |change| format!("; {}", cause(change.cause)));
+    format!("plugins {steps}{cause}")
+}
+
+fn cause(cause: ChangeCause) -> &'static str {
+    match cause {
+        ChangeCause::Started => "at a start",
+        ChangeCause::DroppedIn => "dropped in",
+        ChangeCause::Configured => "configured",
+        ChangeCause::Promoted => "promoted",
+        ChangeCause::RolledBack => "rolled back",
+        ChangeCause::CircuitOpened => "a circuit opened",
+    }
+}
+
 fn describe_control(control: &Control) -> String {
     match control {
         Control::SessionOpened { session, worker, version } => {
@@ -108,13 +134,11 @@ fn describe_control(control: &Control) -> String {
             let topics: Vec<_> = restart.iter().map(String::as_str).collect();
             format!("adopted source {source}; {} from the beginning", topics.join(", "))
         }
-        Control::Plugins { desired, .. } => {
-            let of_step = |used: &millstream_model::entry::PluginUse| {
-                format!("{}/{} {}", used.stream, used.step, used.plugin.short())
-            };
-            format!("plugins {}", desired.iter().map(of_step).collect::<Vec<_>>().join(", "))
+        Control::Plugins { desired, change } => describe_plugins(desired, change.as_ref()),
+        Control::Paused { stream, reason, step: None } => format!("{stream} paused: {reason}"),
+        Control::Paused { stream, reason, step: Some(step) } => {
+            format!("{stream} paused until {step} is another one: {reason}")
         }
-        Control::Paused { stream, reason, .. } => format!("{stream} paused: {reason}"),
         Control::Resumed { stream } => format!("{stream} resumed"),
         Control::Configured { config } => format!("configuration {}", config.short()),
         Control::Retention { boundary } => format!("entries below {boundary} may be deleted"),

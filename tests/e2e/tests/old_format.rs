@@ -1,5 +1,5 @@
-//! A lake that an older version made (`tests/golden/lake-format-1`, by its code): it can be read, a run
-//! writes nothing to it until its format is raised, and then goes on where the older version stopped.
+//! Lakes that older versions made (`tests/golden/lake-format-1` and `-2`, by their code): they can be read, a
+//! run writes nothing to them until their format is raised, and then goes on where the older version stopped.
 
 use std::path::Path;
 
@@ -12,9 +12,9 @@ struct OldLake {
 }
 
 impl OldLake {
-    fn new() -> Self {
+    fn of_format(format: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        copy(&repository().join("tests/golden/lake-format-1"), folder.path());
+        copy(&repository().join(format!("tests/golden/lake-format-{format}")), folder.path());
         Self { folder }
     }
 
@@ -48,23 +48,30 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Six messages of seven passed in the lake of format 1; the one of format 2 had the same, of which two were
+/// replayed, after its files had been merged and its log had been cut.
 #[test]
 fn is_read_and_raised_when_that_is_asked() {
-    let lake = OldLake::new();
+    check(1, 6);
+    check(2, 14);
+}
+
+fn check(format: u32, entries: usize) {
+    let lake = OldLake::of_format(format);
     assert!(lake.succeed(&["tables", "list"]).contains("raw.vehicle"));
     assert!(lake.succeed(&["log", "verify", "--deep"]).contains("0 problems"));
     for args in [&["run", "--until-caught-up"][..], &["tables", "clean", "--close", "worker-0", "--yes"]] {
         let output = lake.run(args);
         assert_eq!(output.code, Some(1), "{}", output.stderr);
-        assert!(output.stderr.contains("of format 1"), "{}", output.stderr);
+        assert!(output.stderr.contains(&format!("of format {format}")), "{}", output.stderr);
         assert!(output.stderr.contains("millstream log upgrade"), "{}", output.stderr);
     }
-    assert!(lake.succeed(&["log", "upgrade"]).contains("--yes raises it to format 2"));
-    assert_eq!(lake.entries(), 6, "something was written before it was asked");
+    assert!(lake.succeed(&["log", "upgrade"]).contains("--yes raises it to format 3"));
+    assert_eq!(lake.entries(), entries, "something was written before it was asked");
 
-    assert!(lake.succeed(&["log", "upgrade", "--yes"]).contains("is of format 2"));
+    assert!(lake.succeed(&["log", "upgrade", "--yes"]).contains("is of format 3"));
     assert!(lake.succeed(&["log", "upgrade", "--yes"]).contains("nothing to do"));
-    assert!(lake.entries() > 6, "entries of the old format are kept");
+    assert!(lake.entries() > entries, "entries of the old format are kept");
     let messages = seeds("us-route", "vehicle_data");
     let next = messages.lines().nth(10).unwrap();
     let path = lake.folder.path().join("messages/vehicle_data/0.jsonl");
@@ -83,7 +90,7 @@ fn is_read_and_raised_when_that_is_asked() {
 
 #[test]
 fn is_backed_up_and_restored_as_it_is() {
-    let lake = OldLake::new();
+    let lake = OldLake::of_format(1);
     lake.succeed(&["backup", "--to", "copy"]);
     lake.succeed(&["restore", "--from", "copy", "--lake", "other"]);
     lake.succeed(&["log", "upgrade", "--yes", "--lake", "other"]);

@@ -34,6 +34,8 @@ struct History<'a> {
     source: Option<&'a str>,
     plugins: &'a [PluginUse],
     changes: BTreeMap<&'a str, Change<'a>>,
+    /// Last entry of plugins.
+    last_change: Option<Sequence>,
     /// Entries that processed messages of a partition last.
     processed: BTreeMap<&'a TopicPartition, Sequence>,
     /// Steps for whose circuits streams are paused, if that is why.
@@ -130,6 +132,7 @@ impl<'a> History<'a> {
         desired: &'a [PluginUse],
         change: Option<&'a PluginChange>,
     ) {
+        self.last_change = Some(sequence);
         for (stream, topic) in change.into_iter().flat_map(|change| &change.topics) {
             let known = self.changes.get(stream.as_str()).is_some_and(|change| change.topic == *topic);
             if !known {
@@ -171,7 +174,12 @@ impl<'a> History<'a> {
             Control::SourceBound { source, .. } => {
                 self.source.get_or_insert(source);
             }
-            Control::Plugins { desired, change } => self.next_desired(sequence, desired, change.as_ref()),
+            Control::Plugins { desired, change } => {
+                if change.as_ref().is_some_and(|change| change.parent != self.last_change) {
+                    return Err(Violation::ChangeUndone { sequence });
+                }
+                self.next_desired(sequence, desired, change.as_ref());
+            }
             Control::Paused { stream, step, .. } => {
                 self.paused.insert(stream, step.as_deref());
             }

@@ -87,7 +87,7 @@ impl World {
             let step = rng.random_bool(0.5).then(|| STEPS[0].to_owned());
             return Body::Control(Control::Paused { stream, reason: "asked for".into(), step });
         }
-        swap(rng.random_range(0..VERSIONS))
+        swap(rng.random_range(0..VERSIONS), state)
     }
 
     /// A worker without a session reads the log, then opens one.

@@ -52,6 +52,7 @@ without! {
     source_identity: SourceIdentity => SourceMixed;
     plugins_desired: PluginsDesired => PluginNotInForce | VersionWrong;
     settled_plugins: SettledPlugins => VersionWrong | PluginNotInForce;
+    plugins_parent: PluginsParent => ChangeUndone;
     hash_chain: HashChain => ChainBroken;
     watermarks_rise: WatermarksRise => WatermarkBack;
     boundary_rises: BoundaryRises => BoundaryBack;

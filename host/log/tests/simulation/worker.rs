@@ -326,9 +326,15 @@ pub fn plugins(version: u8) -> Vec<PluginUse> {
     steps.iter().map(used).collect()
 }
 
-pub fn swap(version: u8) -> Body {
+/// A change of what `known` desires.
+pub fn swap(version: u8, known: &LogState) -> Body {
     let topics = BTreeMap::from([(STREAM.to_owned(), "t".to_owned())]);
-    let change = PluginChange { cause: ChangeCause::DroppedIn, topics, names: BTreeMap::new() };
+    let change = PluginChange {
+        cause: ChangeCause::DroppedIn,
+        parent: known.plugins_changed(),
+        topics,
+        names: BTreeMap::new(),
+    };
     Body::Control(Control::Plugins { desired: plugins(version), change: Some(change) })
 }
 

@@ -44,7 +44,10 @@ fn describe_life(explained: &Explained, epoch: Epoch, life: &Life, is_one_of_man
     }
     for used in life.plugins() {
         let config = used.config.short();
-        line("plugin", &format!("{}/{} {} (configuration {config})", used.stream, used.step, used.plugin));
+        let name = explained.names.get(used);
+        let name = name.map_or(String::new(), |name| format!("{} {} ", name.name, name.version));
+        let (stream, step, plugin) = (&used.stream, &used.step, used.plugin);
+        line("plugin", &format!("{stream}/{step} {name}{plugin} (configuration {config})"));
     }
     if let (Some(counters), Some(made_by)) = (life.counters(), life.made_by()) {
         let what = if matches!(made_by.body, Body::Replay(_)) { "replay" } else { "entry" };
