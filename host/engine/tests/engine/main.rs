@@ -4,6 +4,8 @@ mod containment;
 mod identity;
 mod load;
 mod optional;
+mod overload;
+mod places;
 mod process;
 mod recovery;
 

@@ -25,9 +25,7 @@ pub fn commit(mode: &str, batch: &Batch, numbers: &[i64]) {
             batch.write_int64(0, &Int64s { values: numbers.to_vec(), valid: Some(vec![0; rows.div_ceil(8)]) })
         }
         "not-utf8" => batch.write_bytes(0, &text((0..=rows as u32).collect(), vec![0xff; rows])),
-        "falling-offsets" => {
-            batch.write_bytes(0, &text((0..=rows as u32).rev().collect(), vec![b'x'; rows]))
-        }
+        "falling-offsets" => batch.write_bytes(0, &text((0..=rows as u32).rev().collect(), vec![b'x'; rows])),
         "reject-no-row" => batch.reject(&[rows as u32], "beyond"),
         "no-gather" => emit(Builder::new(0, 1)),
         "no-output" => drop(Builder::new(9, 1)),
