@@ -5,20 +5,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
+use wasmtime::Store;
 use wasmtime::component::Resource;
-use wasmtime::{Store, Trap};
 
+use crate::allowance::Allowance;
 use crate::bindings::types::Error as GuestError;
 use crate::bindings::{Transform, TransformPre, guest};
-use crate::calls::{Breach, Calls, LogGate, Staged, bounded};
+use crate::calls::{Calls, LogGate, Staged, bounded};
 use crate::engine::Shared;
-use crate::limits::{LimitExceeded, Limits, size, time};
+use crate::fault::{Fault, starved};
+use crate::limits::Limits;
 use crate::outbound::Outbound;
 use crate::output::{Cause, Metrics};
 use crate::plan::StepPlan;
-
-/// How wasmtime says that one call to the host carried more data than the output cap; its type is private.
-const TOO_MUCH_DATA: &str = "fuel allocated for hostcalls has been exhausted";
+use crate::symbols::Symbols;
 
 /// A plugin failed before any row was near: in its start function, `describe` or `configure`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,15 +39,25 @@ pub(crate) enum Failure {
     Retry(String),
     /// The plugin cannot go on.
     Fatal(String),
+    /// The machine did not let it finish, which is no fault of the plugin.
+    Starved(String),
     /// Some row is at fault.
-    Guilty(Cause, String),
+    Guilty(Fault),
+}
+
+/// What instances of a plugin are made of. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Program {
+    pub(crate) name: Arc<str>,
+    pub(crate) transform: TransformPre<Calls>,
+    pub(crate) symbols: Arc<Symbols>,
 }
 
 /// An instance and its store.
 pub(crate) struct Running {
     store: Store<Calls>,
     transform: Transform,
-    plugin: Arc<str>,
+    program: Program,
     stack_bytes: usize,
 }
 
@@ -55,23 +65,24 @@ impl Running {
     /// Makes an instance; its start function runs.
     pub(crate) fn start(
         shared: &Shared,
-        plugin: &Arc<str>,
-        transform: &TransformPre<Calls>,
+        program: &Program,
         limits: &Limits,
         logs: &Arc<LogGate>,
-        deadline: Duration,
+        allowance: Allowance,
     ) -> Result<Self, StartError> {
-        let mut store = Store::new(transform.engine(), Calls::new(plugin, limits, logs));
+        let Program { name, transform, symbols } = program;
+        let mut store = Store::new(transform.engine(), Calls::new(name, limits, logs));
         store.limiter(|calls| &mut calls.limiter);
         store.set_hostcall_fuel(limits.output_bytes);
-        store.epoch_deadline_trap();
-        store.set_epoch_deadline(shared.ticks(deadline));
+        store.epoch_deadline_callback(|store| store.data().watch().look().map_err(wasmtime::Error::new));
+        begin(&mut store, shared, allowance);
+        let stack_bytes = limits.stack_given();
         let transform = transform.instantiate(&mut store).map_err(|error| StartError {
-            plugin: plugin.to_string(),
+            plugin: name.to_string(),
             phase: "its start function",
-            reason: explain(&error, deadline, limits.stack_given()).1,
+            reason: Fault::of_call(&error, stack_bytes, store.data().last_words()).what(Some(symbols)),
         })?;
-        Ok(Self { store, transform, plugin: Arc::clone(plugin), stack_bytes: limits.stack_given() })
+        Ok(Self { store, transform, program: program.clone(), stack_bytes })
     }
 
     /// Lets the plugin's requests out.
@@ -82,15 +93,15 @@ impl Running {
     /// Makes an instance for one question only: what the plugin is.
     pub(crate) fn describe(
         shared: &Shared,
-        plugin: &str,
-        transform: &TransformPre<Calls>,
+        program: &Program,
         limits: &Limits,
     ) -> Result<guest::About, StartError> {
         let logs = Arc::new(LogGate::new(limits));
-        let deadline = shared.settings.start_deadline;
-        let mut running = Self::start(shared, &Arc::from(plugin), transform, limits, &logs, deadline)?;
+        let allowance = Allowance::Cpu(shared.settings.start_deadline);
+        let mut running = Self::start(shared, program, limits, &logs, allowance)?;
+        begin(&mut running.store, shared, allowance);
         let about = running.transform.millstream_plugin_plugin().call_describe(&mut running.store);
-        about.map_err(|error| running.start_error("describe", &error, deadline))
+        about.map_err(|error| running.start_error("describe", &error))
     }
 
     /// Configures the plugin for its input.
@@ -99,12 +110,12 @@ impl Running {
         shared: &Shared,
         config: &str,
         input: &guest::Input,
-        deadline: Duration,
+        allowance: Allowance,
     ) -> Result<Result<guest::Plan, Vec<guest::ConfigProblem>>, StartError> {
-        self.store.set_epoch_deadline(shared.ticks(deadline));
+        begin(&mut self.store, shared, allowance);
         let plugin = self.transform.millstream_plugin_plugin();
         let answer = plugin.call_configure(&mut self.store, config, std::slice::from_ref(input));
-        answer.map_err(|error| self.start_error("configure", &error, deadline))
+        answer.map_err(|error| self.start_error("configure", &error))
     }
 
     /// Gives the plugin a batch. What it staged is handed out only if it returned ok; after a failure the
@@ -114,10 +125,10 @@ impl Running {
         shared: &Shared,
         plan: &Arc<StepPlan>,
         batch: &RecordBatch,
-        deadline: Duration,
+        allowance: Allowance,
     ) -> Result<Staged, Failure> {
-        self.store.set_epoch_deadline(shared.ticks(deadline));
-        self.store.data_mut().begin(plan, batch, Instant::now() + waiting(deadline));
+        begin(&mut self.store, shared, allowance);
+        self.store.data_mut().begin(plan, batch, Instant::now() + waiting(allowance.time()));
         let plugin = self.transform.millstream_plugin_plugin();
         let answer = plugin.call_process(&mut self.store, 0, Resource::new_borrow(0));
         let staged = self.store.data_mut().end();
@@ -126,12 +137,12 @@ impl Running {
             Ok(Err(GuestError::Retry(reason))) => Err(Failure::Retry(bounded(&reason).to_owned())),
             Ok(Err(GuestError::Fatal(reason))) => Err(Failure::Fatal(bounded(&reason).to_owned())),
             Ok(Err(GuestError::BadBatch(reason))) => {
-                Err(Failure::Guilty(Cause::BadBatch, bounded(&reason).to_owned()))
+                Err(Failure::Guilty(Fault::stated(Cause::BadBatch, bounded(&reason).to_owned())))
             }
-            Err(error) => {
-                let (cause, reason) = explain(&error, deadline, self.stack_bytes);
-                Err(Failure::Guilty(cause, format!("plugin `{}` {reason}", self.plugin)))
-            }
+            Err(error) => Err(match starved(&error) {
+                Some(how) => Failure::Starved(format!("plugin `{}` {how}", self.program.name)),
+                None => Failure::Guilty(self.fault(&error)),
+            }),
         }
     }
 
@@ -152,9 +163,13 @@ impl Running {
         }
     }
 
-    fn start_error(&self, phase: &'static str, error: &wasmtime::Error, deadline: Duration) -> StartError {
-        let (_, reason) = explain(error, deadline, self.stack_bytes);
-        StartError { plugin: self.plugin.to_string(), phase, reason }
+    fn fault(&self, error: &wasmtime::Error) -> Fault {
+        Fault::of_call(error, self.stack_bytes, self.store.data().last_words())
+    }
+
+    fn start_error(&self, phase: &'static str, error: &wasmtime::Error) -> StartError {
+        let reason = self.fault(error).what(Some(&self.program.symbols));
+        StartError { plugin: self.program.name.to_string(), phase, reason }
     }
 }
 
@@ -164,30 +179,8 @@ fn waiting(deadline: Duration) -> Duration {
     deadline - deadline / 10
 }
 
-/// What a failed call shows, to follow the plugin's name.
-fn explain(error: &wasmtime::Error, deadline: Duration, stack_bytes: usize) -> (Cause, String) {
-    if let Some(exceeded) = error.downcast_ref::<LimitExceeded>() {
-        return (Cause::Memory, exceeded.to_string());
-    }
-    match error.downcast_ref::<Breach>() {
-        Some(breach @ Breach::OutputCap(_)) => return (Cause::OutputCap, breach.to_string()),
-        Some(breach @ Breach::HostCalls(_)) => return (Cause::HostCalls, breach.to_string()),
-        Some(breach @ Breach::Contract(_)) => return (Cause::Trap, breach.to_string()),
-        None => {}
-    }
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => (Cause::Deadline, format!("ran longer than {}", time(deadline))),
-        Some(Trap::StackOverflow) => (Cause::Stack, format!("needs more stack than {}", size(stack_bytes))),
-        Some(Trap::UnreachableCodeReached) => (Cause::Trap, "trapped: unreachable".to_owned()),
-        Some(trap) => {
-            (Cause::Trap, format!("trapped: {}", trap.to_string().trim_start_matches("wasm trap: ")))
-        }
-        None => {
-            let root = error.root_cause().to_string();
-            match root.contains(TOO_MUCH_DATA) {
-                true => (Cause::OutputCap, "passes more than its output cap in one call".to_owned()),
-                false => (Cause::Trap, format!("failed: {}", bounded(&root))),
-            }
-        }
-    }
+/// Lets a call go on for so long.
+fn begin(store: &mut Store<Calls>, shared: &Shared, allowance: Allowance) {
+    store.set_epoch_deadline(shared.ticks(allowance.time()));
+    store.data_mut().allow(allowance);
 }

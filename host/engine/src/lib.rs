@@ -5,6 +5,7 @@
 //! [`Engine`] loads a [`Plugin`]; configured for a stream it is a [`Step`]; each thread makes a
 //! [`StepInstance`] of it and gives it batches.
 
+mod allowance;
 mod apply;
 mod bindings;
 mod cache;
@@ -12,6 +13,7 @@ mod calls;
 mod circuit;
 mod column;
 mod engine;
+mod fault;
 mod grants;
 mod instance;
 mod limits;
@@ -23,6 +25,7 @@ mod plan;
 mod plugin;
 mod recovery;
 mod stacks;
+mod symbols;
 mod types;
 
 pub use cache::CacheError;

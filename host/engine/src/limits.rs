@@ -8,8 +8,8 @@ use wasmtime::ResourceLimiter;
 /// What a step may use. The default suits a transform of a few thousand rows a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
-    /// Wall time of one call; 1 s by default. One row that runs longer is tried again, alone, with ten
-    /// times as much before it is blamed.
+    /// Time of one call; 1 s by default. Where others wait for the call it is wall time, else CPU time of its
+    /// thread. One row that runs longer is tried again, alone, with ten times as much before it is blamed.
     pub deadline: Duration,
     /// Linear memory of one instance, in bytes; 64 MiB by default.
     pub memory_bytes: usize,
@@ -30,7 +30,7 @@ pub struct Limits {
     /// How many calls of one batch may overrun their deadline before the circuit opens; 32 by default,
     /// which is enough to find two guilty rows among 8192.
     pub overruns_per_batch: u32,
-    /// Wall time that may go into finding the guilty rows of one batch before the circuit opens; 60 s
+    /// CPU time that may go into finding the guilty rows of one batch before the circuit opens; 60 s
     /// by default.
     pub recovery: Duration,
 }

@@ -3,6 +3,7 @@
 //! compiled) and asked to describe itself. No stream is known here.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use millstream_model::Digest;
 use wasmtime::component::{Component, InstancePre};
@@ -11,9 +12,10 @@ use wit_component::ComponentEncoder;
 use crate::bindings::TransformPre;
 use crate::calls::Calls;
 use crate::engine::{Engine, Shared};
-use crate::instance::{Running, StartError};
+use crate::instance::{Program, Running, StartError};
 use crate::limits::{Limits, size};
 use crate::plugin::Plugin;
+use crate::symbols::Symbols;
 
 const PACKAGE: &str = "millstream:plugin/";
 const VERSION: &str = "0.1.0";
@@ -152,8 +154,10 @@ impl Engine {
         let component = compiled(&self.shared, name, bytes, &digest)?;
         check_world(&self.shared, name, &component)?;
         let transform = typed(&self.shared, name, &component)?;
-        let about = Running::describe(&self.shared, name, &transform, &Limits::default())?;
-        Ok(Plugin::new(self.clone(), name, digest, bytes.len(), about, transform))
+        let symbols = Arc::new(Symbols::of(bytes, !is_component(name, bytes)?));
+        let program = Program { name: Arc::from(name), transform, symbols };
+        let about = Running::describe(&self.shared, &program, &Limits::default())?;
+        Ok(Plugin::new(self.clone(), program, digest, bytes.len(), about))
     }
 }
 

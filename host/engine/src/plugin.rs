@@ -4,22 +4,23 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use millstream_model::Digest;
 
+use crate::allowance::Allowance;
 use crate::bindings::{TransformPre, guest};
 use crate::calls::{Calls, LogGate};
 use crate::circuit::Circuit;
-use crate::engine::Engine;
+use crate::engine::{Engine, Shared};
 use crate::grants::Grants;
-use crate::instance::{Running, StartError};
+use crate::instance::{Program, Running, StartError};
 use crate::limits::{Limits, STACK_BYTES, size};
 use crate::outbound::{HostFigures, Outbound};
 use crate::parameters;
 use crate::plan::{self, InputSpec, Output, Plan, PlanProblem, Reach, StepPlan, Target};
 use crate::recovery::StepInstance;
+use crate::symbols::Symbols;
 use crate::types::field_to_wit;
 
 /// What a plugin says about itself.
@@ -43,20 +44,19 @@ pub struct Plugin {
 
 struct PluginShared {
     engine: Engine,
-    name: Arc<str>,
+    program: Program,
     digest: Digest,
     size: usize,
     about: About,
     imports_http: bool,
-    transform: TransformPre<Calls>,
     /// The same for steps with another stack than the default, by its size.
     other_stacks: Mutex<BTreeMap<usize, TransformPre<Calls>>>,
 }
 
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PluginShared { name, digest, .. } = &*self.shared;
-        f.debug_struct("Plugin").field("name", name).field("digest", digest).finish_non_exhaustive()
+        let PluginShared { program, digest, .. } = &*self.shared;
+        f.debug_struct("Plugin").field("name", &program.name).field("digest", digest).finish_non_exhaustive()
     }
 }
 
@@ -143,28 +143,25 @@ fn list(problems: &[ConfigProblem]) -> String {
 impl Plugin {
     pub(crate) fn new(
         engine: Engine,
-        name: &str,
+        program: Program,
         digest: Digest,
         size: usize,
         about: guest::About,
-        transform: TransformPre<Calls>,
     ) -> Self {
         let guest::About { name: own_name, version, config_schema, example_config } = about;
         let about = About { name: own_name, version, config_schema, example_config };
-        let name = Arc::from(name);
-        let component = transform.instance_pre().component().component_type();
+        let component = program.transform.instance_pre().component().component_type();
         let imports_http = component
             .imports(&engine.shared.wasmtime)
             .any(|(import, _)| import.starts_with("millstream:plugin/http@"));
         Self {
             shared: Arc::new(PluginShared {
                 engine,
-                name,
+                program,
                 digest,
                 size,
                 about,
                 imports_http,
-                transform,
                 other_stacks: Mutex::default(),
             }),
         }
@@ -172,7 +169,7 @@ impl Plugin {
 
     /// The name it was loaded by: its file's.
     pub fn name(&self) -> &str {
-        &self.shared.name
+        &self.shared.program.name
     }
 
     /// Digest of the bytes it was loaded from.
@@ -207,9 +204,9 @@ impl Plugin {
         if let Some(schema) = &self.about().config_schema {
             parameters::check(self.name(), schema, config)?;
         }
-        let transform = self.with_stack(limits.stack_given())?;
+        let program = self.with_stack(limits.stack_given())?;
         let mut setup = Setup {
-            transform,
+            program,
             config: config.to_string(),
             input: guest::Input {
                 name: input.name.clone(),
@@ -219,7 +216,8 @@ impl Plugin {
             limits,
             outbound: None,
         };
-        let (_, answer) = setup.start(self, self.shared.engine.shared.settings.start_deadline)?;
+        let engine = &self.shared.engine.shared;
+        let (_, answer) = setup.start(engine, Allowance::Cpu(engine.settings.start_deadline))?;
         let promised = answer.map_err(|problems| ConfigureError::Refused {
             plugin: self.name().to_owned(),
             problems: problems
@@ -264,27 +262,27 @@ impl Plugin {
 
 impl Plugin {
     /// The plugin for calls with a stack of `stack_bytes`.
-    fn with_stack(&self, stack_bytes: usize) -> Result<TransformPre<Calls>, ConfigureError> {
-        let PluginShared { engine, transform, other_stacks, .. } = &*self.shared;
+    fn with_stack(&self, stack_bytes: usize) -> Result<Program, ConfigureError> {
+        let PluginShared { engine, program, other_stacks, .. } = &*self.shared;
         if stack_bytes == STACK_BYTES {
-            return Ok(transform.clone());
+            return Ok(program.clone());
         }
         let mut others = other_stacks.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(transform) = others.get(&stack_bytes) {
-            return Ok(transform.clone());
+            return Ok(Program { transform: transform.clone(), ..program.clone() });
         }
-        let made = engine.shared.stacks.with(stack_bytes, transform).map_err(|error| {
+        let transform = engine.shared.stacks.with(stack_bytes, &program.transform).map_err(|error| {
             let (plugin, reason) = (self.name().to_owned(), format!("{error:#}"));
             ConfigureError::Stack { plugin, stack_bytes, reason }
         })?;
-        others.insert(stack_bytes, made.clone());
-        Ok(made)
+        others.insert(stack_bytes, transform.clone());
+        Ok(Program { transform, ..program.clone() })
     }
 }
 
 /// What every instance of a step is started with.
 pub(crate) struct Setup {
-    transform: TransformPre<Calls>,
+    program: Program,
     config: String,
     input: guest::Input,
     logs: Arc<LogGate>,
@@ -295,16 +293,14 @@ pub(crate) struct Setup {
 impl Setup {
     fn start(
         &self,
-        plugin: &Plugin,
-        deadline: Duration,
+        engine: &Shared,
+        allowance: Allowance,
     ) -> Result<(Running, Result<guest::Plan, Vec<guest::ConfigProblem>>), StartError> {
-        let PluginShared { engine, name, .. } = &*plugin.shared;
-        let mut running =
-            Running::start(&engine.shared, name, &self.transform, &self.limits, &self.logs, deadline)?;
+        let mut running = Running::start(engine, &self.program, &self.limits, &self.logs, allowance)?;
         if let Some(outbound) = &self.outbound {
             running.connect(Arc::clone(outbound));
         }
-        let answer = running.configure(&engine.shared, &self.config, &self.input, deadline)?;
+        let answer = running.configure(engine, &self.config, &self.input, allowance)?;
         Ok((running, answer))
     }
 }
@@ -437,15 +433,20 @@ impl Step {
         &self.shared.plan
     }
 
-    /// Wall time that an instance may take to start, and again to be configured.
-    pub(crate) fn start_deadline(&self) -> Duration {
-        self.engine().shared.settings.start_deadline
+    /// How long an instance may take to start, and again to be configured.
+    pub(crate) fn start_allowance(&self) -> Allowance {
+        Allowance::Cpu(self.engine().shared.settings.start_deadline)
+    }
+
+    /// What the plugin says about its source.
+    pub(crate) fn symbols(&self) -> &Symbols {
+        &self.shared.plugin.shared.program.symbols
     }
 
     /// Starts and configures an instance; the error is why the step cannot go on.
-    pub(crate) fn start(&self, deadline: Duration) -> Result<Running, String> {
-        let (running, answer) =
-            self.shared.setup.start(&self.shared.plugin, deadline).map_err(|error| error.to_string())?;
+    pub(crate) fn start(&self, allowance: Allowance) -> Result<Running, String> {
+        let started = self.shared.setup.start(&self.engine().shared, allowance);
+        let (running, answer) = started.map_err(|error| error.to_string())?;
         match answer {
             Ok(plan) if plan == self.shared.promised => Ok(running),
             _ => Err(format!(

@@ -3,18 +3,22 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 
+use crate::allowance::{Allowance, Stopwatch};
 use crate::apply::{Part, apply, concat, merge_routed};
 use crate::circuit::CircuitOpened;
+use crate::fault::Fault;
 use crate::instance::{Failure, Running};
 use crate::limits::time;
 use crate::output::{Cause, Metrics, RejectedRow, StepOutput};
 use crate::plugin::Step;
 
+/// How often a call of one batch is begun again that the machine did not let finish.
+const STARVED_TRIES: u32 = 3;
 /// Wait before the first further try; doubled for each next one.
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 
@@ -77,7 +81,7 @@ impl StepInstance {
     /// If the plugin does not start, or answers its configuration with another plan than before.
     pub fn warm(&mut self) -> Result<(), String> {
         if self.running.is_none() {
-            self.running = Some(self.step.start(self.step.start_deadline())?);
+            self.running = Some(self.step.start(self.step.start_allowance())?);
         }
         Ok(())
     }
@@ -94,10 +98,11 @@ impl StepInstance {
             return Err(Trouble { cause: Cause::CircuitOpen, reason: reason.to_string() });
         }
         if self.running.is_none() {
-            let started = self.step.start(hold.min(self.step.start_deadline()));
-            self.running = Some(started.map_err(Failure::Fatal)?);
+            let started = self.step.start(Allowance::Wall(hold));
+            self.running = Some(started.map_err(|reason| self.trouble(Failure::Fatal(reason)))?);
         }
-        let (part, metrics) = self.call(batch, hold.min(self.step.limits().deadline))?;
+        let allowance = Allowance::Wall(hold.min(self.step.limits().deadline));
+        let (part, metrics) = self.call(batch, allowance).map_err(|failure| self.trouble(failure))?;
         let mut recovery = Recovery::new(self, batch);
         recovery.accept(part, metrics);
         Ok(recovery.finish())
@@ -111,13 +116,23 @@ impl StepInstance {
         );
     }
 
-    fn call(&mut self, batch: &RecordBatch, deadline: Duration) -> Result<(Part, Metrics), Failure> {
+    fn trouble(&self, failure: Failure) -> Trouble {
+        let (cause, reason) = match failure {
+            Failure::Retry(reason) => (Cause::BadBatch, reason),
+            Failure::Fatal(reason) => (Cause::CircuitOpen, reason),
+            Failure::Starved(reason) => (Cause::Deadline, reason),
+            Failure::Guilty(fault) => (fault.cause, fault.reason(self.step.plugin().name(), None)),
+        };
+        Trouble { cause, reason }
+    }
+
+    fn call(&mut self, batch: &RecordBatch, allowance: Allowance) -> Result<(Part, Metrics), Failure> {
         let mut running = match self.running.take() {
             Some(running) => running,
-            None => self.step.start(self.step.start_deadline()).map_err(Failure::Fatal)?,
+            None => self.step.start(self.step.start_allowance()).map_err(Failure::Fatal)?,
         };
         let plan = self.step.checked_plan();
-        let staged = match running.process(&self.step.engine().shared, plan, batch, deadline) {
+        let staged = match running.process(&self.step.engine().shared, plan, batch, allowance) {
             Ok(staged) => staged,
             Err(failure) => {
                 // A plugin that asks for another try is as whole as before.
@@ -126,9 +141,8 @@ impl StepInstance {
             }
         };
         let metrics = running.metrics(&staged);
-        let plugin = self.step.plugin().name();
-        let breach = |what| Failure::Guilty(Cause::Trap, format!("plugin `{plugin}` {what}"));
-        let part = apply(plan, batch, staged).map_err(breach)?;
+        let part =
+            apply(plan, batch, staged).map_err(|what| Failure::Guilty(Fault::stated(Cause::Trap, what)))?;
         self.running = Some(running);
         Ok((part, metrics))
     }
@@ -141,16 +155,6 @@ pub struct Trouble {
     pub cause: Cause,
     /// What the plugin did.
     pub reason: String,
-}
-
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Retry(reason) => Self { cause: Cause::BadBatch, reason },
-            Failure::Fatal(reason) => Self { cause: Cause::CircuitOpen, reason },
-            Failure::Guilty(cause, reason) => Self { cause, reason },
-        }
-    }
 }
 
 /// The way of one batch through a step.
@@ -166,12 +170,14 @@ struct Recovery<'a> {
     metrics: Metrics,
     retries: u32,
     overruns: u32,
-    first_failure: Option<Instant>,
+    starved: u32,
+    first_failure: Option<Stopwatch>,
     opened: Option<Arc<str>>,
 }
 
 /// What to do about rows that failed together.
 enum Verdict {
+    Again,
     Split,
     Blame(Cause, String),
     Open(String),
@@ -191,6 +197,7 @@ impl<'a> Recovery<'a> {
             metrics: Metrics::default(),
             retries: 0,
             overruns: 0,
+            starved: 0,
             first_failure: None,
             opened: None,
         }
@@ -210,6 +217,7 @@ impl<'a> Recovery<'a> {
             let deadline = self.instance.step.limits().deadline;
             let Err(failure) = self.attempt(&range, deadline) else { continue };
             match self.judge(failure, &range) {
+                Some(Verdict::Again) => self.pending.push(range),
                 Some(Verdict::Split) => {
                     let middle = range.start + range.len() / 2;
                     self.pending.push(middle..range.end);
@@ -248,7 +256,7 @@ impl<'a> Recovery<'a> {
             false => self.batch.slice(range.start, range.len()),
         };
         loop {
-            match self.instance.call(&rows, deadline) {
+            match self.instance.call(&rows, Allowance::Cpu(deadline)) {
                 Ok((part, metrics)) => {
                     self.accept(part, metrics);
                     return Ok(());
@@ -265,38 +273,57 @@ impl<'a> Recovery<'a> {
     /// Decides; a lone row that overran its deadline gets its second chance here, and none is returned
     /// if it took it.
     fn judge(&mut self, failure: Failure, range: &Range<usize>) -> Option<Verdict> {
-        let (cause, reason) = match failure {
-            Failure::Fatal(reason) => return Some(Verdict::Open(reason)),
-            Failure::Retry(reason) => (Cause::BadBatch, reason),
-            Failure::Guilty(cause, reason) => (cause, reason),
+        let fault = match self.fault(failure) {
+            Ok(fault) => fault,
+            Err(verdict) => return Some(verdict),
         };
-        if let Some(exhausted) = self.exhausted(cause) {
+        if let Some(exhausted) = self.exhausted(fault.cause) {
+            let reason = fault.reason(self.instance.step.plugin().name(), Some(self.instance.step.symbols()));
             return Some(Verdict::Open(format!("{exhausted}, the last because {reason}")));
         }
         if range.len() > 1 {
             return Some(Verdict::Split);
         }
-        if cause != Cause::Deadline {
-            return Some(Verdict::Blame(cause, reason));
+        if fault.cause != Cause::Deadline {
+            return Some(self.blame(&fault));
         }
         let longer = self.instance.step.limits().lone_row_deadline();
-        match self.attempt(range, longer) {
+        match self.attempt(range, longer).map_err(|failure| self.fault(failure)) {
             Ok(()) => None,
-            Err(Failure::Fatal(reason)) => Some(Verdict::Open(reason)),
-            Err(Failure::Retry(reason)) => Some(Verdict::Blame(Cause::BadBatch, reason)),
-            Err(Failure::Guilty(cause, reason)) => Some(Verdict::Blame(cause, reason)),
+            Err(Ok(fault)) => Some(self.blame(&fault)),
+            Err(Err(verdict)) => Some(verdict),
         }
+    }
+
+    /// What a failure holds against the rows in hand, or what else to do.
+    fn fault(&mut self, failure: Failure) -> Result<Fault, Verdict> {
+        match failure {
+            Failure::Guilty(fault) => Ok(fault),
+            Failure::Retry(reason) => Ok(Fault::stated(Cause::BadBatch, reason)),
+            Failure::Fatal(reason) => Err(Verdict::Open(reason)),
+            Failure::Starved(_) if self.starved < STARVED_TRIES => {
+                self.starved += 1;
+                Err(Verdict::Again)
+            }
+            Failure::Starved(reason) => Err(Verdict::Open(reason)),
+        }
+    }
+
+    fn blame(&self, fault: &Fault) -> Verdict {
+        let step = &self.instance.step;
+        Verdict::Blame(fault.cause, fault.reason(step.plugin().name(), Some(step.symbols())))
     }
 
     /// Counts a failure; says so when the batch has used up what may go into finding its guilty rows.
     fn exhausted(&mut self, cause: Cause) -> Option<String> {
         let limits = self.instance.step.limits();
-        let first = *self.first_failure.get_or_insert_with(Instant::now);
+        let first = *self.first_failure.get_or_insert_with(Stopwatch::start);
         self.overruns += u32::from(cause == Cause::Deadline);
         if self.overruns > limits.overruns_per_batch {
             return Some(format!("{} calls of one batch overran their deadline", self.overruns));
         }
-        (first.elapsed() > limits.recovery)
+        first
+            .is_over(limits.recovery)
             .then(|| format!("calls of one batch failed for more than {}", time(limits.recovery)))
     }
 

@@ -20,6 +20,7 @@ impl Host for Calls {
     }
 
     fn send_many(&mut self, requests: Vec<Request>) -> wasmtime::Result<Vec<Result<Response, HttpError>>> {
+        self.count()?;
         self.in_hand()?;
         if requests.len() > REQUESTS_AT_ONCE {
             let sent = requests.len();

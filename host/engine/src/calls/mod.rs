@@ -10,11 +10,12 @@ mod telemetry;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 
+use crate::allowance::{Allowance, Watch};
 use crate::limits::{Limits, MemoryLimiter, size};
 use crate::outbound::Outbound;
 use crate::plan::StepPlan;
@@ -75,6 +76,10 @@ pub(crate) struct Calls {
     /// How often one call may call the host, and how often this one has.
     host_calls_max: u64,
     host_calls: u64,
+    /// How long this call may go on.
+    watch: Watch,
+    /// The last error that this call logged, cut to [`REASON_BYTES`].
+    last_words: Option<String>,
     in_hand: Option<InHand>,
     staged: Staged,
     builders: HashMap<u32, builder::Rows>,
@@ -95,6 +100,8 @@ impl Calls {
             output_bytes: limits.output_bytes,
             host_calls_max: limits.host_calls,
             host_calls: 0,
+            watch: Watch::start(Allowance::Wall(Duration::ZERO)),
+            last_words: None,
             in_hand: None,
             staged: Staged::default(),
             builders: HashMap::new(),
@@ -106,11 +113,27 @@ impl Calls {
         }
     }
 
+    /// A call begins that may go on for so long.
+    pub(crate) fn allow(&mut self, allowance: Allowance) {
+        self.host_calls = 0;
+        self.last_words = None;
+        self.watch = Watch::start(allowance);
+    }
+
+    /// The watch over the call.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// The last error that the call logged.
+    pub(crate) fn last_words(&self) -> Option<&str> {
+        self.last_words.as_deref()
+    }
+
     /// Puts a batch under the plugin's hands; its requests may be waited for until `until`.
     pub(crate) fn begin(&mut self, plan: &Arc<StepPlan>, batch: &RecordBatch, until: Instant) {
         self.until = Some(until);
         self.staged = Staged { writes: vec![None; plan.writes.len()], ..Staged::default() };
-        self.host_calls = 0;
         self.in_hand = Some(InHand { plan: Arc::clone(plan), batch: batch.clone() });
     }
 

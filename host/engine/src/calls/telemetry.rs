@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use wasmtime::Result;
 use wasmtime::component::Resource;
 
-use super::{Calls, cut};
+use super::{Calls, bounded, cut};
 use crate::bindings::log::{Host as LogHost, Level};
 use crate::bindings::metrics::{Host as MetricsHost, HostCounter, HostGauge};
 use crate::limits::Limits;
@@ -81,6 +81,9 @@ impl LogHost for Calls {
 
     fn log(&mut self, at: Level, message: String) -> Result<()> {
         self.count()?;
+        if at == Level::Error {
+            self.last_words = Some(bounded(&message).to_owned());
+        }
         if !is_enabled(at) {
             return Ok(());
         }

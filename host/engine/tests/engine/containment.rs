@@ -25,7 +25,7 @@ fn check(mode: &str, limits: Limits, cause: Cause, reason: &str) {
 #[test]
 fn who_breaks_a_limit_loses_the_rows_that_did() {
     let limits = Limits {
-        deadline: Duration::from_millis(50),
+        deadline: Duration::from_millis(20),
         memory_bytes: 8 << 20,
         stack_bytes: 64 << 10,
         output_bytes: 1 << 20,
@@ -33,7 +33,7 @@ fn who_breaks_a_limit_loses_the_rows_that_did() {
         ..Limits::default()
     };
     let check = |mode, cause, reason| check(mode, limits.clone(), cause, reason);
-    check("loops", Cause::Deadline, "plugin `misbehave` ran longer than 500 ms");
+    check("loops", Cause::Deadline, "plugin `misbehave` ran longer than 200 ms");
     check("memory", Cause::Memory, "plugin `misbehave` needs more than 8 MiB");
     check("stack", Cause::Stack, "plugin `misbehave` needs more stack than 64 KiB");
     check("too-much-output", Cause::OutputCap, "plugin `misbehave` stages more than 1 MiB in one call");

@@ -105,9 +105,9 @@ fn reports_plugins_that_fail_to_configure() {
         let message = refused.unwrap_err().to_string();
         assert!(message.contains(expected), "{mode}: `{expected}` is not in: {message}");
     };
-    check("configure-traps", "plugin `misbehave` trapped: unreachable in configure");
-    check("configure-loops", "plugin `misbehave` ran longer than 3 s in configure");
-    check("configure-memory", "plugin `misbehave` needs more than 64 MiB in configure");
+    check("configure-traps", "plugin `misbehave` trapped: unreachable at misbehave/src/lib.rs:");
+    check("configure-loops", "plugin `misbehave` ran longer than 3 s at misbehave/src/l");
+    check("configure-memory", "plugin `misbehave` needs more than 64 MiB at misbehave/src/l");
     check("refuses", "refuses its configuration: `zone`: no such zone");
     check("store", "store `seen`, which needs world keyed-transform");
     check("table", "lookup table `cars`; this version of millstream has no lookup tables");

@@ -6,6 +6,8 @@ mod http;
 mod identity;
 mod load;
 mod optional;
+mod overload;
+mod places;
 mod process;
 mod recovery;
 

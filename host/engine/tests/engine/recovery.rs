@@ -18,7 +18,8 @@ fn check(mode: &str, cause: Cause, reason: &str) {
     assert_eq!(numbers(&output.passed, "n"), expected, "{mode}");
     assert_eq!(output.rejected.iter().map(|row| row.offset).collect::<Vec<_>>(), [103, 104, 117], "{mode}");
     for row in &output.rejected {
-        assert_eq!((row.cause, row.reason.as_ref()), (cause, reason), "{mode}");
+        assert_eq!(row.cause, cause, "{mode}");
+        assert!(row.reason.starts_with(reason), "{mode}: {}", row.reason);
     }
     assert_eq!(
         output.metrics.counters.get("rows"),
@@ -42,7 +43,8 @@ fn a_row_that_runs_too_long_is_blamed_after_a_second_chance() {
     let output = step("loops", quick()).instance().process(&batch(&[1, 2, -3, 4]));
     assert_eq!(numbers(&output.passed, "n"), [2, 4, 8]);
     assert_eq!(output.rejected[0].cause, Cause::Deadline);
-    assert_eq!(output.rejected[0].reason.as_ref(), "plugin `misbehave` ran longer than 1 s");
+    let reason = &output.rejected[0].reason;
+    assert!(reason.starts_with("plugin `misbehave` ran longer than 1 s at misbehave/src/l"), "{reason}");
 }
 
 fn assert_all_rejected_by_circuit(output: &StepOutput, rows: usize, why: &str) {

@@ -140,6 +140,10 @@ fn on_numbers(mode: &str, calls: u32, batch: &Batch) -> Result<(), Error> {
         "stack" if !negative.is_empty() => drop(recurse(1)),
         "host-calls" if !negative.is_empty() => call_host_forever(batch),
         "handles" if !negative.is_empty() => hold_handles(),
+        "complains" if !negative.is_empty() => {
+            log(Level::Error, "no such wheel");
+            std::process::abort();
+        }
         "panics" if !negative.is_empty() => panic!("no vehicle has {} wheels", numbers[negative[0] as usize]),
         "slow" => {
             run_long();
@@ -155,8 +159,8 @@ fn on_numbers(mode: &str, calls: u32, batch: &Batch) -> Result<(), Error> {
             write(vec![0; rows]);
             return Err(Error::Retry("not yet".to_owned()));
         }
-        "double" | "traps" | "panics" | "loops" | "memory" | "stack" | "host-calls" | "handles"
-        | "bad-batch" | "fatal" | "too-much-output" | "huge-call" | "retry-once" => {
+        "double" | "traps" | "complains" | "panics" | "loops" | "memory" | "stack" | "host-calls"
+        | "handles" | "bad-batch" | "fatal" | "too-much-output" | "huge-call" | "retry-once" => {
             let counter = Counter::new("rows");
             counter.add(rows as u64);
             Gauge::new("last").set(rows as f64);
