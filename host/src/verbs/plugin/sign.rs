@@ -4,11 +4,15 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
+use base64::Engine as _;
 use millstream_signing::{EXTENSION, trusted_comment};
 use minisign::{SecretKey, SecretKeyBox};
 use serde_json::json;
 
 use crate::{args, out};
+
+/// Length of the checksum at the end of a secret key.
+const CHECKSUM_BYTES: usize = 32;
 
 /// Signs the files, each for its own name.
 pub fn sign(args: &args::Sign) -> anyhow::Result<()> {
@@ -48,8 +52,20 @@ fn secret_key(args: &args::Sign) -> anyhow::Result<SecretKey> {
     if let Ok(key) = SecretKeyBox::from_string(&text).and_then(SecretKeyBox::into_unencrypted_secret_key) {
         return Ok(key);
     }
+    if let Some(key) = without_checksum(&text) {
+        return Ok(key);
+    }
     let password = super::password(&args.password)?;
     SecretKeyBox::from_string(&text).and_then(|key| key.into_secret_key(password)).with_context(unusable)
+}
+
+/// A key that is not encrypted, as stock minisign writes it: it leaves the checksum empty, which the library
+/// takes for damage.
+fn without_checksum(text: &str) -> Option<SecretKey> {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text.lines().nth(1)?.trim()).ok()?;
+    let (_, checksum) = bytes.split_last_chunk::<CHECKSUM_BYTES>()?;
+    let key = SecretKey::from_bytes(&bytes).ok()?;
+    (checksum == &[0; CHECKSUM_BYTES] && !key.is_encrypted()).then_some(key)
 }
 
 /// Whoever watches the folder sees the old signature or the new one, never half of one.
