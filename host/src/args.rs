@@ -2,6 +2,7 @@
 
 mod lake;
 mod messages;
+mod plugin;
 mod process;
 mod schema;
 mod value;
@@ -14,6 +15,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 pub use lake::{Backup, Clean, Log, MergeTables, Restore, Tables, Upgrade, Verify};
 pub use messages::{DeadLetters, ExplainRow, LetterFilter, Origin, Replay};
+pub use plugin::{Keygen, Password, Plugin, Sign, Verify as VerifyPlugin};
 pub use process::{Adopt, RunningProcess, Status, Tap, Top};
 pub use schema::{Check, Infer, Schema};
 use value::{duration, listen_address};
@@ -39,6 +41,11 @@ pub enum Verb {
     Run(Run),
     /// Check a configuration, its plugins and their plans, without a broker or a lake
     Validate(Validate),
+    /// Sign plugins, and check their signatures
+    Plugin {
+        #[command(subcommand)]
+        verb: Plugin,
+    },
     /// Propose schemas from messages, or compare messages with the declared ones
     Schema {
         #[command(subcommand)]

@@ -7,6 +7,7 @@ use millstream_pipeline::RunError;
 use millstream_pipeline::config::ConfigError;
 use millstream_pipeline::replay::ReplayError;
 use millstream_pipeline::source::{Remedy, SourceError};
+use millstream_signing::SignatureError;
 
 const FAILURE: u8 = 1;
 const CONFIGURATION: u8 = 2;
@@ -56,6 +57,7 @@ fn code(error: &anyhow::Error) -> u8 {
     let configuration = error.downcast_ref::<ConfigError>().is_some()
         || error.downcast_ref::<RunError>().is_some_and(RunError::is_configuration)
         || error.downcast_ref::<ReplayError>().is_some_and(ReplayError::is_configuration)
+        || error.downcast_ref::<SignatureError>().is_some()
         // What a run meets is wrapped; this is a source that the command line itself named.
         || error.downcast_ref::<SourceError>().is_some_and(|e| e.remedy() == Remedy::FixConfiguration);
     match error.downcast_ref::<RunError>() {

@@ -49,6 +49,7 @@ fn main() -> ExitCode {
         match args.verb {
             args::Verb::Run(run) => verbs::run::run(run).await,
             args::Verb::Validate(validate) => verbs::validate::validate(&validate),
+            args::Verb::Plugin { verb } => verbs::plugin::plugin(verb),
             args::Verb::Schema { verb } => verbs::schema::schema(verb),
             args::Verb::Status(status) => verbs::status::status(status).await,
             args::Verb::Top(top) => verbs::top::top(top).await,

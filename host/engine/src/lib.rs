@@ -17,6 +17,7 @@ mod limits;
 mod load;
 mod outbound;
 mod output;
+mod parameters;
 mod plan;
 mod plugin;
 mod recovery;

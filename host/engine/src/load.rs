@@ -127,14 +127,18 @@ pub enum LoadError {
 impl Engine {
     /// Loads a plugin from a file; its name in messages is the file's, without extension.
     pub fn load(&self, path: &Path) -> Result<Plugin, LoadError> {
+        self.load_bytes(&name(path), &self.read(path)?)
+    }
+
+    /// Reads a plugin's file for [`Engine::load_bytes`], unless it is larger than any plugin may be.
+    pub fn read(&self, path: &Path) -> Result<Vec<u8>, LoadError> {
         let fail = |source| LoadError::Read { path: path.to_owned(), source };
-        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let bytes = std::fs::metadata(path).map_err(fail)?.len();
         let limit = self.shared.settings.plugin_bytes_max;
         if bytes > limit as u64 {
-            return Err(LoadError::TooLarge { plugin: name, bytes, limit });
+            return Err(LoadError::TooLarge { plugin: name(path), bytes, limit });
         }
-        self.load_bytes(&name, &std::fs::read(path).map_err(fail)?)
+        std::fs::read(path).map_err(fail)
     }
 
     /// Loads a plugin: a component of world `transform` or `transform-with-http`, or the core module that a compiler made, which
@@ -151,6 +155,10 @@ impl Engine {
         let about = Running::describe(&self.shared, name, &transform, &Limits::default())?;
         Ok(Plugin::new(self.clone(), name, digest, bytes.len(), about, transform))
     }
+}
+
+fn name(path: &Path) -> String {
+    path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 fn compiled(shared: &Shared, name: &str, bytes: &[u8], digest: &Digest) -> Result<Component, LoadError> {

@@ -14,6 +14,7 @@ use crate::grants::Grants;
 use crate::instance::{Running, StartError};
 use crate::limits::Limits;
 use crate::outbound::{HostFigures, Outbound};
+use crate::parameters;
 use crate::plan::{self, InputSpec, Output, Plan, PlanProblem, Reach, StepPlan, Target};
 use crate::recovery::StepInstance;
 use crate::types::field_to_wit;
@@ -60,6 +61,25 @@ pub enum ConfigureError {
     /// It failed before it could answer.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The configuration does not fit the plugin's own schema.
+    #[error("the configuration does not fit the schema of plugin `{plugin}`: {}", list(problems))]
+    Parameters {
+        /// Name of the plugin.
+        plugin: String,
+        /// What does not fit.
+        problems: Vec<ConfigProblem>,
+    },
+    /// The schema that the plugin gives for its configuration cannot be used.
+    #[error(
+        "the configuration schema of plugin `{plugin}` cannot be used, which is the plugin's fault and not the \
+         configuration's: {reason}; correct its config_schema and build it again"
+    )]
+    BrokenSchema {
+        /// Name of the plugin.
+        plugin: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// It refuses the configuration.
     #[error("plugin `{plugin}` refuses its configuration: {}", list(problems))]
     Refused {
@@ -149,8 +169,8 @@ impl Plugin {
         self.shared.imports_http
     }
 
-    /// Asks the plugin for its plan and checks it against the grants and the stream; no row flows before this
-    /// succeeds.
+    /// Checks the configuration against the plugin's own schema, asks the plugin for its plan and checks that
+    /// against the grants and the stream; no row flows before this succeeds.
     pub fn configure(
         &self,
         config: &serde_json::Value,
@@ -158,6 +178,9 @@ impl Plugin {
         limits: Limits,
         grants: &Grants,
     ) -> Result<Step, ConfigureError> {
+        if let Some(schema) = &self.about().config_schema {
+            parameters::check(self.name(), schema, config)?;
+        }
         let mut setup = Setup {
             config: config.to_string(),
             input: guest::Input {

@@ -3,6 +3,7 @@
 use millstream_engine::{EngineError, LoadError};
 use millstream_model::TopicPartition;
 use millstream_model::entry::Sequence;
+use millstream_signing::SignatureError;
 
 use crate::checkpoint::{AppendError, LogError};
 use crate::config::ConfigError;
@@ -47,6 +48,22 @@ pub enum RunError {
         place: String,
         /// What is wrong with it.
         source: LoadError,
+    },
+    /// A plugin is not signed as it must be.
+    #[error("{place}: {source}")]
+    Signature {
+        /// The plugin's file, or where its signature would lie in the lake.
+        place: String,
+        /// What is wrong.
+        source: SignatureError,
+    },
+    /// The signature beside a plugin cannot be read.
+    #[error("cannot read the signature {path}: {source}")]
+    SignatureFile {
+        /// The signature's file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// The engine cannot start.
     #[error(transparent)]
@@ -192,6 +209,14 @@ impl RunError {
 
     /// True if nothing but a change of the configuration or of a plugin helps.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Plan(_) | Self::Plugin { .. } | Self::ColumnType { .. })
+        matches!(
+            self,
+            Self::Config(_)
+                | Self::Plan(_)
+                | Self::Plugin { .. }
+                | Self::Signature { .. }
+                | Self::SignatureFile { .. }
+                | Self::ColumnType { .. }
+        )
     }
 }

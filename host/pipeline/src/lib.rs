@@ -24,6 +24,7 @@ pub mod replay;
 pub mod route;
 pub mod run;
 pub mod shadow;
+pub mod signed;
 pub mod sink;
 pub mod source;
 mod spelling;

@@ -19,6 +19,7 @@ use crate::error::RunError;
 use crate::identity;
 use crate::lake::Lake;
 use crate::plan::{StreamPlan, check_tables};
+use crate::signed;
 use crate::sink::read;
 use crate::store::{RetryPolicy, fetch};
 
@@ -122,15 +123,12 @@ async fn plan_with_log(
                         log = digest.short(),
                         "the plugin folder holds a version that was replaced; running the one in the log"
                     );
-                    loaded.lake_plugin(lake, &step.plugin, digest).await?
+                    loaded.lake_plugin(config, lake, &step.plugin, digest).await?
                 }
                 _ => {
-                    keep_in_lake(
-                        lake,
-                        &dropped_in,
-                        &config.plugins_dir.join(format!("{}.wasm", step.plugin)),
-                    )
-                    .await?;
+                    let file = config.plugins_dir.join(format!("{}.wasm", step.plugin));
+                    keep_in_lake(lake, &dropped_in, &file).await?;
+                    signed::keep_in_lake(lake, &config.signatures, &dropped_in, &file).await?;
                     dropped_in
                 }
             };
@@ -167,7 +165,7 @@ pub(crate) async fn plan_of_log(
                     log = used.plugin.short(),
                     "the plugin folder holds another version than the log desires; using the one in the log"
                 );
-                loaded.lake_plugin(lake, &step.plugin, used.plugin).await?
+                loaded.lake_plugin(config, lake, &step.plugin, used.plugin).await?
             }
         };
         plugins.push(plugin);
@@ -247,11 +245,11 @@ async fn append(log: &mut CheckpointLog, control: Control) -> Result<(), RunErro
     log.append(Body::Control(control)).await.map(|_| ()).map_err(RunError::Refused)
 }
 
-/// Plugins by file and by digest, each compiled once.
+/// Plugins by file, and by name and digest: a signature is for a name.
 struct Loaded<'a> {
     engine: &'a Engine,
     by_name: BTreeMap<String, Plugin>,
-    by_digest: BTreeMap<Digest, Plugin>,
+    by_digest: BTreeMap<(String, Digest), Plugin>,
 }
 
 impl<'a> Loaded<'a> {
@@ -264,14 +262,19 @@ impl<'a> Loaded<'a> {
             return Ok(plugin.clone());
         }
         let file = config.plugins_dir.join(format!("{}.wasm", step.plugin));
-        let failed = |source| RunError::Plugin { place: file.display().to_string(), source };
-        let plugin = self.engine.load(&file).map_err(failed)?;
+        let plugin = signed::load(self.engine, &config.signatures, &file)?;
         self.by_name.insert(step.plugin.clone(), plugin.clone());
         Ok(plugin)
     }
 
-    async fn lake_plugin(&mut self, lake: &Lake, name: &str, digest: Digest) -> Result<Plugin, RunError> {
-        if let Some(plugin) = self.by_digest.get(&digest) {
+    async fn lake_plugin(
+        &mut self,
+        config: &Config,
+        lake: &Lake,
+        name: &str,
+        digest: Digest,
+    ) -> Result<Plugin, RunError> {
+        if let Some(plugin) = self.by_digest.get(&(name.to_owned(), digest)) {
             return Ok(plugin.clone());
         }
         let path = plugin_path(digest);
@@ -279,9 +282,10 @@ impl<'a> Loaded<'a> {
             .await
             .and_then(|bytes| check_digest(digest, bytes))
             .map_err(|source| RunError::PluginBytes { path: lake.display_path(path.as_ref()), source })?;
+        signed::check_in_lake(lake, &config.signatures, name, digest, &bytes).await?;
         let failed = |source| RunError::Plugin { place: lake.display_path(path.as_ref()), source };
         let plugin = self.engine.load_bytes(name, &bytes).map_err(failed)?;
-        self.by_digest.insert(digest, plugin.clone());
+        self.by_digest.insert((name.to_owned(), digest), plugin.clone());
         Ok(plugin)
     }
 }

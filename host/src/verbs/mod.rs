@@ -7,6 +7,7 @@ pub mod dead_letters;
 pub mod explain;
 pub mod log;
 pub mod merge;
+pub mod plugin;
 pub mod redrive;
 pub mod replay;
 pub mod restore;
@@ -45,7 +46,8 @@ fn with_lake(config: Config, lake: Option<&str>) -> Config {
 
 /// An engine for the plugins of a configuration, whose requests go out with its secrets.
 fn engine(config: &Config) -> anyhow::Result<Engine> {
-    let egress = Egress::new(Secrets::default());
+    let secrets = config.secrets.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned()));
+    let egress = Egress::new(Secrets::from_iter(secrets));
     let settings = EngineSettings {
         cache_dir: config.cache_dir.clone(),
         network: Some(Arc::new(egress)),

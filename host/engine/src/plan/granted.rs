@@ -197,3 +197,118 @@ fn widened_http(origin: &Origin, grant: &HttpGrant, before: Option<&HttpGrant>) 
     );
     texts
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::bindings::guest::{InputPlan, Output, Plan, Store, TableUse};
+    use crate::bindings::types::DataType;
+    use crate::grants::{Scheme, SecretHeader};
+
+    use super::*;
+
+    fn plan() -> Plan {
+        let own =
+            InputPlan { reads: vec![], writes: vec![], drops: vec![], key: None, row_preserving: false };
+        Plan { inputs: vec![own], outputs: vec![], stores: vec![], tables: vec![], hints: vec![] }
+    }
+
+    fn field(name: &str) -> Field {
+        Field { name: name.to_owned(), ty: DataType::Utf8, nullable: true }
+    }
+
+    fn origin(host: &str) -> Origin {
+        Origin { scheme: Scheme::Https, host: host.to_owned(), port: 443 }
+    }
+
+    fn granting(grant: HttpGrant) -> Grants {
+        Grants { http: [(origin("api.example.com"), grant)].into(), ..Grants::default() }
+    }
+
+    #[test]
+    fn rows_places_and_times_may_always_be_read() {
+        let mut plan = plan();
+        plan.inputs[0].reads = READABLE.map(field).to_vec();
+        let strict = Grants { strict: true, ..Grants::default() };
+        assert_eq!(check("x", Reach { plan: &plan, imports_http: false, grants: &strict }), Ok(()));
+        for column in [columns::KEY, columns::UNKNOWN] {
+            plan.inputs[0].reads = vec![field(column)];
+            let refused = check("x", Reach { plan: &plan, imports_http: false, grants: &strict });
+            assert!(refused.is_err_and(|problem| problem.to_string().contains(column)));
+        }
+    }
+
+    #[test]
+    fn http_needs_a_server() {
+        let check = |grants: &Grants| check("x", Reach { plan: &plan(), imports_http: true, grants });
+        let message = check(&Grants::default()).unwrap_err().to_string();
+        let expected = "it imports `http`, which is not granted: add [grants.http.\"HOST\"] for each server that it may \
+                        send requests to, in plugins/x.toml";
+        assert_eq!(message, expected);
+        assert_eq!(check(&granting(HttpGrant::default())), Ok(()));
+    }
+
+    #[test]
+    fn what_is_new_is_said() {
+        let check = |new: &Plan, over: &Plan, expected: &[&str]| {
+            let grants = Grants::default();
+            let reach = |plan| Reach { plan, imports_http: false, grants: &grants };
+            let (new, over) = (reach(new), reach(over));
+            assert_eq!(widened(new, over), expected);
+            assert_eq!(widened(over, new), Vec::<String>::new(), "less is no news");
+        };
+        let mut new = plan();
+        new.inputs[0].reads = vec![field("driver_name"), field(columns::OFFSET)];
+        new.inputs[0].key = Some(vec!["plate".to_owned()]);
+        new.stores = vec![Store { name: "seen".to_owned(), version: 1, ttl_seconds: None }];
+        new.tables = vec![TableUse { name: "cars".to_owned(), columns: vec!["owner".to_owned()] }];
+        let expected = [
+            "newly reads column `driver_name`",
+            "newly reads column `plate`",
+            "newly keeps state in store `seen`",
+            "newly uses lookup table `cars`",
+        ];
+        check(&new, &plan(), &expected);
+        let mut more = new.clone();
+        more.tables[0].columns.push("address".to_owned());
+        check(&more, &new, &["newly looks up column `address` of table `cars`"]);
+        let output = |fields: &[&str]| Output {
+            name: "alerts".to_owned(),
+            fields: fields.iter().map(|name| field(name)).collect(),
+        };
+        let (before, after) = (
+            Plan { outputs: vec![output(&["message"])], ..plan() },
+            Plan { outputs: vec![output(&["message", "plate"])], ..plan() },
+        );
+        check(&after, &before, &["newly emits column `plate` of output `alerts`"]);
+    }
+
+    #[test]
+    fn new_ways_out_are_said() {
+        let plan = plan();
+        let check = |new: (bool, &Grants), over: (bool, &Grants), expected: &[&str]| {
+            let reach = |(imports_http, grants)| Reach { plan: &plan, imports_http, grants };
+            assert_eq!(widened(reach(new), reach(over)), expected);
+        };
+        let get = granting(HttpGrant::default());
+        check((true, &get), (true, &get), &[]);
+        check((false, &get), (false, &Grants::default()), &[]);
+        let first = ["newly imports http", "newly may send requests to https://api.example.com"];
+        check((true, &get), (false, &get), &first);
+        let header = SecretHeader { secret: "TOKEN".to_owned(), prefix: String::new() };
+        let more = granting(HttpGrant {
+            methods: ["GET", "POST"].map(str::to_owned).into(),
+            paths: ["/v1/", "/v2/"].map(str::to_owned).into(),
+            allow_private: true,
+            headers: [("authorization".to_owned(), header)].into(),
+        });
+        let less = granting(HttpGrant { paths: ["/v1".to_owned()].into(), ..HttpGrant::default() });
+        let expected = [
+            "newly may send POST to https://api.example.com",
+            "newly may ask https://api.example.com for paths under `/v2/`",
+            "newly may reach https://api.example.com at private addresses",
+            "newly sends secret `TOKEN` to https://api.example.com",
+        ];
+        check((true, &more), (true, &less), &expected);
+        check((true, &less), (true, &more), &["newly may ask https://api.example.com for paths under `/v1`"]);
+    }
+}

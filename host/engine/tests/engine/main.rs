@@ -1,5 +1,6 @@
 //! The engine against real guests, through its public interface alone.
 
+mod grants;
 mod http;
 mod identity;
 mod load;

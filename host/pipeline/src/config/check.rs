@@ -14,6 +14,8 @@ use super::error::ConfigError;
 use super::log::log;
 use super::merge::merge;
 use super::schema::schema;
+use super::secrets::{Secrets, secrets};
+use super::signatures::signatures;
 use super::sources::source;
 use super::steps::steps;
 use super::watermark::watermark;
@@ -27,16 +29,18 @@ pub fn check(document: &Document) -> Result<Config, ConfigError> {
     file(document, document.deserialize().map_err(hint_at_quotes)?)
 }
 
-/// Checks the document but for its steps, which are left out: their plugins need not be there.
+/// Checks the document but for its steps, which are left out: neither their plugins nor secrets need be there.
 pub fn check_without_steps(document: &Document) -> Result<Config, ConfigError> {
     let mut typed: typed::File = document.deserialize().map_err(hint_at_quotes)?;
     typed.streams.0.iter_mut().for_each(|(_, stream)| stream.steps.clear());
+    typed.secrets.clear();
     file(document, typed)
 }
 
 fn file(document: &Document, file: typed::File) -> Result<Config, ConfigError> {
     let plugins_dir = resolve(document, file.plugins.dir.unwrap_or_else(|| PathBuf::from("plugins")));
-    let streams = streams(document, file.streams, &plugins_dir)?;
+    let secrets = secrets(document, file.secrets)?;
+    let streams = streams(document, file.streams, &plugins_dir, &secrets)?;
     let worker = worker(document, file.worker)?;
     let source = source(document, file.source, &worker.name)?;
     Ok(Config {
@@ -48,7 +52,9 @@ fn file(document: &Document, file: typed::File) -> Result<Config, ConfigError> {
         log: log(document, &file.log)?,
         merge: merge(document, &file.merge)?,
         cache_dir: file.plugins.cache_dir.map(|dir| resolve(document, dir)),
+        signatures: Arc::new(signatures(document, file.plugins.require_signature, file.plugins.keys)?),
         plugins_dir,
+        secrets: Arc::new(secrets),
         worker,
         http: http(document, file.http)?,
         streams,
@@ -156,6 +162,7 @@ fn streams(
     document: &Document,
     typed: typed::Ordered<typed::Stream>,
     plugins_dir: &Path,
+    secrets: &Secrets,
 ) -> Result<Vec<StreamConfig>, ConfigError> {
     if typed.0.is_empty() {
         return Err(document.error(&["streams"], "no stream; declare one as [streams.NAME]"));
@@ -178,7 +185,7 @@ fn streams(
         let watermark = watermark(document, &name, &stream)?;
         let flags_late = watermark.as_ref().is_some_and(|placed| placed.value.late == LatePolicy::Flag);
         let schema = StreamSchema { flags_late, ..schema(document, &name, &stream)? };
-        let steps = steps(document, &name, stream.steps, plugins_dir)?;
+        let steps = steps(document, &name, stream.steps, plugins_dir, secrets)?;
         let routes = routes::routes(document, &name, &names, stream.routes)?;
         let (topic, schema) = (stream.topic, Arc::new(schema));
         streams.push(StreamConfig { name, topic, schema, watermark, steps, routes });

@@ -1,6 +1,7 @@
 //! A TOML document that still knows where everything in it stands, so that every error can name
 //! file, line and key. Variables of the environment are laid over the file here, once.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,7 @@ pub struct Document {
     path: PathBuf,
     text: String,
     overrides: Vec<Override>,
+    environment: BTreeMap<String, String>,
 }
 
 struct Override {
@@ -28,8 +30,8 @@ struct Override {
 }
 
 impl Document {
-    /// Reads the file at `path`. `environment` are the variables to lay over it: those that begin with
-    /// [`ENVIRONMENT_PREFIX`] and have a double underscore; others are not looked at.
+    /// Reads the file at `path`. Those variables of `environment` are laid over it that begin with
+    /// [`ENVIRONMENT_PREFIX`] and have a double underscore; others are there to be named by the file.
     pub fn read(
         path: &Path,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -37,9 +39,10 @@ impl Document {
         let bytes = std::fs::read(path)
             .map_err(|source| ConfigError::Unreadable { file: path.to_owned(), source })?;
         let text = String::from_utf8(bytes).map_err(|error| not_utf8(path, error.as_bytes()))?;
-        let mut overrides: Vec<_> = environment.into_iter().filter_map(Override::parse).collect();
-        overrides.sort_by(|a, b| a.variable.cmp(&b.variable));
-        let document = Self { path: path.to_owned(), text, overrides };
+        let environment: BTreeMap<_, _> = environment.into_iter().collect();
+        let variables = environment.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let overrides = variables.filter_map(Override::parse).collect();
+        let document = Self { path: path.to_owned(), text, overrides, environment };
         document.table()?;
         Ok(document)
     }
@@ -73,6 +76,11 @@ impl Document {
     /// Folder that relative paths in the file are relative to.
     pub fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// A variable of the environment that the document was read in.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str)
     }
 
     fn table(&self) -> Result<Spanned<DeTable<'_>>, ConfigError> {

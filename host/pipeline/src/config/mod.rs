@@ -9,8 +9,11 @@ mod error;
 mod log;
 mod merge;
 mod path;
+mod plugin_file;
 mod routes;
 mod schema;
+mod secrets;
+mod signatures;
 mod sources;
 mod steps;
 mod typed;
@@ -28,10 +31,12 @@ use std::time::Duration;
 
 use millstream_engine::{Grants, Limits};
 use millstream_model::schema::StreamSchema;
+use millstream_signing::Signatures;
 
 pub use document::ENVIRONMENT_PREFIX;
 pub use error::ConfigError;
 pub use log::LogPolicy;
+pub use secrets::{Secret, Secrets};
 
 use crate::decode::iso8601;
 use crate::merge::MergeSettings;
@@ -58,6 +63,10 @@ pub struct Config {
     pub plugins_dir: PathBuf,
     /// Folder for compiled plugins; none: they are compiled at each start.
     pub cache_dir: Option<PathBuf>,
+    /// Whose signature a plugin must have.
+    pub signatures: Arc<Signatures>,
+    /// Values that headers of plugins' requests are made of.
+    pub secrets: Arc<Secrets>,
     /// Where dead letters are published besides their table, if they are.
     pub dead_letter_topic: Option<DeadLetterTopic>,
     /// This process.

@@ -4,11 +4,13 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
-use millstream_engine::{Grants, Limits};
+use millstream_engine::Limits;
 
 use super::check::is_name;
 use super::document::Document;
 use super::error::ConfigError;
+use super::plugin_file::plugin_file;
+use super::secrets::Secrets;
 use super::{StepConfig, routes, typed};
 
 /// Shortest deadline of a call: the engine looks at the clock every 10 ms.
@@ -22,6 +24,7 @@ pub(super) fn steps(
     stream: &str,
     typed: Vec<typed::Step>,
     plugins_dir: &Path,
+    secrets: &Secrets,
 ) -> Result<Vec<StepConfig>, ConfigError> {
     let mut names = HashSet::new();
     let mut steps = Vec::new();
@@ -45,7 +48,7 @@ pub(super) fn steps(
         if let Some(table) = step.outputs.values().find(|table| !routes::is_table(table)) {
             return Err(document.error(&at("outputs"), format!("`{table}` is not a table's name")));
         }
-        let beside = plugin_file(&plugins_dir.join(format!("{}.toml", step.plugin)))?;
+        let beside = plugin_file(&plugins_dir.join(format!("{}.toml", step.plugin)), secrets)?;
         let mut config = beside.config;
         config.extend(step.config);
         steps.push(StepConfig {
@@ -55,16 +58,11 @@ pub(super) fn steps(
                 .map_err(|error| document.error(&at("config"), error.to_string()))?,
             outputs: step.outputs,
             limits: limits(document, &at("plugin"), &beside.limits)?,
-            grants: Grants::default(),
+            grants: beside.grants,
             place: document.place_of(&at("plugin")),
         });
     }
     Ok(steps)
-}
-
-/// The file beside a plugin; absent means default limits and no parameters.
-fn plugin_file(path: &Path) -> Result<typed::PluginFile, ConfigError> {
-    if path.is_file() { Document::read(path, [])?.deserialize() } else { Ok(typed::PluginFile::default()) }
 }
 
 fn limits(document: &Document, step: &[&str], typed: &typed::Limits) -> Result<Limits, ConfigError> {

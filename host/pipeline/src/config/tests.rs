@@ -1,5 +1,7 @@
 //! A configuration's errors name file, line, column and key; so each case here is a file and a text.
 
+mod grants;
+
 use std::path::PathBuf;
 
 use millstream_model::schema::Mismatch;

@@ -1,11 +1,15 @@
 //! The configuration as typed: what `millstream.toml` may hold, key by key. Nothing but
 //! [`super::check`] sees these types.
 
+mod grants;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+
+pub use grants::{Grants, HttpGrant, KeyFile, PinnedKey, PinnedKeys, Secret, SecretHeader};
 
 use super::units::{ByteSize, Span};
 
@@ -29,6 +33,8 @@ pub struct File {
     pub worker: Worker,
     #[serde(default)]
     pub http: Http,
+    #[serde(default)]
+    pub secrets: BTreeMap<String, Secret>,
     pub streams: Ordered<Stream>,
 }
 
@@ -162,6 +168,10 @@ pub struct Merge {
 pub struct Plugins {
     pub dir: Option<PathBuf>,
     pub cache_dir: Option<PathBuf>,
+    #[serde(default)]
+    pub require_signature: bool,
+    #[serde(default)]
+    pub keys: BTreeMap<String, PinnedKeys>,
 }
 
 #[derive(Default, Deserialize)]
@@ -321,6 +331,8 @@ pub struct Route {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PluginFile {
+    #[serde(default)]
+    pub grants: Grants,
     #[serde(default)]
     pub limits: Limits,
     #[serde(default)]

@@ -97,6 +97,8 @@ impl Guest for Misbehave {
                 own.reads = vec![field("a", DataType::Float64, true), field("b", DataType::Float64, true)];
                 own.writes = vec![field("sum", DataType::Float64, true)];
             }
+            "reads-key" => own.reads.push(field("_key", DataType::Binary, true)),
+            "drops" => own.drops = vec!["a".to_owned()],
             "not-utf8" | "falling-offsets" => own.writes = vec![field("text", DataType::Utf8, false)],
             "null" => own.writes = vec![field("new", DataType::Int64, false)],
             "explode" | "no-gather" => {

@@ -1,0 +1,40 @@
+//! `millstream plugin …`: one file for each verb.
+
+mod keygen;
+mod sign;
+mod verify;
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+
+use crate::args;
+
+/// Does what the verb says.
+pub fn plugin(verb: args::Plugin) -> anyhow::Result<()> {
+    match verb {
+        args::Plugin::Keygen(args) => keygen::keygen(&args),
+        args::Plugin::Sign(args) => sign::sign(&args),
+        args::Plugin::Verify(args) => verify::verify(&args),
+    }
+}
+
+/// The password in the file that the command line names; none: it is asked for.
+fn password(args: &args::Password) -> anyhow::Result<Option<String>> {
+    let Some(file) = &args.password_file else { return Ok(None) };
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+/// The name of the plugin in `file`.
+fn name(file: &Path) -> anyhow::Result<String> {
+    let name = file.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".wasm"));
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    match name {
+        Some(name) if !name.is_empty() && name.chars().all(legal) => Ok(name.to_owned()),
+        _ => bail!(
+            "{} is not called like a plugin: expected NAME.wasm, of letters, digits, `_` and `-`",
+            file.display()
+        ),
+    }
+}
