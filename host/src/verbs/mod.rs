@@ -46,7 +46,8 @@ fn with_lake(config: Config, lake: Option<&str>) -> Config {
 
 /// An engine for the plugins of a configuration, whose requests go out with its secrets.
 fn engine(config: &Config) -> anyhow::Result<Engine> {
-    let egress = Egress::new(Secrets::default());
+    let secrets = config.secrets.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned()));
+    let egress = Egress::new(Secrets::from_iter(secrets));
     let settings = EngineSettings {
         cache_dir: config.cache_dir.clone(),
         network: Some(Arc::new(egress)),

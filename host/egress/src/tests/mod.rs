@@ -1,6 +1,7 @@
 //! Real servers on this machine, names that the tests resolve, and requests that try to go past the rules.
 
 mod addresses;
+mod answers;
 mod behaviour;
 mod red_team;
 mod server;
