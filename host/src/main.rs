@@ -2,6 +2,7 @@
 //! verb has a file of its own under `verbs/`.
 
 mod args;
+mod candidate;
 mod client;
 mod exit;
 mod grid;

@@ -8,7 +8,11 @@ use utoipa::ToSchema;
 /// Differences that are shown in full.
 pub const EXAMPLES_MAX: usize = 20;
 
-/// What a shadow has seen.
+/// Lines of a candidate's log that are shown.
+pub const LOG_LINES_MAX: usize = 20;
+
+/// What a shadow has seen. Columns of another output than the stream are written `column of output`; a change of
+/// columns does not make rows different by itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ShadowReport {
     /// Batches that both versions got.
@@ -17,16 +21,32 @@ pub struct ShadowReport {
     pub batches_missed: u64,
     /// Rows that both versions got.
     pub rows: u64,
-    /// Rows of the input of which the two made something different, of any kind.
+    /// Rows of the input of which the two made something different, of any kind. Rows of one message, which a step
+    /// before may have made several, count together.
     pub rows_different: u64,
     /// Kinds of differences, with the rows that have them: `column speed`, `only the candidate rejects`, …
     pub differences: BTreeMap<String, u64>,
-    /// The first differences, at most [`EXAMPLES_MAX`].
+    /// The first differences, at most [`EXAMPLES_MAX`], and one of each kind as far as there is room.
     pub examples: Vec<Difference>,
     /// Columns that only the candidate's rows have.
     pub columns_added: Vec<String>,
     /// Columns that only the live version's rows have.
     pub columns_removed: Vec<String>,
+    /// Columns that both have, of other types, as `speed: Float64 → Utf8`. Their values are not compared.
+    #[serde(default)]
+    pub columns_retyped: Vec<String>,
+    /// Rows at which only the candidate fails: it trapped, ran too long, broke a limit or the contract.
+    #[serde(default)]
+    pub newly_failed: u64,
+    /// Lines that the candidate logged; they go nowhere but here.
+    #[serde(default)]
+    pub log_lines: u64,
+    /// The last of them, at most [`LOG_LINES_MAX`].
+    #[serde(default)]
+    pub log_last: Vec<String>,
+    /// Names of metrics that the candidate reported; their values go nowhere.
+    #[serde(default)]
+    pub metrics: u64,
     /// What the live version did and cost.
     pub live: SideReport,
     /// What the candidate did and cost.
@@ -42,9 +62,10 @@ pub struct Difference {
     pub ordinal: u32,
     /// Kind, as in [`ShadowReport::differences`].
     pub kind: String,
-    /// What the live version made, as JSON; none if nothing.
+    /// What the live version made, as JSON with long values cut: the row, of a difference in a column, else what
+    /// became of the message (`passed`, `rejected`, `dropped`, `emitted`); none if nothing.
     pub live: Option<serde_json::Value>,
-    /// What the candidate made, as JSON; none if nothing.
+    /// What the candidate made, likewise.
     pub candidate: Option<serde_json::Value>,
 }
 
@@ -66,6 +87,11 @@ pub struct SideReport {
 }
 
 impl SideReport {
+    /// Rows rejected, for whatever cause.
+    pub fn rejected_rows(&self) -> u64 {
+        self.rejected.values().sum()
+    }
+
     /// Microseconds a row of so many; none without rows.
     pub fn micros_per_row(&self, rows: u64) -> Option<f64> {
         (rows > 0).then(|| self.busy_seconds * 1e6 / rows as f64)

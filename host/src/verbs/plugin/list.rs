@@ -2,7 +2,7 @@
 
 use millstream_http::admin::model::Step;
 
-use super::about;
+use crate::candidate::about;
 use crate::client::AdminClient;
 use crate::units::count;
 use crate::{args, out};

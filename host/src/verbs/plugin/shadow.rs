@@ -1,12 +1,13 @@
 //! `millstream plugin shadow`: hands a candidate to a process, shows on standard error how far its shadow is, and
 //! prints what it found. The shadow goes on if this is ended; it is bounded by itself.
 
+mod text;
+
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use millstream_http::admin::model::Shadow;
-use millstream_pipeline::shadow::SideReport;
+use millstream_http::admin::model::{Shadow, Step};
 
 use crate::client::{AdminClient, Candidate};
 use crate::exit::Told;
@@ -35,7 +36,8 @@ pub async fn shadow(args: args::Shadow) -> anyhow::Result<()> {
     if args.step.admin.json {
         out::line(serde_json::to_string(&shadow)?)?;
     } else {
-        out::text(text(&shadow))?;
+        out::text(text::text(&shadow.report))?;
+        out::line(next_step(&client.step(&args.step.step).await?, &shadow))?;
     }
     match &shadow.error {
         Some(error) => bail!("the shadow did not come to its end: {error}"),
@@ -62,33 +64,13 @@ async fn watch(client: &AdminClient, mut shadow: Shadow) -> anyhow::Result<Shado
     Ok(shadow)
 }
 
-fn text(shadow: &Shadow) -> String {
-    let (step, digest) = (format!("{}/{}", shadow.stream, shadow.step), shadow.digest.short());
-    format!("{}to run it: millstream plugin promote --step {step} --digest {digest}\n", report(shadow))
-}
-
-fn report(shadow: &Shadow) -> String {
-    let report = &shadow.report;
-    let cost = |side: &SideReport| {
-        let rejected = count(side.rejected.values().sum());
-        let micros =
-            side.micros_per_row(report.rows).map_or("–".to_owned(), |micros| format!("{micros:.2}"));
-        format!(
-            "passed {}  dropped {}  emitted {}  rejected {rejected}  {} bytes  {micros} µs/row",
-            count(side.passed),
-            count(side.dropped),
-            count(side.emitted),
-            count(side.bytes)
-        )
-    };
-    let (rows, different) = (count(report.rows), count(report.rows_different));
-    let mut text = format!(
-        "{rows} rows, {different} different\n  live       {}\n  candidate  {}\n",
-        cost(&report.live),
-        cost(&report.candidate)
-    );
-    for (kind, rows) in &report.differences {
-        text += &format!("  {} rows: {kind}\n", count(*rows));
+/// How the step comes to run the candidate.
+fn next_step(step: &Step, shadow: &Shadow) -> String {
+    let known = step.candidate.iter().any(|candidate| candidate.digest == Some(shadow.digest))
+        || step.history.iter().any(|version| version.digest == shadow.digest);
+    let (stream, name, digest) = (&step.stream, &step.step, shadow.digest.short());
+    match known {
+        true => format!("to run it: millstream plugin promote --step {stream}/{name} --digest {digest}"),
+        false => format!("to run it: put it into the plugin folder as {}.wasm", step.plugin),
     }
-    text
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use millstream_http::admin::model::{Step, Version};
 use millstream_model::entry::ChangeCause;
 
-use super::about;
+use crate::candidate::about;
 use crate::client::AdminClient;
 use crate::units::{count, moment};
 use crate::{args, out};
