@@ -311,3 +311,15 @@ async fn without_a_token_there_is_no_api() {
     }
     server.stop().await;
 }
+
+/// `docs/openapi.json` is what is served; `MILLSTREAM_BLESS=1` writes it anew.
+#[test]
+fn the_description_in_the_documents_is_the_one_that_is_served() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+    let served = millstream_http::admin::description();
+    if std::env::var_os("MILLSTREAM_BLESS").is_some() {
+        std::fs::write(path, &served).unwrap();
+    }
+    let kept = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(kept == served, "docs/openapi.json is another one; MILLSTREAM_BLESS=1 writes it anew");
+}
