@@ -5,6 +5,7 @@ mod messages;
 mod plugin;
 mod process;
 mod schema;
+mod signing;
 mod value;
 
 use std::net::SocketAddr;
@@ -15,9 +16,10 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 pub use lake::{Backup, Clean, Log, MergeTables, Restore, Tables, Upgrade, Verify};
 pub use messages::{DeadLetters, ExplainRow, LetterFilter, Origin, Replay};
-pub use plugin::{Keygen, Password, Plugin, Sign, Verify as VerifyPlugin};
+pub use plugin::{AdminProcess, Choose, OneStep, Pause, Plugin, Resume, Rollback, Shadow};
 pub use process::{Adopt, RunningProcess, Status, Tap, Top};
 pub use schema::{Check, Infer, Schema};
+pub use signing::{Keygen, Password, Sign, Verify as VerifyPlugin};
 use value::{duration, listen_address};
 
 /// Stream processing with sandboxed WebAssembly transforms, from Kafka to Parquet, exactly once.
@@ -31,8 +33,8 @@ pub struct Args {
     pub verb: Verb,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure at run time, drift from a schema, a lake that is not as its log says, or something that \
-waits (status), 2 wrong command line, configuration or plugin, 3 the lake holds offsets of another source or of an earlier topic, 130 ended by a second \
+const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure at run time, drift from a schema, a lake that is not as its log says, something that \
+waits (status), or rows that differ (plugin shadow --fail-on-difference), 2 wrong command line, configuration or plugin, 3 the lake holds offsets of another source or of an earlier topic, 130 ended by a second \
 signal.";
 
 #[derive(Subcommand)]
@@ -58,6 +60,15 @@ pub enum Verb {
     Top(Top),
     /// See rows of a running stream as they pass
     Tap(Tap),
+    /// See what the steps of a running process run, try another version beside them, and change it
+    Plugin {
+        #[command(subcommand)]
+        verb: Plugin,
+    },
+    /// Let no worker read on with a stream, until it is resumed
+    Pause(Pause),
+    /// Let a paused stream go on
+    Resume(Resume),
     /// Look at the tables of a lake, merge their small files, or clean up behind them
     Tables {
         #[command(subcommand)]

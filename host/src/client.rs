@@ -1,5 +1,7 @@
 //! Speaks to a running `millstream run` over HTTP, for the verbs that look at one.
 
+mod admin;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use millstream_pipeline::config::Config;
 use millstream_pipeline::telemetry::Status;
 
 use crate::args::RunningProcess;
+pub use admin::{AdminClient, Candidate};
 
 /// How long the process may take to accept a connection, and to answer a short question.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -73,8 +76,7 @@ impl Client {
         if let Some(timeout) = timeout {
             request = request.timeout(timeout);
         }
-        let answer =
-            request.send().await.map_err(|error| anyhow::anyhow!("{}: {}", self.silent(), cause(&error)))?;
+        let answer = self.answered(request).await?;
         if answer.status().is_success() {
             return Ok(answer);
         }
@@ -85,6 +87,10 @@ impl Client {
             Some(error) => bail!("{error}"),
             None => bail!("{}/{path} answers {status}; is it a millstream?", self.base),
         }
+    }
+
+    async fn answered(&self, request: reqwest::RequestBuilder) -> anyhow::Result<reqwest::Response> {
+        request.send().await.map_err(|error| anyhow::anyhow!("{}: {}", self.silent(), cause(&error)))
     }
 
     fn silent(&self) -> String {

@@ -13,17 +13,25 @@ const FAILURE: u8 = 1;
 const CONFIGURATION: u8 = 2;
 const ANOTHER_SOURCE: u8 = 3;
 
-/// Something waits. What and why has been printed; only the exit code is left to say it.
+/// What has been printed already, with its reasons; only the exit code is left to say it.
 #[derive(Debug)]
-pub struct Waiting;
+pub enum Told {
+    /// Something waits.
+    Waiting,
+    /// Rows differ.
+    Different,
+}
 
-impl std::fmt::Display for Waiting {
+impl std::fmt::Display for Told {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("something waits")
+        f.write_str(match self {
+            Self::Waiting => "something waits",
+            Self::Different => "rows differ",
+        })
     }
 }
 
-impl std::error::Error for Waiting {}
+impl std::error::Error for Told {}
 
 /// Prints the error to standard error and gives the process's exit code. A reader of our output that
 /// has seen enough (`| head`) is no error.
@@ -32,7 +40,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if io.into_iter().any(|error| error.kind() == ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
-    if error.is::<Waiting>() {
+    if error.is::<Told>() {
         return ExitCode::from(FAILURE);
     }
     // Standard error may be closed, too, and then nobody is listening.

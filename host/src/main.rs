@@ -2,6 +2,7 @@
 //! verb has a file of its own under `verbs/`.
 
 mod args;
+mod candidate;
 mod client;
 mod exit;
 mod grid;
@@ -49,11 +50,13 @@ fn main() -> ExitCode {
         match args.verb {
             args::Verb::Run(run) => verbs::run::run(run).await,
             args::Verb::Validate(validate) => verbs::validate::validate(&validate),
-            args::Verb::Plugin { verb } => verbs::plugin::plugin(verb),
             args::Verb::Schema { verb } => verbs::schema::schema(verb),
             args::Verb::Status(status) => verbs::status::status(status).await,
             args::Verb::Top(top) => verbs::top::top(top).await,
             args::Verb::Tap(tap) => verbs::tap::tap(tap).await,
+            args::Verb::Plugin { verb } => verbs::plugin::plugin(verb).await,
+            args::Verb::Pause(pause) => verbs::pause::pause(pause).await,
+            args::Verb::Resume(resume) => verbs::pause::resume(resume).await,
             args::Verb::Tables { verb } => verbs::tables::tables(verb).await,
             args::Verb::DeadLetters { verb } => verbs::dead_letters::dead_letters(verb).await,
             args::Verb::ExplainRow(explain) => verbs::explain::explain(explain).await,

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use millstream_model::entry::Counters;
+use millstream_pipeline::admin::StepId;
 use millstream_pipeline::telemetry::{Quantiles, Status, StepStatus, StreamStatus};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
@@ -11,6 +12,7 @@ use ratatui::style::{Color, Modifier, Style, Stylize as _};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use crate::candidate::about;
 use crate::units::{bytes, count, count_within, millis, uptime};
 
 /// Widths of the columns of a wide and of a narrow terminal: name, records/s, in, out, dropped, dead,
@@ -104,7 +106,11 @@ impl Screen {
         let mut lines = vec![Line::from(row(widths, &titles)).add_modifier(Modifier::BOLD).cyan()];
         for stream in &self.now.streams {
             lines.push(Line::from(row(widths, &self.stream(stream, widths))).bold());
-            lines.extend(stream.steps.iter().map(|step| self.step(stream, step, widths)));
+            lines.extend(self.paused(stream));
+            for step in &stream.steps {
+                lines.push(self.step(stream, step, widths));
+                lines.extend(self.candidate(stream, step));
+            }
             lines.extend(watermark(stream));
         }
         if !self.now.tables.is_empty() {
@@ -175,6 +181,19 @@ impl Screen {
             spans.push(Span::styled("  circuit open", Style::new().fg(Color::Red).bold()));
         }
         Line::from(spans)
+    }
+
+    /// Why the stream is not read on with, if it is not.
+    fn paused(&self, stream: &StreamStatus) -> Option<Line<'static>> {
+        let pause = self.now.paused.get(&stream.name)?;
+        Some(Line::from(format!("{MARGIN}  paused: {}", pause.reason)).red().bold())
+    }
+
+    /// The version that the step does not run, or not yet.
+    fn candidate(&self, stream: &StreamStatus, step: &StepStatus) -> Option<Line<'static>> {
+        let is_of = |id: &StepId| id.stream == stream.name && id.step == step.name;
+        let candidate = self.now.candidates.iter().find(|candidate| is_of(&candidate.step))?;
+        Some(Line::from(format!("{MARGIN}    {}", about(&candidate.into()))).yellow())
     }
 
     fn foot(&self, scrolls: bool) -> Line<'static> {

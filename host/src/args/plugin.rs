@@ -1,72 +1,116 @@
-//! Verbs about plugins.
+//! Plugins: versions in a running process, keys and signatures.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args as ClapArgs, Subcommand};
 
-use super::ConfigFile;
+use super::{Keygen, RunningProcess, Sign, VerifyPlugin};
+use super::value::duration;
 
 #[derive(Subcommand)]
 pub enum Plugin {
+    /// List the steps of a running process: the version each runs, what that did, and what waits
+    List(AdminProcess),
+    /// Show a step: its version, since which offset, what that did, and the versions before
+    Show(OneStep),
+    /// Run a candidate beside the live version of a step, on the same rows and without effect, and say how they
+    /// differ
+    Shadow(Shadow),
+    /// Let a candidate go on that asks for more than the running version had
+    Approve(Choose),
+    /// Let a step run its candidate, or a version that it ran before
+    Promote(Choose),
+    /// Let a step go back to the version before, or to another one that it ran
+    Rollback(Rollback),
+    /// Forget the candidate of a step
+    Dismiss(OneStep),
     /// Make a pair of keys: one to sign plugins with, one to pin in the configuration
     Keygen(Keygen),
     /// Sign plugins: a file NAME.wasm.minisig beside each, for plugins of these names alone
     Sign(Sign),
     /// Check that a plugin is signed as the configuration, or this key, demands
-    Verify(Verify),
+    Verify(VerifyPlugin),
 }
 
+/// A process that is running, and what it takes to change it.
 #[derive(ClapArgs)]
-pub struct Keygen {
-    /// File for the public key; it must not be there
-    #[arg(long, value_name = "FILE", default_value = "millstream.pub")]
-    pub public_key: PathBuf,
-    /// File for the secret key; it must not be there
-    #[arg(long, value_name = "FILE", default_value = "millstream.key")]
-    pub secret_key: PathBuf,
+pub struct AdminProcess {
     #[command(flatten)]
-    pub password: Password,
-    /// Do not encrypt the secret key: whoever reads the file can sign
-    #[arg(long, conflicts_with = "password_file")]
-    pub no_password: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(ClapArgs)]
-pub struct Sign {
-    /// The plugins' files; their names are signed with them
-    #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
-    /// File of the secret key
-    #[arg(long, value_name = "FILE", default_value = "millstream.key")]
-    pub secret_key: PathBuf,
-    #[command(flatten)]
-    pub password: Password,
-    /// Print JSON, one object a line
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(ClapArgs)]
-pub struct Verify {
-    /// The plugin's file; its signature lies beside it
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// A public key or a file of one, instead of those that the configuration pins
-    #[arg(long, value_name = "KEY")]
-    pub public_key: Option<String>,
-    #[command(flatten)]
-    pub config: ConfigFile,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(ClapArgs)]
-pub struct Password {
-    /// File that holds the secret key's password, instead of asking for it
+    pub process: RunningProcess,
+    /// File with the token of the process's admin API, instead of the configuration's [admin]
     #[arg(long, value_name = "FILE")]
-    pub password_file: Option<PathBuf>,
+    pub token_file: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(ClapArgs)]
+pub struct OneStep {
+    /// The step: STREAM/STEP, or its name if no other stream has one of that name
+    #[arg(long)]
+    pub step: String,
+    #[command(flatten)]
+    pub admin: AdminProcess,
+}
+
+#[derive(ClapArgs)]
+pub struct Choose {
+    /// The version: its digest or the first digits of it, at least 8; the step's candidate if nothing is said
+    #[arg(long)]
+    pub digest: Option<String>,
+    #[command(flatten)]
+    pub step: OneStep,
+}
+
+#[derive(ClapArgs)]
+pub struct Rollback {
+    /// The version to go back to: its digest or the first digits of it, at least 8; the one before if nothing is
+    /// said
+    #[arg(long, value_name = "DIGEST")]
+    pub to: Option<String>,
+    #[command(flatten)]
+    pub step: OneStep,
+}
+
+#[derive(ClapArgs)]
+#[command(group = clap::ArgGroup::new("extent").required(true))]
+pub struct Shadow {
+    /// The candidate: a .wasm file
+    #[arg(value_name = "FILE", required_unless_present = "digest", conflicts_with = "digest")]
+    pub file: Option<PathBuf>,
+    /// A candidate that waits or a version that the step ran before, instead of a file
+    #[arg(long)]
+    pub digest: Option<String>,
+    /// Live rows, for this long (30s, 10m)
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, group = "extent")]
+    pub time: Option<Duration>,
+    /// The last so many messages of the stream, read again
+    #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u64).range(1..), group = "extent")]
+    pub last: Option<u64>,
+    /// Exit code 1 if any row differs
+    #[arg(long)]
+    pub fail_on_difference: bool,
+    #[command(flatten)]
+    pub step: OneStep,
+}
+
+#[derive(ClapArgs)]
+pub struct Pause {
+    /// The stream
+    pub stream: String,
+    /// Why, for whoever wonders later
+    #[arg(long)]
+    pub reason: Option<String>,
+    #[command(flatten)]
+    pub admin: AdminProcess,
+}
+
+#[derive(ClapArgs)]
+pub struct Resume {
+    /// The stream
+    pub stream: String,
+    #[command(flatten)]
+    pub admin: AdminProcess,
 }

@@ -7,6 +7,7 @@ pub mod dead_letters;
 pub mod explain;
 pub mod log;
 pub mod merge;
+pub mod pause;
 pub mod plugin;
 pub mod redrive;
 pub mod replay;

@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::status::{Process, Report, Seen, Text};
 use crate::{args, exit, out};
 
-/// Looks, and prints what it saw. Ends as [`exit::Waiting`] if something waits.
+/// Looks, and prints what it saw. Ends as [`exit::Told::Waiting`] if something waits.
 pub async fn status(args: args::Status) -> anyhow::Result<()> {
     let config = Config::read_without_steps(&args.lake.config.config, std::env::vars())?;
     let config = super::with_lake(config, args.lake.lake.as_deref());
@@ -40,7 +40,7 @@ pub async fn status(args: args::Status) -> anyhow::Result<()> {
             tracing::warn!(url = process.url, error, "a process was not looked at");
         }
     }
-    if report.all_run() { Ok(()) } else { Err(exit::Waiting.into()) }
+    if report.all_run() { Ok(()) } else { Err(exit::Told::Waiting.into()) }
 }
 
 /// The processes that the command line names; without any, the one that the configuration has listen, if it

@@ -42,6 +42,12 @@ impl Served {
         Self::of(run.env("MILLSTREAM_WORKER__NAME", name))
     }
 
+    /// As [`Served::start`], with the environment variable `variable` set.
+    #[track_caller]
+    pub fn with(workspace: &Workspace, variable: &str, value: &str) -> Self {
+        Self::of(workspace.millstream(&["run", "--listen", "127.0.0.1:0"]).env(variable, value))
+    }
+
     #[track_caller]
     fn of(run: Command) -> Self {
         let running = run.start();
@@ -67,6 +73,24 @@ impl Served {
         // HTTP/1.0: the answer comes as it is and ends with the connection.
         write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address).expect("the run listens");
         stream
+    }
+
+    /// Sends a request to the admin API with a token, if there is one, and a JSON body, if it is not empty; gives
+    /// the code, the head and the body of the answer.
+    #[track_caller]
+    pub fn ask(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> (u16, String, String) {
+        let token = token.map_or(String::new(), |token| format!("Authorization: Bearer {token}\r\n"));
+        let (host, length) = (&self.address, body.len());
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+        let mut stream = TcpStream::connect(host).expect("the run listens");
+        let head =
+            format!("{method} {path} HTTP/1.0\r\nHost: {host}\r\n{token}{kind}Content-Length: {length}");
+        write!(stream, "{head}\r\n\r\n{body}").expect("the run listens");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status code");
+        (code, head.to_owned(), body.to_owned())
     }
 
     /// The run's status.

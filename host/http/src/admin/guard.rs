@@ -29,18 +29,23 @@ pub struct Gate {
 
 /// Lets a request through, or says why not.
 pub async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = match gate.check(&request) {
-        Ok(()) => match tokio::time::timeout(ANSWER_MAX, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => late().into_response(),
-        },
+        Ok(()) => answered(request, next).await,
         Err(refusal) => refusal,
     };
-    if method != Method::GET && method != Method::HEAD {
-        tracing::info!(%method, path, status = response.status().as_u16(), "the admin API was asked for a change");
-    }
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The answer in time, or none. Who may ask is noted with what is asked for.
+async fn answered(request: Request, next: Next) -> Response {
+    let changes = request.method() == Method::POST;
+    let path = format!("/api{}", request.uri().path());
+    let answer = tokio::time::timeout(ANSWER_MAX, next.run(request)).await;
+    let response = answer.unwrap_or_else(|_| late().into_response());
+    if changes {
+        tracing::info!(path, status = response.status().as_u16(), "the admin API was asked for a change");
+    }
     response
 }
 

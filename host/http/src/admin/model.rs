@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use millstream_log::{Pause, StepVersion};
-use millstream_model::entry::{ChangeCause, Sequence};
+use millstream_model::entry::ChangeCause;
 use millstream_model::{Digest, Offset};
-use millstream_pipeline::admin::{self, CandidateState, ShadowId, ShadowStatus};
+use millstream_pipeline::admin::{self, CandidateState, ShadowStatus};
 use millstream_pipeline::shadow::ShadowReport;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -38,7 +38,7 @@ pub struct StreamPath {
 pub struct ShadowPath {
     /// Number of the shadow.
     #[param(example = 1)]
-    pub id: ShadowId,
+    pub id: u64,
 }
 
 /// How much a shadow sees: one of the two.
@@ -53,6 +53,11 @@ pub struct Extent {
     #[param(minimum = 1, example = 10_000)]
     pub last: Option<u64>,
 }
+
+/// A `.wasm` file.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct WasmFile(pub Vec<u8>);
 
 /// Which version.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -90,14 +95,14 @@ pub struct Changed {
     #[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
     pub digest: Digest,
     /// Entry of the log from which on it does.
-    pub sequence: Sequence,
+    pub sequence: u64,
 }
 
 /// A pause, or its end, that stands in the log.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Noted {
     /// Entry of the log that says so.
-    pub sequence: Sequence,
+    pub sequence: u64,
 }
 
 /// All steps.
@@ -165,7 +170,7 @@ pub struct Version {
     #[schema(value_type = Option<String>, example = "dropped_in")]
     pub cause: Option<ChangeCause>,
     /// Entry of the log from which on it was desired.
-    pub sequence: Sequence,
+    pub sequence: u64,
     /// When that was written, in microseconds since 1970.
     pub at_us: i64,
     /// For each partition the offset of the first message that it made rows of.
@@ -190,7 +195,7 @@ pub struct Candidate {
     /// What it asks for beyond what the running version had.
     pub widened: Vec<String>,
     /// The shadow that it runs in.
-    pub shadow: Option<ShadowId>,
+    pub shadow: Option<u64>,
     /// When it was found, in microseconds since 1970.
     pub at_us: i64,
 }
@@ -243,7 +248,7 @@ pub struct Paused {
     /// The step whose circuit opened, if that is why.
     pub step: Option<String>,
     /// Entry of the log that paused it.
-    pub sequence: Sequence,
+    pub sequence: u64,
     /// When that was written, in microseconds since 1970.
     pub at_us: i64,
 }
@@ -259,7 +264,7 @@ pub struct Shadows {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Shadow {
     /// Its number.
-    pub id: ShadowId,
+    pub id: u64,
     /// The stream.
     pub stream: String,
     /// The step.

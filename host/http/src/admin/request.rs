@@ -69,7 +69,7 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalB
         let (kind, bytes) = received(request, state).await?;
         match kind {
             _ if bytes.is_empty() => Ok(Self(T::default())),
-            Kind::Json => json(&bytes).map(Self),
+            Kind::Json => json::<Option<T>>(&bytes).map(Option::unwrap_or_default).map(Self),
             kind => Err(unsupported(kind, JSON)),
         }
     }

@@ -11,7 +11,7 @@ use millstream_pipeline::admin::{AdminError, Request, ShadowCandidate, ShadowExt
 use millstream_pipeline::config;
 
 use super::Api;
-use super::model::{Chosen, Extent, Shadow, ShadowPath, Shadows, StepPath};
+use super::model::{Chosen, Extent, Shadow, ShadowPath, Shadows, StepPath, WasmFile};
 use super::problem::Problem;
 use super::request::{Named, Nothing, Parameters, Plugin};
 use super::view;
@@ -24,7 +24,7 @@ const FOR_DIGITS_MAX: usize = 7;
 #[utoipa::path(
     post, path = "/v1/streams/{stream}/steps/{step}/shadows", tag = "shadows", operation_id = "begin_shadow",
     params(StepPath, Extent),
-    request_body(content((Vec<u8> = "application/wasm"), (Chosen = "application/json")), description = "The candidate."),
+    request_body(content((WasmFile = "application/wasm"), (Chosen = "application/json")), description = "The candidate."),
     responses((
         status = 201, body = Shadow, description = "It has begun.",
         headers(("Location" = String, description = "Where it is shown."))

@@ -50,6 +50,8 @@ impl Telemetry {
                 failures: self.dead_letter_failures.load(Ordering::Relaxed),
             },
             streams: self.streams().iter().map(of_stream).collect(),
+            paused: committed.paused,
+            candidates: lock(&self.candidates).values().cloned().collect(),
             tables: committed.tables,
         }
     }

@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use millstream_log::Pause;
 use millstream_model::Digest;
 use millstream_model::entry::{Counters, Sequence};
 use serde::{Deserialize, Serialize};
 
 use super::{MergeStatus, Quantiles};
+use crate::admin::Candidate;
 use crate::store::StoreStatus;
 
 /// Version of the shape.
@@ -44,6 +46,12 @@ pub struct Status {
     pub dead_letters: DeadLetterStatus,
     /// Streams, by name.
     pub streams: Vec<StreamStatus>,
+    /// Streams that are paused, on all workers.
+    #[serde(default)]
+    pub paused: BTreeMap<String, Pause>,
+    /// Versions that steps do not run, or not yet.
+    #[serde(default)]
+    pub candidates: Vec<Candidate>,
     /// Sizes of the lake's tables, all runs together.
     pub tables: BTreeMap<String, TableSize>,
 }

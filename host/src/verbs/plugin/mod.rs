@@ -1,6 +1,11 @@
-//! `millstream plugin …`: one file for each verb.
+//! `millstream plugin …`: one file for each verb. Those about versions ask the admin API of a running process;
+//! those about keys and signatures work on files.
 
+mod change;
 mod keygen;
+mod list;
+mod shadow;
+mod show;
 mod sign;
 mod verify;
 
@@ -11,8 +16,15 @@ use anyhow::{Context as _, bail};
 use crate::args;
 
 /// Does what the verb says.
-pub fn plugin(verb: args::Plugin) -> anyhow::Result<()> {
+pub async fn plugin(verb: args::Plugin) -> anyhow::Result<()> {
     match verb {
+        args::Plugin::List(args) => list::list(&args).await,
+        args::Plugin::Show(args) => show::show(&args).await,
+        args::Plugin::Shadow(args) => shadow::shadow(args).await,
+        args::Plugin::Approve(args) => change::approve(args).await,
+        args::Plugin::Promote(args) => change::promote(args).await,
+        args::Plugin::Rollback(args) => change::roll_back(args).await,
+        args::Plugin::Dismiss(args) => change::dismiss(&args).await,
         args::Plugin::Keygen(args) => keygen::keygen(&args),
         args::Plugin::Sign(args) => sign::sign(&args),
         args::Plugin::Verify(args) => verify::verify(&args),
