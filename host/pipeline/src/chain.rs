@@ -13,8 +13,8 @@ use millstream_model::Offset;
 use crate::aside::{HOLD, is_blamed};
 use crate::plan::{PlannedStep, StreamPlan};
 use crate::stage::{Rejected, Staged, project};
-use crate::tap::{Place, Taps};
-use crate::telemetry::StepWork;
+use crate::tap::Place;
+use crate::telemetry::{StepWork, StreamFigures};
 
 /// Instances of a plan's steps, on one thread.
 pub(crate) struct Chain(Vec<StepInstance>);
@@ -71,7 +71,7 @@ impl Passage {
         step: &PlannedStep,
         output: StepOutput,
         mut work: StepWork,
-        taps: &Taps,
+        figures: &StreamFigures,
     ) {
         let staged = &mut self.staged;
         staged.dropped.extend(output.dropped.iter().map(|offset| (*offset, index)));
@@ -86,7 +86,7 @@ impl Passage {
         staged.passed = output.passed;
         work.metrics = output.metrics;
         self.works.push(work);
-        if taps.has_onlookers() {
+        if figures.taps.has_onlookers() {
             self.shown.push((Place::Behind(index + 1), staged.passed.clone()));
         }
     }
@@ -118,9 +118,9 @@ impl Chain {
         &mut self,
         plan: &StreamPlan,
         passage: &mut Passage,
-        taps: &Taps,
+        figures: &StreamFigures,
     ) -> Result<(), ArrowError> {
-        match self.pass(plan, passage, taps, |_, step, instance, rows| Ok(process(step, instance, rows))) {
+        match self.pass(plan, passage, figures, |_, step, instance, rows| Ok(process(step, instance, rows))) {
             Ok(()) => passage.route(plan),
             Err(_) => unreachable!("a step that is given all the time it wants makes something of any batch"),
         }
@@ -132,13 +132,13 @@ impl Chain {
         &mut self,
         plan: &StreamPlan,
         passage: &mut Passage,
-        taps: &Taps,
+        figures: &StreamFigures,
         aside_from: Option<usize>,
     ) -> Result<Reached, ArrowError> {
         let call = |index, step: &PlannedStep, instance: &mut StepInstance, rows: &RecordBatch| {
             if aside_from == Some(index) { Err(Halt::Aside) } else { attempt(step, instance, rows) }
         };
-        match self.pass(plan, passage, taps, call) {
+        match self.pass(plan, passage, figures, call) {
             Ok(()) => passage.route(plan).map(|()| Reached::End),
             Err((step, Halt::Aside)) => Ok(Reached::Aside(step)),
             Err((step, Halt::Open(reason))) => Ok(Reached::Open(OpenCircuit { step, reason })),
@@ -151,9 +151,9 @@ impl Chain {
         &mut self,
         plan: &StreamPlan,
         passage: &mut Passage,
-        taps: &Taps,
+        figures: &StreamFigures,
     ) -> Result<Option<OpenCircuit>, ArrowError> {
-        match self.pass(plan, passage, taps, |_, step, instance, rows| recover(step, instance, rows)) {
+        match self.pass(plan, passage, figures, |_, step, instance, rows| recover(step, instance, rows)) {
             Ok(()) => passage.route(plan).map(|()| None),
             Err((step, Halt::Open(reason))) => Ok(Some(OpenCircuit { step, reason })),
             Err((_, Halt::Aside)) => unreachable!("a batch that is aside goes no further aside"),
@@ -166,7 +166,7 @@ impl Chain {
         &mut self,
         plan: &StreamPlan,
         passage: &mut Passage,
-        taps: &Taps,
+        figures: &StreamFigures,
         call: impl Fn(usize, &PlannedStep, &mut StepInstance, &RecordBatch) -> Result<StepOutput, Halt>,
     ) -> Result<(), (usize, Halt)> {
         let first = passage.works.len();
@@ -180,7 +180,7 @@ impl Chain {
             let began = Instant::now();
             let output = span.in_scope(|| call(index, step, instance, rows)).map_err(|halt| (index, halt))?;
             let work = StepWork::new(rows.num_rows(), &output, began.elapsed());
-            passage.take(index, step, output, work, taps);
+            passage.take(index, step, output, work, figures);
         }
         Ok(())
     }

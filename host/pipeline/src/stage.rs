@@ -14,7 +14,7 @@ use millstream_model::{Digest, Offset, columns};
 
 use crate::aside::{Job, Probation, Reply};
 use crate::chain::{Chain, OpenCircuit, Passage, Reached};
-use crate::plan::StreamPlan;
+use crate::plan::{PlannedStep, StreamPlan};
 use crate::sink::TableSpec;
 use crate::telemetry::{StepFigures, StreamFigures};
 
@@ -102,9 +102,13 @@ impl Stage {
         }
     }
 
-    /// True if a circuit is open that batches wait for.
-    pub(crate) fn is_held(&self) -> bool {
-        self.plan.steps.iter().any(|step| step.guard.holds() && step.step.circuit().is_some())
+    /// The circuit that batches wait for, if one is open.
+    pub(crate) fn held(&self) -> Option<OpenCircuit> {
+        let open = |(step, planned): (usize, &PlannedStep)| {
+            let reason = planned.step.circuit().filter(|_| planned.guard.holds())?;
+            Some(OpenCircuit { step, reason })
+        };
+        self.plan.steps.iter().enumerate().find_map(open)
     }
 
     /// Notes that batches wait for the step with this index; true for the first of all threads that does.
@@ -124,7 +128,7 @@ impl Stage {
     /// late messages, rising. A failure of a plugin is in the result; an error comes from a predicate only.
     pub fn run(&mut self, rows: RecordBatch, late: &[Offset]) -> Result<Staged, ArrowError> {
         let mut passage = Passage::new(rows, late.to_vec());
-        self.chain.process(&self.plan, &mut passage, &self.figures.taps)?;
+        self.chain.process(&self.plan, &mut passage, &self.figures)?;
         Ok(self.conclude(*passage))
     }
 
@@ -132,7 +136,7 @@ impl Stage {
     pub(crate) fn attempt(&mut self, rows: RecordBatch, late: Vec<Offset>) -> Result<Attempt, ArrowError> {
         let mut passage = Passage::new(rows, late);
         let aside_from = self.aside_from();
-        match self.chain.attempt(&self.plan, &mut passage, &self.figures.taps, aside_from)? {
+        match self.chain.attempt(&self.plan, &mut passage, &self.figures, aside_from)? {
             Reached::End => Ok(Attempt::Through(self.conclude(*passage))),
             Reached::Open(open) => Ok(Attempt::Open(open)),
             Reached::Aside(step) => {
@@ -152,7 +156,7 @@ impl Stage {
 
     /// A batch as a job for another thread, which answers with `reply`.
     pub(crate) fn job(&self, passage: Box<Passage>, reply: Reply) -> Job {
-        Job { plan: self.plan.clone(), passage, taps: self.figures.taps.clone(), reply }
+        Job { plan: self.plan.clone(), passage, figures: self.figures.clone(), reply }
     }
 
     /// A batch is back that went aside and is through all steps; gives what they made.

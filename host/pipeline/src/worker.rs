@@ -283,7 +283,11 @@ impl Worker {
         let limits = self.limits;
         let mut read = 0;
         self.each_task(|task, stage, surroundings| {
-            if surroundings.paused.contains(&task.plan().name) || stage.is_held() {
+            if surroundings.paused.contains(&task.plan().name) {
+                return Ok(());
+            }
+            if let Some(open) = stage.held() {
+                surroundings.tell_open(stage, open);
                 return Ok(());
             }
             let turn = task.step(limits, stage, &surroundings.uploads)?;
@@ -355,18 +359,21 @@ impl Surroundings {
                 let reply = Reply::new(task.gauge().clone(), ticket, send);
                 self.recovery.begin(stage.job(passage, reply));
             }
-            Turn::Open(OpenCircuit { step, reason }) => {
-                if stage.hold(step) {
-                    let (plan, of) = (stage.plan(), &stage.plan().steps[step]);
-                    self.unsent.push_back(Event::CircuitOpened {
-                        stream: plan.name.clone(),
-                        step: of.name.clone(),
-                        plugin: of.step.plugin().digest(),
-                        reason,
-                    });
-                }
-            }
+            Turn::Open(open) => self.tell_open(stage, open),
         }
         0
+    }
+
+    /// Tells that batches wait for a step, if nobody has told it yet.
+    fn tell_open(&mut self, stage: &Stage, OpenCircuit { step, reason }: OpenCircuit) {
+        if stage.hold(step) {
+            let (plan, of) = (stage.plan(), &stage.plan().steps[step]);
+            self.unsent.push_back(Event::CircuitOpened {
+                stream: plan.name.clone(),
+                step: of.name.clone(),
+                plugin: of.step.plugin().digest(),
+                reason,
+            });
+        }
     }
 }

@@ -9,8 +9,7 @@ use arrow::error::ArrowError;
 
 use crate::chain::{Chain, OpenCircuit, Passage};
 use crate::plan::StreamPlan;
-use crate::tap::Taps;
-use crate::telemetry::TaskGauge;
+use crate::telemetry::{StreamFigures, TaskGauge};
 
 /// Threads at least. No stream takes all of them, and one whose guilty rows are being found has another one for
 /// its other partitions.
@@ -34,8 +33,8 @@ pub(crate) struct Job {
     pub(crate) plan: Arc<StreamPlan>,
     /// The batch, which has passed the first of them.
     pub(crate) passage: Box<Passage>,
-    /// Who looks at the rows of its stream.
-    pub(crate) taps: Arc<Taps>,
+    /// Figures of its stream.
+    pub(crate) figures: Arc<StreamFigures>,
     /// Where the answer goes.
     pub(crate) reply: Reply,
 }
@@ -193,8 +192,8 @@ impl Chains {
     fn run(mut self, queue: &Queue) {
         while let Some(job) = queue.take() {
             let stream = job.plan.name.clone();
-            let Job { plan, mut passage, taps, reply } = job;
-            let recovered = self.of(&plan).recover(&plan, &mut passage, &taps);
+            let Job { plan, mut passage, figures, reply } = job;
+            let recovered = self.of(&plan).recover(&plan, &mut passage, &figures);
             // Before the answer, so that the plan can end with the task that hears of it.
             drop(plan);
             reply.answer(match recovered {

@@ -97,7 +97,7 @@ pub fn plan(stream: &str, step: &str) -> Arc<StreamPlan> {
     let (plugins, wasm) = (folder.path().join("plugins"), millstream_guests::wasm("misbehave"));
     std::fs::create_dir(&plugins).unwrap();
     std::fs::copy(&wasm, plugins.join("misbehave.wasm")).unwrap();
-    std::fs::write(plugins.join("misbehave.toml"), "[limits]\ndeadline = \"100ms\"\n").unwrap();
+    std::fs::write(plugins.join("misbehave.toml"), "[limits]\ndeadline = \"300ms\"\n").unwrap();
     let mut text = "[lake]\nurl = \"lake\"\n[source.files]\ndir = \"messages\"\n".to_owned();
     write!(
         text,
