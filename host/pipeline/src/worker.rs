@@ -231,7 +231,10 @@ impl Worker {
     fn open(&mut self, start: TaskStart) {
         let is_current = |stage: &Stage| Arc::ptr_eq(stage.plan(), &start.plan);
         if !self.stages.get(&start.plan.name).is_some_and(is_current) {
-            self.enter(Stage::new(start.plan.clone(), start.figures.clone()));
+            let mut stage = Stage::new(start.plan.clone(), start.figures.clone());
+            // A plugin that does not start now does not start for its first batch either, and that tells why.
+            let _ = stage.warm();
+            self.enter(stage);
         }
         self.tasks.push(Task::new(start));
     }
