@@ -82,6 +82,11 @@ impl Reply {
         self.send(answer);
     }
 
+    /// Nobody waits for an answer.
+    fn cancel(mut self) {
+        self.send = None;
+    }
+
     fn send(&mut self, answer: Answer) {
         if let Some(send) = self.send.take() {
             send(Finished { task: self.task.clone(), ticket: self.ticket, answer });
@@ -142,6 +147,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// Ends the threads. All who gave batches have ended, so nobody waits for those that are left.
     fn close(&self) {
         let waiting = {
             let mut jobs = self.lock();
@@ -149,7 +155,7 @@ impl Queue {
             std::mem::take(&mut jobs.waiting)
         };
         self.changed.notify_all();
-        drop(waiting);
+        waiting.into_iter().for_each(|job| job.reply.cancel());
     }
 
     /// The next batch, of a stream that leaves a thread to the others; none when there will be no more.
