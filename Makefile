@@ -1,6 +1,7 @@
 # make demo     runs the city for a minute and shows what it made (FOR=10m)
 # make test     the whole test suite
 # make crash    kills, stops and misleads workers for 200 rounds: every record once (ROUNDS, SEED, WORKERS)
+# make contain  misbehaving plugins beside a good one, a minute each: only guilty rows pay (SECONDS=60)
 # make sim      the log under 10,000 seeds of faults (SEEDS=100000; SEED=7 SEEDS=1 runs one again)
 # make lint     formatting, lints and the Compose file
 # make bench    measures decode, plugins and Parquet on one core
@@ -14,11 +15,12 @@ FOR ?= 1m
 ROUNDS ?= 200
 SEED ?= 1
 WORKERS ?= 3
+SECONDS ?= 60
 
-.PHONY: help demo test crash sim bench hour lint plugins setup
+.PHONY: help demo test crash contain sim bench hour lint plugins setup
 
 help:
-	@sed -n '1,11s/^# //p' Makefile
+	@sed -n '1,12s/^# //p' Makefile
 
 setup:
 	@scripts/setup
@@ -37,6 +39,10 @@ test: setup
 crash: setup
 	@cargo build --locked --quiet --workspace --bins
 	@ROUNDS=$(ROUNDS) SEED=$(SEED) WORKERS=$(WORKERS) "$${CARGO_TARGET_DIR:-target}/debug/millstream-crash"
+
+contain: setup
+	@cargo build --locked --quiet --workspace --bins
+	@tests/contain/run --seconds $(SECONDS)
 
 bench: setup
 	cargo bench --locked --workspace --bench spine

@@ -4,6 +4,7 @@
 mod families;
 mod swaps;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -56,7 +57,7 @@ impl Metrics {
             live(&mut families, stream);
             let own = work.counters.get(&stream.name);
             self.committed(&mut families, &stream.name, own.unwrap_or(&Counters::default()));
-            stream.steps.iter().for_each(|step| self::step(&mut families, &stream.name, step));
+            steps(&mut families, stream);
         }
         tables(&mut families, &status);
         swaps::swaps(&mut families, &self.telemetry);
@@ -265,6 +266,21 @@ fn live(to: &mut Families, stream: &StreamStatus) {
     }
 }
 
+/// The steps that run and those that ran before. Versions that differ in their configuration alone have the same
+/// labels, and are one to a reader.
+fn steps(to: &mut Families, stream: &StreamStatus) {
+    let mut versions: BTreeMap<_, StepStatus> = BTreeMap::new();
+    // The present ones first: their circuits and gauges are those that count.
+    for step in stream.steps.iter().chain(stream.former_steps.iter().rev()) {
+        let labels = (&step.name, &step.plugin, &step.digest);
+        match versions.entry(labels) {
+            Entry::Vacant(vacant) => drop(vacant.insert(step.clone())),
+            Entry::Occupied(mut known) => known.get_mut().add(step),
+        }
+    }
+    versions.values().for_each(|step| self::step(to, &stream.name, step));
+}
+
 fn step(to: &mut Families, stream: &str, step: &StepStatus) {
     let labels =
         [("stream", stream), ("step", &step.name), ("plugin", &step.plugin), ("digest", &step.digest)];
@@ -275,6 +291,17 @@ fn step(to: &mut Families, stream: &str, step: &StepStatus) {
         (("millstream_step_dropped_rows_total", "Rows a step dropped."), step.dropped as f64),
         (("millstream_step_emitted_rows_total", "Rows a step made for other tables."), step.emitted as f64),
         (("millstream_step_busy_seconds_total", "Time spent in a step's plugin."), step.busy_seconds),
+        (
+            ("millstream_step_aside_batches_total", "Batches that a step did not take quickly enough."),
+            step.aside_batches as f64,
+        ),
+        (
+            (
+                "millstream_step_held_seconds_total",
+                "Time that batches waited since a step's circuit was open.",
+            ),
+            step.held_seconds,
+        ),
     ];
     counters.into_iter().for_each(|(name, value)| to.counter(name, &labels, value));
     let open = f64::from(u8::from(step.circuit.is_some()));

@@ -122,6 +122,17 @@ pub enum RunError {
         /// The topics.
         topics: String,
     },
+    /// All there is has been committed but for a stream that is held or paused.
+    #[error(
+        "all that could be read has been committed, but stream `{stream}` is not read: {reason}; give its step \
+         another version or configuration, or resume it"
+    )]
+    NotRead {
+        /// The stream.
+        stream: String,
+        /// Why it is not read.
+        reason: String,
+    },
     /// The source failed for good.
     #[error(transparent)]
     Source(#[from] SourceError),

@@ -1,5 +1,6 @@
 //! The data path, in reading order: `config` says what is wanted, `source` brings messages, `decode`
-//! makes them columns, `watermark` says which came too late, `stage` runs the steps, `sink` writes tables,
+//! makes them columns, `watermark` says which came too late, `stage` runs the steps (`aside` where they do not take
+//! a batch quickly), `sink` writes tables,
 //! `checkpoint` makes it all true with one conditional put. `start` makes a run ready and `run` wires it; the
 //! other modules know at most their neighbours. `telemetry` and `tap` let others look on. Beside the path stand
 //! `merge`, which rewrites small files, `replay`, which takes messages the same way once more, `discover`,

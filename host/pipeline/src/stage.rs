@@ -14,7 +14,7 @@ use millstream_model::{Digest, Offset, columns};
 
 use crate::aside::{Job, Probation, Reply};
 use crate::chain::{Chain, OpenCircuit, Passage, Reached};
-use crate::plan::StreamPlan;
+use crate::plan::{PlannedStep, StreamPlan};
 use crate::sink::TableSpec;
 use crate::telemetry::{StepFigures, StreamFigures};
 
@@ -102,9 +102,13 @@ impl Stage {
         }
     }
 
-    /// True if a circuit is open that batches wait for.
-    pub(crate) fn is_held(&self) -> bool {
-        self.plan.steps.iter().any(|step| step.guard.holds() && step.step.circuit().is_some())
+    /// The circuit that batches wait for, if one is open.
+    pub(crate) fn held(&self) -> Option<OpenCircuit> {
+        let open = |(step, planned): (usize, &PlannedStep)| {
+            let reason = planned.step.circuit().filter(|_| planned.guard.holds())?;
+            Some(OpenCircuit { step, reason })
+        };
+        self.plan.steps.iter().enumerate().find_map(open)
     }
 
     /// Notes that batches wait for the step with this index; true for the first of all threads that does.

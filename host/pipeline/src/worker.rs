@@ -231,7 +231,10 @@ impl Worker {
     fn open(&mut self, start: TaskStart) {
         let is_current = |stage: &Stage| Arc::ptr_eq(stage.plan(), &start.plan);
         if !self.stages.get(&start.plan.name).is_some_and(is_current) {
-            self.enter(Stage::new(start.plan.clone(), start.figures.clone()));
+            let mut stage = Stage::new(start.plan.clone(), start.figures.clone());
+            // A plugin that does not start now does not start for its first batch either, and that tells why.
+            let _ = stage.warm();
+            self.enter(stage);
         }
         self.tasks.push(Task::new(start));
     }
@@ -283,7 +286,11 @@ impl Worker {
         let limits = self.limits;
         let mut read = 0;
         self.each_task(|task, stage, surroundings| {
-            if surroundings.paused.contains(&task.plan().name) || stage.is_held() {
+            if surroundings.paused.contains(&task.plan().name) {
+                return Ok(());
+            }
+            if let Some(open) = stage.held() {
+                surroundings.tell_open(stage, open);
                 return Ok(());
             }
             let turn = task.step(limits, stage, &surroundings.uploads)?;
@@ -355,18 +362,21 @@ impl Surroundings {
                 let reply = Reply::new(task.gauge().clone(), ticket, send);
                 self.recovery.begin(stage.job(passage, reply));
             }
-            Turn::Open(OpenCircuit { step, reason }) => {
-                if stage.hold(step) {
-                    let (plan, of) = (stage.plan(), &stage.plan().steps[step]);
-                    self.unsent.push_back(Event::CircuitOpened {
-                        stream: plan.name.clone(),
-                        step: of.name.clone(),
-                        plugin: of.step.plugin().digest(),
-                        reason,
-                    });
-                }
-            }
+            Turn::Open(open) => self.tell_open(stage, open),
         }
         0
+    }
+
+    /// Tells that batches wait for a step, if nobody has told it yet.
+    fn tell_open(&mut self, stage: &Stage, OpenCircuit { step, reason }: OpenCircuit) {
+        if stage.hold(step) {
+            let (plan, of) = (stage.plan(), &stage.plan().steps[step]);
+            self.unsent.push_back(Event::CircuitOpened {
+                stream: plan.name.clone(),
+                step: of.name.clone(),
+                plugin: of.step.plugin().digest(),
+                reason,
+            });
+        }
     }
 }

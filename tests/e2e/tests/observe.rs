@@ -22,7 +22,8 @@ fn numbers(mode: &str) -> Workspace {
             "[lake]\nurl = \"lake\"\n[source.files]\ndir = \"messages\"\npoll_interval = \"20ms\"\n\
              [checkpoint]\ninterval = \"200ms\"\n[worker]\nthreads = 2\n[streams.numbers]\ntopic = \"numbers\"\n\
              [streams.numbers.schema]\nn = {{ type = \"int64\", required = true }}\n\
-             [[streams.numbers.steps]]\nname = \"guest\"\nplugin = \"misbehave\"\nconfig = {{ mode = \"{mode}\" }}\n"
+             [[streams.numbers.steps]]\nname = \"guest\"\nplugin = \"misbehave\"\nconfig = {{ mode = \"{mode}\" }}\n\
+             on_circuit = \"dead_letters\"\n"
         ),
     );
     workspace.write("messages/numbers/0.jsonl", "{\"n\":1}\n{\"n\":-1}\n{\"n\":2}\n");

@@ -21,8 +21,23 @@ fn workspace(step: &str) -> Workspace {
 }
 
 #[test]
-fn an_open_circuit_is_said_once_and_costs_the_rows_of_its_step_alone() {
-    let workspace = workspace("config = { mode = \"fatal\" }");
+fn an_open_circuit_holds_the_stream_and_loses_nothing() {
+    let workspace = workspace("config = { mode = \"fatal\" }\non_circuit = \"pause\"");
+    workspace.write("messages/numbers/1.jsonl", "{\"n\":-1}\n");
+    let output = workspace.millstream(&["run", "--until-caught-up"]).run();
+    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    let expected = "stream `numbers` is not read: the circuit of step `guest` is open: no licence";
+    assert!(output.stderr.contains(expected), "{}", output.stderr);
+    let configuration = std::fs::read_to_string(workspace.path("millstream.toml")).unwrap();
+    workspace.write("millstream.toml", configuration.replace("\"fatal\"", "\"double\""));
+    workspace.catch_up();
+    let rows = duckdb(&workspace.files_of("curated.numbers"), "select n from t order by n");
+    assert_eq!(rows, json!([[-2], [-2], [2], [4]]));
+}
+
+#[test]
+fn an_open_circuit_is_said_once_and_costs_the_rows_of_its_step_where_that_is_asked_for() {
+    let workspace = workspace("config = { mode = \"fatal\" }\non_circuit = \"dead_letters\"");
     workspace.write("messages/numbers/1.jsonl", "{\"n\":-1}\n");
     let output = workspace.millstream(&["run", "--until-caught-up"]).run();
     assert_eq!(output.code, Some(0), "{}", output.stderr);

@@ -33,7 +33,7 @@ pub(crate) struct Job {
     pub(crate) plan: Arc<StreamPlan>,
     /// The batch, which has passed the first of them.
     pub(crate) passage: Box<Passage>,
-    /// Who looks at the rows of its stream.
+    /// Figures of its stream.
     pub(crate) figures: Arc<StreamFigures>,
     /// Where the answer goes.
     pub(crate) reply: Reply,
@@ -80,6 +80,11 @@ impl Reply {
 
     fn answer(mut self, answer: Answer) {
         self.send(answer);
+    }
+
+    /// Nobody waits for an answer.
+    fn cancel(mut self) {
+        self.send = None;
     }
 
     fn send(&mut self, answer: Answer) {
@@ -142,6 +147,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// Ends the threads. All who gave batches have ended, so nobody waits for those that are left.
     fn close(&self) {
         let waiting = {
             let mut jobs = self.lock();
@@ -149,7 +155,7 @@ impl Queue {
             std::mem::take(&mut jobs.waiting)
         };
         self.changed.notify_all();
-        drop(waiting);
+        waiting.into_iter().for_each(|job| job.reply.cancel());
     }
 
     /// The next batch, of a stream that leaves a thread to the others; none when there will be no more.

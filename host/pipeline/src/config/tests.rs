@@ -174,6 +174,35 @@ fn errors_name_file_line_and_key() {
 }
 
 #[test]
+fn a_circuit_opens_at_a_budget() {
+    let read_step = |keys: &str| {
+        let text = format!("{GOOD}\n[[streams.vehicle.steps]]\nplugin = \"present\"\n{keys}\n");
+        read(&text, &[]).map(|config| config.streams[0].steps[0].circuit.clone())
+    };
+    let check = |keys: &str, on_open, budget| {
+        assert_eq!(read_step(keys).unwrap(), CircuitPolicy { on_open, budget }, "{keys}");
+    };
+    let default = ErrorBudget::default();
+    check("", OnCircuit::LastGood, default.clone());
+    check("on_circuit = \"dead_letters\"", OnCircuit::DeadLetters, default.clone());
+    let budget = ErrorBudget { share: 0.5, window: Duration::from_secs(10), ..default };
+    let keys = "error_budget = { share = 0.5, window = \"10s\" }";
+    check(&format!("on_circuit = \"pause\"\n{keys}"), OnCircuit::Pause, budget);
+    let refuse = |keys: &str, expect: &str| {
+        let error = read_step(keys).expect_err(keys);
+        assert!(error.contains(expect), "\n{error}\ndoes not contain\n{expect}");
+    };
+    refuse(
+        "on_circuit = \"stop\"",
+        "steps.0.on_circuit`: unknown variant `stop`, expected one of `last_good`",
+    );
+    refuse("error_budget = { share = 0.0 }", "steps.0.error_budget.share`: must be above 0 and at most 1");
+    refuse("error_budget = { window = \"2h\" }", "steps.0.error_budget.window`: must be between 1s and 1h");
+    refuse("error_budget = { rows_min = 0 }", "steps.0.error_budget.rows_min`: must be 1 at least");
+    refuse(&format!("on_circuit = \"dead_letters\"\n{keys}"), "steps.0.error_budget`: has no meaning");
+}
+
+#[test]
 fn routes_go_to_tables_of_their_own() {
     let check = |table: &str, more: &str, expect: &str| {
         let route =

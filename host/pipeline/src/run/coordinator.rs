@@ -67,6 +67,8 @@ pub(super) struct Coordinator<'a> {
     missing: Option<Vec<String>>,
     /// When the log was last looked at for what others wrote.
     pub(super) looked: Instant,
+    /// Streams whose batches wait for another version of a step, and why.
+    pub(super) held: BTreeMap<Arc<str>, String>,
     upkeep: Upkeep,
     /// Publishes dead letters, if they are to be.
     projector: Option<Projector>,
@@ -149,6 +151,7 @@ impl<'a> Coordinator<'a> {
             last_checkpoint: Instant::now(),
             missing: None,
             looked: Instant::now(),
+            held: BTreeMap::new(),
             upkeep: Upkeep::new(config.log),
             projector: projector.transpose()?,
             merger: merger.transpose()?,
@@ -172,6 +175,7 @@ impl<'a> Coordinator<'a> {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         tokio::pin!(stop);
         self.telemetry.enter(Phase::Running);
+        self.tell_standing();
         observe(self.progress(start, false));
         let departure = loop {
             tokio::select! {
@@ -256,9 +260,31 @@ impl<'a> Coordinator<'a> {
     }
 
     fn lag(&self) -> Option<u64> {
+        self.lag_of(|_| true)
+    }
+
+    fn lag_of(&self, is_meant: impl Fn(&Arc<str>) -> bool) -> Option<u64> {
         let known = self.assignment_known && self.unopened.is_empty();
-        let lags = || self.assigned.values().map(|gauge| gauge.lag());
-        known.then(|| lags().sum::<Option<u64>>()).flatten()
+        let gauges = || self.assigned.values().filter(|gauge| is_meant(&gauge.partition.topic));
+        known.then(|| gauges().map(|gauge| gauge.lag()).sum::<Option<u64>>()).flatten()
+    }
+
+    /// Topics of streams that are not read though they are there, with the stream and the reason.
+    fn not_read(&self) -> BTreeMap<Arc<str>, (Arc<str>, String)> {
+        let reason = |stream: &Arc<str>| {
+            let paused =
+                self.log.state().paused().get(&**stream).map(|pause| format!("paused: {}", pause.reason));
+            paused.or_else(|| self.held.get(stream).cloned())
+        };
+        let standing =
+            |plan: &Arc<StreamPlan>| Some((plan.topic.clone(), (plan.name.clone(), reason(&plan.name)?)));
+        self.plans.values().filter_map(standing).collect()
+    }
+
+    /// Tells telemetry which streams are not read, and why.
+    pub(super) fn tell_standing(&self) {
+        let standing = self.not_read().into_iter();
+        self.telemetry.note_standing(standing.map(|(topic, (_, reason))| (topic, reason)).collect());
     }
 
     async fn on_source(&mut self, event: SourceEvent) -> Result<(), RunError> {
@@ -292,6 +318,10 @@ impl<'a> Coordinator<'a> {
         let (task, error) = match event {
             Event::Pressure => return self.checkpoint_if_due().await,
             Event::CircuitOpened { stream, step, plugin, reason } => {
+                let version = plugin.short();
+                tracing::error!(%stream, %step, plugin = version, %reason, "the circuit of a step opened; its stream is held");
+                self.held.insert(stream.clone(), format!("the circuit of step `{step}` is open: {reason}"));
+                self.tell_standing();
                 self.order(Order::CircuitOpened { stream, step, plugin, reason });
                 return Ok(());
             }
@@ -331,11 +361,21 @@ impl<'a> Coordinator<'a> {
 
     /// True once everything that the partitions hold has been read; commits it first.
     async fn is_caught_up(&mut self) -> Result<bool, RunError> {
-        if self.lag() != Some(0) || !self.standing.is_in_line(&self.log) {
+        let standing = self.not_read();
+        let is_read = |topic: &Arc<str>| !standing.contains_key(topic);
+        if self.lag_of(is_read) != Some(0) || !self.standing.is_in_line(&self.log) {
             return Ok(false);
         }
         self.checkpoint(Command::Barrier).await?;
-        if self.lag() != Some(0) || !self.standing.is_in_line(&self.log) {
+        if self.lag_of(is_read) != Some(0) || !self.standing.is_in_line(&self.log) {
+            return Ok(false);
+        }
+        if let Some((stream, pause)) = self.log.state().paused().first_key_value() {
+            let reason = format!("paused: {}", pause.reason);
+            return Err(RunError::NotRead { stream: stream.clone(), reason });
+        }
+        if !self.held.is_empty() {
+            // Another version is on its way, or a pause.
             return Ok(false);
         }
         match self.missing.as_deref() {

@@ -21,6 +21,7 @@ use crate::plan::StreamPlan;
 use crate::sink::{FileNames, SinkError, SinkSettings, TableWriter};
 use crate::source::{FillLimits, PartitionReader, Remedy, SourceError};
 use crate::stage::{Attempt, Stage, Staged};
+use crate::tap::Place;
 use crate::telemetry::{Arrivals, StreamFigures, TaskGauge};
 use crate::uploads::{PendingFile, Uploads};
 use crate::watermark::EventTime;
@@ -92,6 +93,8 @@ struct Read {
     batch: MessageBatch,
     /// Where the partition ended then, if that is known.
     end: Option<Offset>,
+    /// True once onlookers in front of the first step have seen them.
+    is_shown: bool,
 }
 
 /// A batch that has gone aside.
@@ -230,7 +233,7 @@ impl Task {
         if self.aside.is_some() {
             return Ok(Turn::Done(0));
         }
-        let read = match self.in_hand.take() {
+        let mut read = match self.in_hand.take() {
             Some(read) => read,
             None => match self.read(limits)? {
                 Some(read) => read,
@@ -239,6 +242,9 @@ impl Task {
         };
         let decoded = self.decoder.decode(&read.batch);
         let (prepared, rows) = self.prepare(decoded);
+        if !std::mem::replace(&mut read.is_shown, true) {
+            self.start.figures.taps.offer(Place::Behind(0), &rows);
+        }
         if self.start.plan.routing.is_none() {
             return self.conclude(&read, prepared, None, uploads);
         }
@@ -333,7 +339,7 @@ impl Task {
                 return self.pause(error).map(|()| None);
             }
         }
-        let read = Read { batch, end };
+        let read = Read { batch, end, is_shown: false };
         if read.batch.is_empty() {
             self.pass(&read);
             return Ok(None);
@@ -343,7 +349,7 @@ impl Task {
 
     /// The task stands behind these messages.
     fn pass(&mut self, read: &Read) {
-        let Read { batch, end } = read;
+        let Read { batch, end, .. } = read;
         self.range.end = batch.range().end;
         self.cursor = batch.cursor().or(self.cursor);
         self.start.gauge.set(self.range.end, *end);

@@ -101,6 +101,8 @@ struct RunFigures {
     unopened: BTreeMap<TopicPartition, String>,
     /// Topics that do not exist.
     missing: Vec<String>,
+    /// Topics of streams that are held or paused, and why.
+    standing: BTreeMap<Arc<str>, String>,
     /// No part of the source answers.
     unreachable: bool,
     assignments: u64,
@@ -338,6 +340,11 @@ impl Telemetry {
     /// These topics of ours do not exist.
     pub fn note_missing(&self, topics: &[String]) {
         lock(&self.run).missing = topics.to_vec();
+    }
+
+    /// These topics are not read now, since their streams are held or paused; all others are.
+    pub fn note_standing(&self, standing: BTreeMap<Arc<str>, String>) {
+        lock(&self.run).standing = standing;
     }
 
     /// Whether the source answers now.

@@ -122,11 +122,13 @@ impl RunFigures {
     }
 
     fn waiting(&self) -> impl Iterator<Item = WaitingStatus> {
-        let missing = self.missing.iter().map(|topic| WaitingStatus {
-            topic: topic.clone(),
+        let all_of = |topic: &str, reason: &str| WaitingStatus {
+            topic: topic.to_owned(),
             partition: None,
-            reason: "the topic does not exist".to_owned(),
-        });
+            reason: reason.to_owned(),
+        };
+        let missing = self.missing.iter().map(move |topic| all_of(topic, "the topic does not exist"));
+        let standing = self.standing.iter().map(move |(topic, why)| all_of(topic, why));
         let waits = |at: &TopicPartition, reason: String| WaitingStatus {
             topic: at.topic.to_string(),
             partition: Some(at.partition),
@@ -137,7 +139,7 @@ impl RunFigures {
         let stalled = self.assigned.values().filter(|gauge| gauge.is_stalled());
         let silent =
             move |gauge: &Arc<TaskGauge>| waits(&gauge.partition, "the source does not answer".to_owned());
-        missing.chain(unopened).chain(stalled.map(silent))
+        missing.chain(standing).chain(unopened).chain(stalled.map(silent))
     }
 }
 
@@ -235,11 +237,15 @@ mod tests {
         check(&[], Some(0));
         telemetry.assign(true, &assigned, [(TopicPartition::new("t", 1), "no leader".to_owned())]);
         telemetry.note_missing(&["later".to_owned()]);
+        telemetry.note_standing([("p".into(), "paused: by hand".to_owned())].into());
         check(&["t/1 cannot be opened: no leader"], None);
         let waiting = telemetry.status().source.waiting.into_iter();
         let waiting: Vec<_> = waiting.map(|at| (at.topic, at.partition, at.reason)).collect();
-        let expected =
-            [("later", None, "the topic does not exist"), ("t", Some(1), "cannot be opened: no leader")];
+        let expected = [
+            ("later", None, "the topic does not exist"),
+            ("p", None, "paused: by hand"),
+            ("t", Some(1), "cannot be opened: no leader"),
+        ];
         assert_eq!(waiting, expected.map(|(topic, at, why)| (topic.to_owned(), at, why.to_owned())));
     }
 }

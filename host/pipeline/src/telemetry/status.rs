@@ -269,6 +269,23 @@ impl StepStatus {
         self.rejected.values().sum()
     }
 
+    /// Adds what another version of the step did; what the plugin is, and its gauges, stay those of this one.
+    pub fn add(&mut self, other: &Self) {
+        let sums = [
+            (&mut self.rows, other.rows),
+            (&mut self.passed, other.passed),
+            (&mut self.dropped, other.dropped),
+            (&mut self.emitted, other.emitted),
+            (&mut self.aside_batches, other.aside_batches),
+        ];
+        sums.into_iter().for_each(|(sum, count)| *sum += count);
+        self.busy_seconds += other.busy_seconds;
+        self.held_seconds += other.held_seconds;
+        for (sums, counts) in [(&mut self.rejected, &other.rejected), (&mut self.counters, &other.counters)] {
+            counts.iter().for_each(|(name, count)| *sums.entry(name.clone()).or_default() += count);
+        }
+    }
+
     /// Microseconds per row; none if it took no row.
     pub fn micros_per_row(&self) -> Option<f64> {
         (self.rows > 0).then(|| self.busy_seconds * 1e6 / self.rows as f64)

@@ -25,7 +25,7 @@ fn a_task_waits_for_its_batch_and_all_others_go_on() {
     let mut rig = Rig::new(&[plan("bad", &mode("loops")), plan("good", &mode("double"))]);
     rig.feed("bad", 0, &[1, -1, 2]);
     rig.until_aside("bad");
-    // Its bisection takes more than a second: a lone row may run ten times its deadline.
+    // Its bisection takes four seconds: a lone row may run ten times its deadline.
     rig.feed("bad", 1, &[3]);
     rig.feed("good", 0, &[4]);
     rig.feed("bad", 0, &[5]);

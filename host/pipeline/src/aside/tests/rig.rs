@@ -57,7 +57,6 @@ pub struct Done {
 
 struct Reader {
     feed: Feed,
-    partition: TopicPartition,
     position: Offset,
 }
 
@@ -97,8 +96,8 @@ pub fn plan(stream: &str, step: &str) -> Arc<StreamPlan> {
     let (plugins, wasm) = (folder.path().join("plugins"), millstream_guests::wasm("misbehave"));
     std::fs::create_dir(&plugins).unwrap();
     std::fs::copy(&wasm, plugins.join("misbehave.wasm")).unwrap();
-    std::fs::write(plugins.join("misbehave.toml"), "[limits]\ndeadline = \"100ms\"\n").unwrap();
-    let mut text = "[lake]\nurl = \"lake\"\n[source.files]\ndir = \"messages\"\n".to_owned();
+    std::fs::write(plugins.join("misbehave.toml"), "[limits]\ndeadline = \"300ms\"\n").unwrap();
+    let mut text = "[lake]\nurl = \"lake\"\n[source.files]\ndir = \".\"\n".to_owned();
     write!(
         text,
         "[streams.{stream}]\ntopic = \"{stream}\"\n[streams.{stream}.schema]\n\
@@ -166,7 +165,7 @@ impl Rig {
         self.feeds.insert((plan.name.to_string(), number), feed.clone());
         TaskStart {
             plan: plan.clone(),
-            purpose: Purpose::Run(Box::new(Reader { feed, partition: partition.clone(), position: 0 })),
+            purpose: Purpose::Run(Box::new(Reader { feed, position: 0 })),
             partition: partition.clone(),
             position: Position { offset: 0, cursor: None },
             epoch: 0,
