@@ -31,6 +31,7 @@ pub fn plan(steps: &[(&str, serde_json::Value)]) -> anyhow::Result<Arc<StreamPla
             outputs: Default::default(),
             limits: Limits::default(),
             on_drop_in: OnDropIn::default(),
+            circuit: Default::default(),
             place: String::new(),
         });
     }

@@ -7,6 +7,8 @@
 //! restores lakes.
 
 pub mod admin;
+pub mod aside;
+mod chain;
 pub mod checkpoint;
 pub mod config;
 pub mod dead_letter;

@@ -10,6 +10,7 @@ use millstream_model::entry::PluginUse;
 use millstream_model::schema::StreamSchema;
 use millstream_model::{Digest, columns};
 
+use crate::aside::Guard;
 use crate::config::{Placed, StepConfig, StreamConfig};
 use crate::dead_letter;
 use crate::decode::{Decoder, SchemaError};
@@ -54,6 +55,8 @@ pub struct PlannedStep {
     pub outputs: Vec<Arc<TableSpec>>,
     /// True if the step may add rows to its own stream.
     pub fans_out: bool,
+    /// What it may cost before its circuit opens, and what happens then.
+    pub guard: Guard,
 }
 
 /// A stream that cannot run as configured.
@@ -304,6 +307,7 @@ fn planned_step(
         fans_out: step.fans_out(),
         settings: config.config.clone(),
         config: config_digest(&config.config),
+        guard: Guard::new(&config.circuit),
         step,
         outputs,
     })

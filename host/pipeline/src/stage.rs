@@ -1,31 +1,33 @@
 //! Runs a stream's steps over decoded batches. Rows enter as the decoder made them and leave as rows
 //! of tables and as dead letters; nothing here knows where they came from or go. One `Stage` belongs
-//! to one CPU thread and serves all its tasks of the stream, since instances hold no state.
+//! to one CPU thread and serves all its tasks of the stream, since instances hold no state. A batch that
+//! a step does not take quickly leaves half way, and another thread goes on with it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use arrow::error::ArrowError;
-use millstream_engine::{Metrics, RejectedRow, StepInstance};
+use millstream_engine::{Metrics, RejectedRow};
 use millstream_model::{Digest, Offset, columns};
 
-use crate::plan::{PlannedStep, StreamPlan};
+use crate::aside::{Job, Probation, Reply};
+use crate::chain::{Chain, OpenCircuit, Passage, Reached};
+use crate::plan::StreamPlan;
 use crate::sink::TableSpec;
-use crate::tap::Place;
 use crate::telemetry::{StepFigures, StreamFigures};
 
 /// The steps of one stream on one thread.
 pub struct Stage {
     plan: Arc<StreamPlan>,
-    instances: Vec<StepInstance>,
+    chain: Chain,
     figures: Arc<StreamFigures>,
     /// Figures of the steps.
     steps: Vec<Arc<StepFigures>>,
     /// What the plugins reported and is not published yet, by step.
     reported: Vec<Metrics>,
+    probation: Probation,
 }
 
 /// What the steps made of a batch.
@@ -52,13 +54,23 @@ pub struct Rejected {
     pub row: RejectedRow,
 }
 
+/// What became of a batch on a CPU thread.
+pub(crate) enum Attempt {
+    /// It is through all steps.
+    Through(Staged),
+    /// It must go on elsewhere.
+    Aside(Box<Passage>),
+    /// A step takes no batches now; it had no effect.
+    Open(OpenCircuit),
+}
+
 impl Stage {
     /// The steps of `plan` for one thread, whichever it will be; `figures` are of the same stream.
     pub fn new(plan: Arc<StreamPlan>, figures: Arc<StreamFigures>) -> Self {
-        let instances = plan.steps.iter().map(|step| step.step.instance()).collect();
         let reported = vec![Metrics::default(); plan.steps.len()];
         let steps = figures.of_plan(&plan);
-        Self { plan, instances, figures, steps, reported }
+        let (chain, probation) = (Chain::new(&plan), Probation::default());
+        Self { plan, chain, figures, steps, reported, probation }
     }
 
     /// The plan whose steps these are.
@@ -71,12 +83,34 @@ impl Stage {
     /// # Errors
     /// If a plugin does not start, or answers its configuration with another plan than before.
     pub fn warm(&mut self) -> Result<(), String> {
-        self.instances.iter_mut().try_for_each(StepInstance::warm)
+        self.chain.warm()
     }
 
-    /// The stage takes its place on a thread: its steps are those that run.
+    /// The stage takes its place on a thread: its steps are those that run, and they are tried anew.
     pub(crate) fn enter(&self) {
         self.figures.enter(&self.plan, &self.steps);
+        self.resume();
+    }
+
+    /// Closes the circuits that batches wait for.
+    pub(crate) fn resume(&self) {
+        let steps = self.plan.steps.iter().zip(&self.steps);
+        for (step, figures) in steps.filter(|(step, _)| step.guard.holds()) {
+            step.step.close_circuit();
+            step.guard.renew();
+            figures.resume();
+        }
+    }
+
+    /// True if a circuit is open that batches wait for.
+    pub(crate) fn is_held(&self) -> bool {
+        self.plan.steps.iter().any(|step| step.guard.holds() && step.step.circuit().is_some())
+    }
+
+    /// Notes that batches wait for the step with this index; true for the first of all threads that does.
+    pub(crate) fn hold(&self, step: usize) -> bool {
+        self.steps[step].hold();
+        self.plan.steps[step].guard.tells()
     }
 
     /// Publishes what plugins reported, as far as nobody has their figures in hand.
@@ -86,47 +120,58 @@ impl Stage {
         }
     }
 
-    /// Passes `rows` through all steps and to the tables; `late` are the offsets of late messages, rising. A
-    /// failure of a plugin is in the result; an error comes from a predicate only.
+    /// Passes `rows` through all steps and to the tables, however long that takes; `late` are the offsets of
+    /// late messages, rising. A failure of a plugin is in the result; an error comes from a predicate only.
     pub fn run(&mut self, rows: RecordBatch, late: &[Offset]) -> Result<Staged, ArrowError> {
-        let mut staged =
-            Staged { passed: rows, tables: Vec::new(), rejected: Vec::new(), dropped: Vec::new() };
-        for (index, (step, instance)) in self.plan.steps.iter().zip(&mut self.instances).enumerate() {
-            if staged.passed.num_rows() == 0 {
-                break;
-            }
-            // What the plugin logs is logged within this span.
-            let span = tracing::error_span!("step", stream = &*self.plan.name, step = &*step.name);
-            let began = Instant::now();
-            let output = span.in_scope(|| instance.process(&staged.passed));
-            self.steps[index].add_batch(staged.passed.num_rows(), &output, began.elapsed());
-            if let Some(reason) = &output.circuit {
-                let plugin = step.step.plugin().digest().short();
-                span.in_scope(|| {
-                    tracing::error!(plugin, %reason, "the circuit of a step opened: its rows go to the dead letters until it is replaced");
-                });
-            }
-            staged.dropped.extend(output.dropped.iter().map(|offset| (*offset, index)));
-            staged.rejected.extend(output.rejected.into_iter().map(|row| reject(step, row)));
-            for (output, rows) in output.emitted {
-                let table = step.outputs[output].clone();
-                let rows = project(&rows, &table.schema);
-                staged.tables.push((table, rows));
-            }
-            self.reported[index].merge(output.metrics);
-            self.steps[index].publish(&mut self.reported[index]);
-            staged.passed = output.passed;
-            self.figures.taps.offer(Place::Behind(index + 1), &staged.passed);
-        }
-        if let Some(routing) = self.plan.routing.as_ref().filter(|_| staged.passed.num_rows() > 0) {
-            staged.tables.extend(routing.distribute(&staged.passed, late)?);
-        }
-        Ok(staged)
+        let mut passage = Passage::new(rows, late.to_vec());
+        self.chain.process(&self.plan, &mut passage, &self.figures.taps)?;
+        Ok(self.conclude(*passage))
     }
-}
 
-fn reject(step: &PlannedStep, row: RejectedRow) -> Rejected {
-    Rejected { step: step.name.clone(), plugin: step.step.plugin().digest(), row }
+    /// Passes `rows` through the steps as long as each takes them quickly and none fails.
+    pub(crate) fn attempt(&mut self, rows: RecordBatch, late: Vec<Offset>) -> Result<Attempt, ArrowError> {
+        let mut passage = Passage::new(rows, late);
+        let aside_from = self.aside_from();
+        match self.chain.attempt(&self.plan, &mut passage, &self.figures.taps, aside_from)? {
+            Reached::End => Ok(Attempt::Through(self.conclude(*passage))),
+            Reached::Open(open) => Ok(Attempt::Open(open)),
+            Reached::Aside(step) => {
+                if aside_from != Some(step) {
+                    self.probation.begin(step);
+                }
+                self.steps[step].add_aside();
+                Ok(Attempt::Aside(passage))
+            }
+        }
+    }
+
+    /// The step from which on batches pass elsewhere without a try here, if there is one.
+    fn aside_from(&self) -> Option<usize> {
+        self.probation.step()
+    }
+
+    /// A batch as a job for another thread, which answers with `reply`.
+    pub(crate) fn job(&self, passage: Box<Passage>, reply: Reply) -> Job {
+        Job { plan: self.plan.clone(), passage, taps: self.figures.taps.clone(), reply }
+    }
+
+    /// A batch is back that went aside and is through all steps; gives what they made.
+    pub(crate) fn take_back(&mut self, passage: Passage) -> Staged {
+        self.probation.note(&passage.works);
+        self.conclude(passage)
+    }
+
+    /// Counts and shows what the steps did; gives what they made.
+    fn conclude(&mut self, passage: Passage) -> Staged {
+        let Passage { staged, works, shown, .. } = passage;
+        for ((work, step), reported) in works.into_iter().zip(&self.steps).zip(&mut self.reported) {
+            step.add_batch(&work);
+            reported.merge(work.metrics);
+            step.publish(reported);
+        }
+        shown.iter().for_each(|(place, rows)| self.figures.taps.offer(*place, rows));
+        staged
+    }
 }
 
 /// The columns of `schema` out of `rows`; `_ordinal` numbers the rows of one offset, from 0. In the stream

@@ -103,9 +103,14 @@ impl Taps {
         }
     }
 
+    /// True if anybody looks, wherever.
+    pub fn has_onlookers(&self) -> bool {
+        self.open.load(Ordering::Relaxed) > 0
+    }
+
     /// Shows `rows` to whoever looks at `place`. Never waits.
     pub fn offer(&self, place: Place, rows: &RecordBatch) {
-        if self.open.load(Ordering::Relaxed) > 0 {
+        if self.has_onlookers() {
             self.hand_out(place, rows);
         }
     }
@@ -191,6 +196,11 @@ impl Tap {
     /// The next rows; none when the run is over, or the rows at this place have other columns now.
     pub async fn next(&mut self) -> Option<RecordBatch> {
         self.batches.recv().await
+    }
+
+    /// As [`Tap::next`], for threads that may wait.
+    pub fn blocking_next(&mut self) -> Option<RecordBatch> {
+        self.batches.blocking_recv()
     }
 
     /// Rows that passed unseen since the last call.

@@ -1,6 +1,6 @@
 //! A CPU thread and the tasks pinned to it. It owns their readers, wasm instances and open files, so
-//! nothing on the way of a batch takes a lock. Commands come in over a bounded channel, events go out
-//! over another; the thread waits for nothing but room to upload.
+//! nothing on the way of a batch takes a lock. Commands, and batches that went aside, come in over a bounded
+//! channel, events go out over another; the thread waits for nothing but room to upload.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -11,16 +11,18 @@ use std::time::{Duration, Instant};
 use millstream_model::{Digest, TopicPartition};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::aside::{Finished, Recovery, Reply};
+use crate::chain::OpenCircuit;
 use crate::config::WorkerSettings;
 use crate::source::FillLimits;
 use crate::stage::Stage;
-use crate::task::{Task, TaskError, TaskReport, TaskStart};
+use crate::task::{Task, TaskError, TaskReport, TaskStart, Turn};
 use crate::telemetry::TaskGauge;
 use crate::uploads::Uploads;
 
-/// Commands that may wait for a thread. The coordinator sends a handful at most between two barriers,
-/// and every pass of the thread takes all of them, so sending does not block in practice.
-const COMMANDS_MAX: usize = 64;
+/// Messages that may wait for a thread. The coordinator sends a handful at most between two barriers, and
+/// every pass of the thread takes all of them, so sending does not block in practice.
+const INBOX_MAX: usize = 64;
 /// How long an idle thread sleeps before it looks at its partitions again.
 const IDLE: Duration = Duration::from_millis(5);
 
@@ -87,50 +89,65 @@ pub struct Quota {
 
 /// A thread that is running.
 pub struct WorkerThread {
-    commands: SyncSender<Command>,
+    inbox: SyncSender<Message>,
     thread: Option<JoinHandle<()>>,
 }
 
+/// What comes into a thread.
+enum Message {
+    Command(Command),
+    /// A batch that went aside has come back.
+    Finished(Finished),
+    /// The thread ends.
+    End,
+}
+
 impl WorkerThread {
-    /// Starts thread number `index`.
+    /// Starts thread number `index`; batches that hold it up go to `recovery`.
     pub fn start(
         index: usize,
         settings: &WorkerSettings,
         quota: Quota,
         uploads: Uploads,
+        recovery: Recovery,
         events: mpsc::Sender<Event>,
     ) -> std::io::Result<Self> {
-        let (commands, inbox) = sync_channel(COMMANDS_MAX);
+        let (sender, inbox) = sync_channel(INBOX_MAX);
         let limits = FillLimits { rows: settings.batch_rows_max, bytes: settings.batch_bytes_max };
+        let surroundings = Surroundings {
+            uploads,
+            recovery,
+            inbox: sender.clone(),
+            paused: BTreeSet::new(),
+            unsent: VecDeque::new(),
+        };
         let worker = Worker {
             tasks: Vec::new(),
             stages: BTreeMap::new(),
-            paused: BTreeSet::new(),
+            surroundings,
             limits,
             quota,
             rows: 0,
             asked: false,
             draining: false,
-            uploads,
             events,
-            unsent: VecDeque::new(),
         };
         let thread =
             std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run(&inbox))?;
-        Ok(Self { commands, thread: Some(thread) })
+        Ok(Self { inbox: sender, thread: Some(thread) })
     }
 
     /// Sends a command. False if the thread has ended, which it does only by a bug.
     pub fn send(&self, command: Command) -> bool {
-        self.commands.send(command).is_ok()
+        self.inbox.send(Message::Command(command)).is_ok()
     }
 }
 
 impl Drop for WorkerThread {
     /// Ends the thread and waits for it; what it did since the last checkpoint is given up.
     fn drop(&mut self) {
-        let (closed, _) = sync_channel(0);
-        self.commands = closed;
+        // Where the thread has ended nobody hears it, and nobody need.
+        let _ = self.inbox.send(Message::End);
         if let Some(thread) = self.thread.take() {
             // A panic was reported by the thread itself; there is nothing to add here.
             let _ = thread.join();
@@ -141,43 +158,51 @@ impl Drop for WorkerThread {
 struct Worker {
     tasks: Vec<Task>,
     stages: BTreeMap<Arc<str>, Stage>,
-    /// Streams that are not read.
-    paused: BTreeSet<Arc<str>>,
+    surroundings: Surroundings,
     limits: FillLimits,
     quota: Quota,
     rows: u64,
     asked: bool,
     draining: bool,
-    uploads: Uploads,
     events: mpsc::Sender<Event>,
+}
+
+/// What a task's turn needs beside the task and its stage.
+struct Surroundings {
+    uploads: Uploads,
+    recovery: Recovery,
+    /// The thread's own, for batches that come back.
+    inbox: SyncSender<Message>,
+    /// Streams that are not read.
+    paused: BTreeSet<Arc<str>>,
     /// Events that found the channel full. The thread never waits for the coordinator, which may be
     /// waiting for the thread.
     unsent: VecDeque<Event>,
 }
 
 impl Worker {
-    fn run(mut self, inbox: &Receiver<Command>) {
+    fn run(mut self, inbox: &Receiver<Message>) {
         let mut idle = true;
         loop {
             let wait = if idle { IDLE } else { Duration::ZERO };
+            idle = false;
             match inbox.recv_timeout(wait) {
-                Ok(command) => {
-                    self.obey(command);
-                    idle = false;
-                    continue;
+                Ok(Message::Command(command)) => self.obey(command),
+                Ok(Message::Finished(finished)) => self.take_back(finished),
+                Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    idle = self.pass() == 0;
+                    self.tell();
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
             }
-            idle = self.pass() == 0;
-            self.tell();
         }
     }
 
     fn tell(&mut self) {
-        while let Some(event) = self.unsent.pop_front() {
+        let unsent = &mut self.surroundings.unsent;
+        while let Some(event) = unsent.pop_front() {
             if let Err(mpsc::error::TrySendError::Full(event)) = self.events.try_send(event) {
-                return self.unsent.push_front(event);
+                return unsent.push_front(event);
             }
         }
     }
@@ -199,7 +224,7 @@ impl Worker {
                 drop(reply.send(self.report()));
             }
             Command::Swap { stages, reply } => drop(reply.send(self.swap(stages))),
-            Command::Pause(streams) => self.paused = streams,
+            Command::Pause(streams) => self.pause(streams),
         }
     }
 
@@ -229,10 +254,17 @@ impl Worker {
         self.stages.insert(plan.name.clone(), stage)
     }
 
+    fn pause(&mut self, streams: BTreeSet<Arc<str>>) {
+        let before = std::mem::replace(&mut self.surroundings.paused, streams);
+        for stream in before.difference(&self.surroundings.paused) {
+            self.stages.get(stream).into_iter().for_each(Stage::resume);
+        }
+    }
+
     fn report(&mut self) -> Vec<TaskReport> {
         let mut reports = Vec::new();
-        self.each_task(|task, _, uploads| {
-            reports.push(task.report(uploads)?);
+        self.each_task(|task, _, surroundings| {
+            reports.push(task.report(&surroundings.uploads)?);
             Ok(())
         });
         self.stages.values_mut().for_each(Stage::publish);
@@ -249,22 +281,42 @@ impl Worker {
             return 0;
         }
         let limits = self.limits;
-        let paused = std::mem::take(&mut self.paused);
         let mut read = 0;
-        self.each_task(|task, stage, uploads| {
-            if paused.contains(&task.plan().name) {
+        self.each_task(|task, stage, surroundings| {
+            if surroundings.paused.contains(&task.plan().name) || stage.is_held() {
                 return Ok(());
             }
-            read += task.step(limits, stage, uploads)?;
+            let turn = task.step(limits, stage, &surroundings.uploads)?;
+            read += surroundings.follow(turn, task, stage);
             Ok(())
         });
-        self.paused = paused;
+        self.count(read);
+        read
+    }
+
+    /// Gives a batch that has come back to its task, if that is still there.
+    fn take_back(&mut self, finished: Finished) {
+        let Finished { task: of, ticket, answer } = finished;
+        let mut answer = Some(answer);
+        let mut read = 0;
+        self.each_task(|task, stage, surroundings| {
+            if let Some(answer) = answer.take_if(|_| Arc::ptr_eq(task.gauge(), &of)) {
+                let turn = task.resume(ticket, answer, stage, &surroundings.uploads)?;
+                read = surroundings.follow(turn, task, stage);
+            }
+            Ok(())
+        });
+        self.count(read);
+        self.tell();
+    }
+
+    /// Counts messages that were read, and asks for a checkpoint when there are enough.
+    fn count(&mut self, read: usize) {
         self.rows += read as u64;
         if !self.asked && (self.rows >= self.quota.rows_max || self.is_full(1)) {
             self.asked = true;
-            self.unsent.push_back(Event::Pressure);
+            self.surroundings.unsent.push_back(Event::Pressure);
         }
-        read
     }
 
     fn is_full(&self, times: usize) -> bool {
@@ -273,17 +325,48 @@ impl Worker {
     }
 
     /// Runs `work` on every task; a task that fails is given up and reported.
-    fn each_task(&mut self, mut work: impl FnMut(&mut Task, &mut Stage, &Uploads) -> Result<(), TaskError>) {
-        let Self { tasks, stages, uploads, unsent, .. } = self;
+    fn each_task(
+        &mut self,
+        mut work: impl FnMut(&mut Task, &mut Stage, &mut Surroundings) -> Result<(), TaskError>,
+    ) {
+        let Self { tasks, stages, surroundings, .. } = self;
         tasks.retain_mut(|task| {
             let stage = stages.get_mut(&task.plan().name).expect("a task is opened with its stage");
-            match work(task, stage, uploads) {
+            match work(task, stage, surroundings) {
                 Ok(()) => true,
                 Err(error) => {
-                    unsent.push_back(Event::Failed(task.gauge().clone(), error));
+                    surroundings.unsent.push_back(Event::Failed(task.gauge().clone(), error));
                     false
                 }
             }
         });
+    }
+}
+
+impl Surroundings {
+    /// Does what a task's turn asks for; gives the messages that were read and processed.
+    fn follow(&mut self, turn: Turn, task: &Task, stage: &Stage) -> usize {
+        match turn {
+            Turn::Done(messages) => return messages,
+            Turn::Aside(ticket, passage) => {
+                let inbox = self.inbox.clone();
+                // Nobody takes the answer when the thread has ended, and then nobody waits for it.
+                let send = move |finished| drop(inbox.send(Message::Finished(finished)));
+                let reply = Reply::new(task.gauge().clone(), ticket, send);
+                self.recovery.begin(stage.job(passage, reply));
+            }
+            Turn::Open(OpenCircuit { step, reason }) => {
+                if stage.hold(step) {
+                    let (plan, of) = (stage.plan(), &stage.plan().steps[step]);
+                    self.unsent.push_back(Event::CircuitOpened {
+                        stream: plan.name.clone(),
+                        step: of.name.clone(),
+                        plugin: of.step.plugin().digest(),
+                        reason,
+                    });
+                }
+            }
+        }
+        0
     }
 }

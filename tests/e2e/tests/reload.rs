@@ -50,7 +50,8 @@ impl Test {
     fn drop_in(&self, bytes: &[u8]) {
         self.workspace.write("plugins/cleanse-vehicle.wasm.part", bytes);
         let folder = self.workspace.path("plugins");
-        std::fs::rename(folder.join("cleanse-vehicle.wasm.part"), folder.join("cleanse-vehicle.wasm")).unwrap();
+        std::fs::rename(folder.join("cleanse-vehicle.wasm.part"), folder.join("cleanse-vehicle.wasm"))
+            .unwrap();
     }
 
     /// Entries of the log that say what plugins run: number, cause and the digest and configuration of each step.

@@ -23,7 +23,8 @@ pub fn swaps(to: &mut Families, telemetry: &Telemetry) {
     let holds = figures.holds();
     let bounds = HOLD_BOUNDS_US.iter().map(|bound| *bound as f64 / 1e6);
     let buckets: Vec<_> = bounds.zip(holds.buckets).collect();
-    let name = ("millstream_swap_hold_seconds", "Time that the exchange itself kept a thread from its tasks.");
+    let name =
+        ("millstream_swap_hold_seconds", "Time that the exchange itself kept a thread from its tasks.");
     to.histogram(name, &none, &buckets, holds.count, holds.sum_seconds);
     let name = ("millstream_swap_hold_seconds_max", "The longest of these times.");
     to.gauge(name, &none, holds.max_seconds);

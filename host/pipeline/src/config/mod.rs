@@ -3,6 +3,7 @@
 //! nothing behind this module sees a key, a default or a unit.
 
 mod check;
+mod circuit;
 mod dead_letters;
 mod difference;
 mod document;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use millstream_engine::Limits;
 use millstream_model::schema::StreamSchema;
 
+pub use circuit::{CircuitPolicy, ErrorBudget, OnCircuit};
 pub use difference::differing_keys;
 pub use document::ENVIRONMENT_PREFIX;
 pub use error::ConfigError;
@@ -176,6 +178,8 @@ pub struct StepConfig {
     pub limits: Limits,
     /// What a new version in the plugin folder is for.
     pub on_drop_in: OnDropIn,
+    /// What its circuit opens at, and what becomes of the stream then.
+    pub circuit: CircuitPolicy,
     /// `file:line:column` of the step, for errors that are found later.
     pub place: String,
 }

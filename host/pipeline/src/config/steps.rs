@@ -7,6 +7,7 @@ use std::time::Duration;
 use millstream_engine::Limits;
 
 use super::check::is_name;
+use super::circuit::circuit;
 use super::document::Document;
 use super::error::ConfigError;
 use super::{OnDropIn, StepConfig, routes, typed};
@@ -60,6 +61,7 @@ pub(super) fn steps(
                 typed::OnDropIn::ShadowThenSwap => OnDropIn::ShadowThenSwap,
                 typed::OnDropIn::Hold => OnDropIn::Hold,
             },
+            circuit: circuit(document, &at("plugin")[..4], step.on_circuit, step.error_budget.as_ref())?,
             place: document.place_of(&at("plugin")),
         });
     }

@@ -309,6 +309,9 @@ pub struct Step {
     pub outputs: BTreeMap<String, String>,
     #[serde(default)]
     pub on_drop_in: OnDropIn,
+    #[serde(default)]
+    pub on_circuit: OnCircuit,
+    pub error_budget: Option<ErrorBudget>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -318,6 +321,23 @@ pub enum OnDropIn {
     Swap,
     ShadowThenSwap,
     Hold,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnCircuit {
+    #[default]
+    LastGood,
+    Pause,
+    DeadLetters,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorBudget {
+    pub share: Option<f64>,
+    pub window: Option<Span>,
+    pub rows_min: Option<u64>,
 }
 
 #[derive(Deserialize)]

@@ -52,8 +52,7 @@ impl Work {
         view: &View,
     ) -> Result<Result<Assembly, Obstacle>, Stopped> {
         let config = wish.config.clone().unwrap_or_else(|| self.config.clone());
-        let mut assembly =
-            Assembly { plans: Plans::new(), changed: Vec::new(), waiting: BTreeMap::new() };
+        let mut assembly = Assembly { plans: Plans::new(), changed: Vec::new(), waiting: BTreeMap::new() };
         for stream in &config.streams {
             let name: Arc<str> = stream.name.as_str().into();
             if let Some(reason) = self.differs(stream, wish, view) {
@@ -68,7 +67,8 @@ impl Work {
                     assembly.plans.insert(plan.topic.clone(), plan);
                 }
                 Err(Obstacle { error: error @ RunError::Plan(_), .. }) if !wish.concerns(&stream.name) => {
-                    let reason = format!("what the log desires does not run with this configuration: {error}");
+                    let reason =
+                        format!("what the log desires does not run with this configuration: {error}");
                     assembly.waiting.insert(name, reason);
                 }
                 Err(obstacle) => return Ok(Err(obstacle)),

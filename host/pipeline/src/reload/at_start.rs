@@ -135,7 +135,9 @@ fn takes(step: &StepConfig, view: &View, id: &StepId, file: Digest, widened: &[S
             "the version in the plugin folder asks for more than the one in the log had; running the latter until \
              somebody approves"
         }
-        Decision::Hold => "the version in the plugin folder is held by the step's policy; running the one in the log",
+        Decision::Hold => {
+            "the version in the plugin folder is held by the step's policy; running the one in the log"
+        }
         Decision::Shadow => {
             "the version in the plugin folder is to run as a shadow first; running the one in the log"
         }

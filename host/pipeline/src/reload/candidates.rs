@@ -73,14 +73,35 @@ fn tell(step: &StepId, plugin: Option<&Plugin>, from: &str, state: &CandidateSta
     let plugin = plugin.map(|plugin| plugin.digest().short());
     match state {
         CandidateState::Refused { reason } => {
-            tracing::error!(stream, step, plugin, from, reason, "a new version is refused; the running one stays");
+            tracing::error!(
+                stream,
+                step,
+                plugin,
+                from,
+                reason,
+                "a new version is refused; the running one stays"
+            );
         }
         CandidateState::AwaitsApproval { widened } => {
             let widened = widened.join(", ");
-            tracing::warn!(stream, step, plugin, from, widened, "a new version waits until somebody approves it");
+            tracing::warn!(
+                stream,
+                step,
+                plugin,
+                from,
+                widened,
+                "a new version waits until somebody approves it"
+            );
         }
         CandidateState::Held { reason } => {
-            tracing::info!(stream, step, plugin, from, reason, "a new version waits until somebody promotes it");
+            tracing::info!(
+                stream,
+                step,
+                plugin,
+                from,
+                reason,
+                "a new version waits until somebody promotes it"
+            );
         }
         CandidateState::Checking | CandidateState::Shadowed { .. } => {}
     }

@@ -10,6 +10,7 @@ use super::view::{before, last_good};
 use super::wish::{Origin, Wanted, Wish};
 use super::{Ask, View};
 use crate::admin::{AdminError, CandidateState, Changed, Reply, Request, StepId};
+use crate::config::OnCircuit;
 use crate::error::RunError;
 
 impl Work {
@@ -70,7 +71,10 @@ impl Work {
         if let Some((plugin, candidate)) = self.candidates.get(step, plugin) {
             return match candidate.state {
                 CandidateState::AwaitsApproval { widened } => {
-                    let text = format!("it asks for more than the running version had: {}; approve it first", widened.join(", "));
+                    let text = format!(
+                        "it asks for more than the running version had: {}; approve it first",
+                        widened.join(", ")
+                    );
                     Ok(Err(AdminError::Conflict(text)))
                 }
                 CandidateState::Refused { reason } => Ok(Err(AdminError::Conflict(reason))),
@@ -162,16 +166,28 @@ impl Work {
     }
 
     /// The circuit of a step opened: lets the last good version take over, or pauses the stream if there is none.
-    pub(super) fn leave_broken(&mut self, step: &StepId, plugin: Digest, reason: &str) -> Result<(), Stopped> {
+    pub(super) fn leave_broken(
+        &mut self,
+        step: &StepId,
+        plugin: Digest,
+        reason: &str,
+    ) -> Result<(), Stopped> {
         let view = self.line.view(Vec::new())?;
         if view.desired(step).is_none_or(|used| used.plugin != plugin) {
             // It has been replaced meanwhile.
             return Ok(());
         }
         let short = plugin.short();
-        let failure = match self.last_good(step, &view)? {
+        let policy = step_of(&self.config, step).map(|step| step.circuit.on_open).unwrap_or_default();
+        let last_good = match policy {
+            OnCircuit::LastGood => self.last_good(step, &view)?,
+            OnCircuit::Pause => Err("on_circuit is \"pause\"".to_owned()),
+            OnCircuit::DeadLetters => return Ok(()),
+        };
+        let failure = match last_good {
             Ok(version) => {
-                let outcome = self.change_to(step, version, "the lake".to_owned(), ChangeCause::CircuitOpened)?;
+                let outcome =
+                    self.change_to(step, version, "the lake".to_owned(), ChangeCause::CircuitOpened)?;
                 match outcome {
                     Ok(changed) => {
                         let (now, sequence) = (changed.plugin.short(), changed.sequence);

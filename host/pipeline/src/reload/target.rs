@@ -67,8 +67,8 @@ pub(super) fn widened(candidate: &Step, live: &Step) -> Vec<String> {
         ("drops column", drops(&new.drops), drops(&old.drops)),
         ("has output", of(candidate), of(live)),
     ];
-    let texts = kinds.iter().flat_map(|(what, new, old)| {
-        new.difference(old).map(move |name| format!("newly {what} `{name}`"))
-    });
+    let texts = kinds
+        .iter()
+        .flat_map(|(what, new, old)| new.difference(old).map(move |name| format!("newly {what} `{name}`")));
     texts.collect()
 }

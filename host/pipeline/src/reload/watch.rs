@@ -31,7 +31,8 @@ impl Watch {
     /// Watches the folder of plugins and the file of the configuration; `hint` is called when something may have
     /// changed. All files count as new at first.
     pub(super) fn new(plugins: PathBuf, configuration: PathBuf, hint: impl Fn() + Send + 'static) -> Self {
-        let is_beside = |name: &str| [".wasm", ".wasm.minisig", ".toml"].iter().any(|end| name.ends_with(end));
+        let is_beside =
+            |name: &str| [".wasm", ".wasm.minisig", ".toml"].iter().any(|end| name.ends_with(end));
         let folder = configuration.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.map_or_else(|| PathBuf::from("."), PathBuf::from);
         let file = configuration.file_name().unwrap_or_default().to_string_lossy().into_owned();

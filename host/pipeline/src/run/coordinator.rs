@@ -13,6 +13,7 @@ use super::swap::Standing;
 use super::upkeep::Upkeep;
 use super::{EVENTS_MAX, Progress, Until, requests};
 use crate::admin::Request;
+use crate::aside::Recovery;
 use crate::checkpoint::CheckpointLog;
 use crate::config::Config;
 use crate::error::RunError;
@@ -96,9 +97,12 @@ impl<'a> Coordinator<'a> {
             rows_max: config.checkpoint.rows_max.div_ceil(threads as u64),
             bytes_max: config.checkpoint.bytes_max.div_ceil(threads),
         };
+        let not_started = |error: std::io::Error| RunError::Thread { what: error.to_string() };
+        let recovery = Recovery::start(threads).map_err(not_started)?;
         let start = |index| {
-            WorkerThread::start(index, &config.worker, quota, uploads.clone(), sender.clone())
-                .map_err(|error| RunError::Thread { what: error.to_string() })
+            let (uploads, recovery) = (uploads.clone(), recovery.clone());
+            WorkerThread::start(index, &config.worker, quota, uploads, recovery, sender.clone())
+                .map_err(not_started)
         };
         let threads = (0..threads).map(start).collect::<Result<_, _>>()?;
         let projector = config.dead_letter_topic.as_ref();
@@ -124,8 +128,7 @@ impl<'a> Coordinator<'a> {
                 names: names.clone(),
                 figures: telemetry.merges.clone(),
             };
-            Merger::start(context, tokio::runtime::Handle::current())
-                .map_err(|error| RunError::Thread { what: error.to_string() })
+            Merger::start(context, tokio::runtime::Handle::current()).map_err(not_started)
         });
         let mut this = Self {
             config,

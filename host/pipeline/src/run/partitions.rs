@@ -150,7 +150,9 @@ impl Coordinator<'_> {
             let work = Work::of(&data);
             match self.log.append(Body::Data(data)).await {
                 // Whoever wrote in between has moved the position: look again.
-                Err(AppendError::Rejected(rejection)) if rejection.remedy() == millstream_log::Remedy::Reload => {
+                Err(AppendError::Rejected(rejection))
+                    if rejection.remedy() == millstream_log::Remedy::Reload =>
+                {
                     self.log.refresh().await?
                 }
                 Ok(_) => self.telemetry.note_work(&work),

@@ -75,9 +75,9 @@ impl Coordinator<'_> {
             Ok(sequence) => Ok(Ok(sequence)),
             Err(AppendError::Rejected(_)) if !self.is_open() => Err(self.ended()),
             Err(AppendError::Rejected(rejection)) => Ok(Err(AdminError::Conflict(rejection.to_string()))),
-            Err(AppendError::Fenced) => {
-                Ok(Err(AdminError::Conflict("the log has moved on meanwhile; look, and ask again".to_owned())))
-            }
+            Err(AppendError::Fenced) => Ok(Err(AdminError::Conflict(
+                "the log has moved on meanwhile; look, and ask again".to_owned(),
+            ))),
             Err(error) => Err(self.refused(error)),
         }
     }

@@ -120,9 +120,6 @@ impl Coordinator<'_> {
         }
         for stream in self.standing.paused.difference(&paused) {
             tracing::info!(%stream, "the stream goes on");
-            // Whoever resumes a stream wants its steps to be tried again.
-            let steps = self.plans.values().filter(|plan| plan.name == *stream).flat_map(|plan| &plan.steps);
-            steps.for_each(|step| step.step.close_circuit());
         }
         for stream in paused.difference(&self.standing.paused) {
             tracing::warn!(%stream, reason = self.log.state().paused()[&**stream].reason, "the stream pauses");

@@ -31,7 +31,7 @@ pub use status::{
     CheckpointStatus, DeadLetterStatus, PartitionStatus, Readiness, SourceStatus, Status, StepStatus,
     StreamStatus, TableSize, UploadStatus, WaitingStatus,
 };
-pub use step::StepFigures;
+pub use step::{StepFigures, StepWork};
 pub use swaps::{HOLD_BOUNDS_US, Holds, SwapFigures};
 pub use task::TaskGauge;
 pub use work::Work;

@@ -187,6 +187,8 @@ fn step_status(figures: &StepFigures) -> StepStatus {
         emitted: figures.emitted(),
         rejected: rejected.map(|(cause, rows)| (cause.to_string(), rows)).collect(),
         busy_seconds: figures.busy().as_secs_f64(),
+        aside_batches: figures.aside_batches(),
+        held_seconds: figures.held().as_secs_f64(),
         circuit: step.circuit().as_deref().map(str::to_owned),
         counters: metrics.counters.into_iter().map(|(name, sum)| (name.to_string(), sum)).collect(),
         gauges: metrics

@@ -218,6 +218,12 @@ pub struct StepStatus {
     pub rejected: BTreeMap<String, u64>,
     /// Time spent in the plugin.
     pub busy_seconds: f64,
+    /// Batches that went aside because of it.
+    #[serde(default)]
+    pub aside_batches: u64,
+    /// Time for which batches have waited because its circuit was open.
+    #[serde(default)]
+    pub held_seconds: f64,
     /// Why its circuit is open, if it is.
     pub circuit: Option<String>,
     /// Counters that the plugin reported.

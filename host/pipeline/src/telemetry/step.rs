@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, TryLockError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millstream_engine::{Cause, Metrics, Step, StepOutput};
 use millstream_model::Digest;
 
 use super::lock;
+use crate::aside::is_blamed;
 use crate::plan::PlannedStep;
 
 /// Names of metrics that are kept for one step, of each kind; an instance of a plugin has fewer.
@@ -30,7 +31,58 @@ pub struct StepFigures {
     emitted: AtomicU64,
     rejected: [AtomicU64; Cause::ALL.len()],
     busy_ns: AtomicU64,
+    aside: AtomicU64,
+    /// Since when batches wait for it.
+    held: Mutex<Option<Instant>>,
+    /// How long they waited before that.
+    held_ns: AtomicU64,
     metrics: Mutex<Metrics>,
+}
+
+/// What a step did to a batch.
+#[derive(Debug)]
+pub struct StepWork {
+    rows: u64,
+    passed: u64,
+    dropped: u64,
+    emitted: u64,
+    rejected: [u64; Cause::ALL.len()],
+    busy: Duration,
+    /// Counters and gauges that the plugin reported.
+    pub metrics: Metrics,
+}
+
+impl StepWork {
+    /// It took `rows` rows, worked for `busy`, and made `output` of them; its metrics are not taken from there.
+    pub fn new(rows: usize, output: &StepOutput, busy: Duration) -> Self {
+        let mut rejected = [0; Cause::ALL.len()];
+        output.rejected.iter().for_each(|row| rejected[row.cause as usize] += 1);
+        let emitted: usize = output.emitted.iter().map(|(_, rows)| rows.num_rows()).sum();
+        Self {
+            rows: rows as u64,
+            passed: output.passed.num_rows() as u64,
+            dropped: output.dropped.len() as u64,
+            emitted: emitted as u64,
+            rejected,
+            busy,
+            metrics: Metrics::default(),
+        }
+    }
+
+    /// Rows that the step is blamed for: rejected neither by the plugin nor for their own sake.
+    pub(crate) fn blamed(&self) -> u64 {
+        Cause::ALL
+            .iter()
+            .zip(self.rejected)
+            .filter(|(cause, _)| is_blamed(**cause))
+            .map(|(_, rows)| rows)
+            .sum()
+    }
+
+    /// Time in the plugin, the host's share of the calls included.
+    pub(crate) fn busy(&self) -> Duration {
+        self.busy
+    }
 }
 
 impl StepFigures {
@@ -45,6 +97,9 @@ impl StepFigures {
             emitted: AtomicU64::new(0),
             rejected: Default::default(),
             busy_ns: AtomicU64::new(0),
+            aside: AtomicU64::new(0),
+            held: Mutex::default(),
+            held_ns: AtomicU64::new(0),
             metrics: Mutex::default(),
         }
     }
@@ -66,22 +121,33 @@ impl StepFigures {
         *lock(&self.step) = step.step.clone();
     }
 
-    /// Counts a batch of `rows` rows that took `busy` and became `output`.
-    pub fn add_batch(&self, rows: usize, output: &StepOutput, busy: Duration) {
-        let emitted: usize = output.emitted.iter().map(|(_, rows)| rows.num_rows()).sum();
-        self.rows.fetch_add(rows as u64, Ordering::Relaxed);
-        self.passed.fetch_add(output.passed.num_rows() as u64, Ordering::Relaxed);
-        self.dropped.fetch_add(output.dropped.len() as u64, Ordering::Relaxed);
-        self.emitted.fetch_add(emitted as u64, Ordering::Relaxed);
-        self.busy_ns.fetch_add(u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        if output.rejected.is_empty() {
-            return;
-        }
-        let mut causes = [0; Cause::ALL.len()];
-        output.rejected.iter().for_each(|row| causes[row.cause as usize] += 1);
-        for (sum, count) in self.rejected.iter().zip(causes) {
+    /// Counts what the step did to a batch.
+    pub fn add_batch(&self, work: &StepWork) {
+        self.rows.fetch_add(work.rows, Ordering::Relaxed);
+        self.passed.fetch_add(work.passed, Ordering::Relaxed);
+        self.dropped.fetch_add(work.dropped, Ordering::Relaxed);
+        self.emitted.fetch_add(work.emitted, Ordering::Relaxed);
+        let busy_ns = u64::try_from(work.busy.as_nanos()).unwrap_or(u64::MAX);
+        self.busy_ns.fetch_add(busy_ns, Ordering::Relaxed);
+        for (sum, count) in self.rejected.iter().zip(work.rejected).filter(|(_, count)| *count > 0) {
             sum.fetch_add(count, Ordering::Relaxed);
         }
+    }
+
+    /// Counts a batch that went aside at this step.
+    pub fn add_aside(&self) {
+        self.aside.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Batches wait for this step from now on, if they did not before.
+    pub fn hold(&self) {
+        lock(&self.held).get_or_insert_with(Instant::now);
+    }
+
+    /// Batches wait no longer.
+    pub fn resume(&self) {
+        let held = lock(&self.held).take().map_or(Duration::ZERO, |since| since.elapsed());
+        self.held_ns.fetch_add(u64::try_from(held.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Publishes what the plugin reported, and leaves nothing of it behind; if somebody else has the
@@ -129,6 +195,17 @@ impl StepFigures {
     /// Time spent in the plugin, the host's share of a call included.
     pub fn busy(&self) -> Duration {
         Duration::from_nanos(self.busy_ns.load(Ordering::Relaxed))
+    }
+
+    /// Batches that went aside at this step.
+    pub fn aside_batches(&self) -> u64 {
+        self.aside.load(Ordering::Relaxed)
+    }
+
+    /// Time for which batches have waited because the step's circuit was open.
+    pub fn held(&self) -> Duration {
+        let since = lock(&self.held).map_or(Duration::ZERO, |since| since.elapsed());
+        Duration::from_nanos(self.held_ns.load(Ordering::Relaxed)) + since
     }
 
     /// Counters and gauges that the plugin reported.

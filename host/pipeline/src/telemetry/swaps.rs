@@ -1,8 +1,8 @@
 //! Figures of changes of running streams, of this process alone.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use millstream_model::entry::ChangeCause;

@@ -11,6 +11,7 @@ use millstream_model::{TopicPartition, columns};
 use super::{LateRow, Observed, PartitionWatermark, Silence, WatermarkSettings};
 
 /// Event time of a task.
+#[derive(Clone)]
 pub(crate) struct EventTime {
     partition: TopicPartition,
     watermark: PartitionWatermark,

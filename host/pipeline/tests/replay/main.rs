@@ -69,8 +69,17 @@ impl City {
         let telemetry = Arc::new(Telemetry::new("run", clock.clone()));
         let until = Until { caught_up: true, ..Until::default() };
         let (_admin, requests) = Admin::channel();
-        let run =
-            run::run(&config, None, &engine, clock, telemetry, requests, until, std::future::pending(), |_| {});
+        let run = run::run(
+            &config,
+            None,
+            &engine,
+            clock,
+            telemetry,
+            requests,
+            until,
+            std::future::pending(),
+            |_| {},
+        );
         block_on(run).unwrap();
     }
 
