@@ -161,7 +161,8 @@ fn an_edited_configuration_takes_over_and_a_broken_one_does_not() {
     let mut test = Test::new();
     let run = Served::start(&test.workspace);
     test.feed(&run);
-    test.workspace.configure("zone = \"Europe/London\" }", "zone = \"America/New_York\" }");
+    let zone = |name: &str| format!("config = {{ zone = \"{name}\" }}");
+    test.workspace.configure(&zone("Europe/London"), &zone("America/New_York"));
     test.workspace.configure("[[streams.vehicle.steps]]", "[[streams.vehicle.steps]]\non_drop_in = \"hold\"");
     assert_eq!(test.wait_for_change(2), "configured");
     test.feed(&run);
@@ -174,8 +175,8 @@ fn an_edited_configuration_takes_over_and_a_broken_one_does_not() {
     wait_for_metric(&run, held, 1.0);
     test.feed(&run);
     assert_eq!(test.changes().len(), 2);
-    test.workspace.configure("on_drop_in = \"perhaps\"", "on_drop_in = \"swap\"");
     test.workspace.configure("interval = \"200ms\"", "interval = \"300ms\"");
+    test.workspace.configure("on_drop_in = \"perhaps\"", "on_drop_in = \"swap\"");
     assert_eq!(test.wait_for_change(3), "dropped_in");
     let output = run.stop();
     assert!(output.stderr.contains("checkpoint.interval"), "{}", output.stderr);
