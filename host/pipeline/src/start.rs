@@ -22,8 +22,6 @@ use crate::plan::{StreamPlan, check_tables};
 use crate::sink::read;
 use crate::{identity, reload};
 
-pub use crate::library::PLUGIN_FOLDER;
-
 /// Folder of the checkpoint log in a lake.
 pub const LOG_FOLDER: &str = "_millstream/log";
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use millstream_tests::{Served, Workspace, duckdb, seeds};
+use millstream_tests::{Kafka, Served, Workspace, duckdb, seeds};
 use serde_json::{Value, json};
 
 /// Longest wait for a run to do as expected.
@@ -218,4 +218,42 @@ fn workers_with_different_folders_follow_the_log() {
     run.stop();
     assert_eq!(test.changes().len(), 3);
     test.check_rows();
+}
+
+/// Swaps while partitions change hands: each partition is handed over under the version that its new owner finds
+/// in the log.
+#[test]
+fn a_swap_in_the_middle_of_a_rebalance_loses_and_doubles_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let kafka = Kafka::start(folder.path());
+    kafka.topic("vehicle_data", 6);
+    let workspace = Workspace::kafka(&kafka.brokers);
+    workspace.write("plugins/cleanse-vehicle.wasm", version('a'));
+    let messages: Vec<_> = seeds("us-route", "vehicle_data").lines().map(str::to_owned).collect();
+    let test = Test { workspace, messages, fed: 0 };
+    let mut fed = 0;
+    let mut send = || {
+        let keyed = test.messages[fed..fed + 60].iter().map(|line| format!("{line}\t{line}\n"));
+        kafka.produce_keyed("vehicle_data", &keyed.collect::<String>());
+        fed += 60;
+        fed
+    };
+    let first = Served::worker(&test.workspace, "first");
+    first.wait_until_committed("vehicle", send());
+    let second = Served::worker(&test.workspace, "second");
+    for (number, name) in ['b', 'c', 'd'].into_iter().enumerate() {
+        test.drop_in(&version(name));
+        send();
+        test.wait_for_change(number + 2);
+    }
+    second.wait_until_committed("vehicle", send());
+    second.stop();
+    test.drop_in(&version('e'));
+    test.wait_for_change(5);
+    first.wait_until_committed("vehicle", send());
+    first.stop();
+    let test = Test { fed, ..test };
+    let files = test.workspace.files_of("curated.vehicle");
+    let rows = duckdb(&files, "SELECT count(*), count(DISTINCT (_partition, _offset)) FROM t");
+    assert_eq!(rows, json!([[test.fed, test.fed]]));
 }

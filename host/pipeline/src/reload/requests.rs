@@ -4,8 +4,9 @@ use millstream_log::StepVersion;
 use millstream_model::Digest;
 use millstream_model::entry::ChangeCause;
 
+use super::grant::Outcome;
 use super::target::Version;
-use super::thread::{Outcome, Stopped, Work, step_of};
+use super::thread::{Stopped, Work, step_of};
 use super::view::{before, last_good};
 use super::wish::{Origin, Wanted, Wish};
 use super::{Ask, View};

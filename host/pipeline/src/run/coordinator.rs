@@ -331,6 +331,9 @@ impl<'a> Coordinator<'a> {
 
     /// True once everything that the partitions hold has been read; commits it first.
     async fn is_caught_up(&mut self) -> Result<bool, RunError> {
+        if let Some(waits) = self.standing.waits() {
+            return Err(waits);
+        }
         if self.lag() != Some(0) || !self.standing.is_in_line(&self.log) {
             return Ok(false);
         }

@@ -46,6 +46,12 @@ impl Standing {
         }
     }
 
+    /// A stream that cannot run here, as an error.
+    pub(super) fn waits(&self) -> Option<RunError> {
+        let (stream, reason) = self.waiting.first_key_value()?;
+        Some(RunError::StreamWaits { stream: stream.to_string(), reason: reason.clone() })
+    }
+
     /// True if the streams run what the log desires, as far as they run.
     pub(super) fn is_in_line(&self, log: &CheckpointLog) -> bool {
         log.state().plugins() == self.base
