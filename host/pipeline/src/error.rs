@@ -133,6 +133,14 @@ pub enum RunError {
         /// Why it is not read.
         reason: String,
     },
+    /// All else has been committed, and a stream cannot be read on with here.
+    #[error("stream `{stream}` is not read on with: {reason}")]
+    StreamWaits {
+        /// The stream.
+        stream: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// The source failed for good.
     #[error(transparent)]
     Source(#[from] SourceError),

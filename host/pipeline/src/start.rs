@@ -23,8 +23,6 @@ use crate::signed;
 use crate::sink::read;
 use crate::{identity, reload};
 
-pub use crate::library::PLUGIN_FOLDER;
-
 /// Folder of the checkpoint log in a lake.
 pub const LOG_FOLDER: &str = "_millstream/log";
 

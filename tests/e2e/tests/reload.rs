@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use millstream_tests::{Served, Workspace, duckdb, seeds};
+use millstream_tests::{Kafka, Served, Workspace, duckdb, seeds};
 use serde_json::{Value, json};
 
 /// Longest wait for a run to do as expected.
@@ -161,7 +161,8 @@ fn an_edited_configuration_takes_over_and_a_broken_one_does_not() {
     let mut test = Test::new();
     let run = Served::start(&test.workspace);
     test.feed(&run);
-    test.workspace.configure("zone = \"Europe/London\" }", "zone = \"America/New_York\" }");
+    let zone = |name: &str| format!("config = {{ zone = \"{name}\" }}");
+    test.workspace.configure(&zone("Europe/London"), &zone("America/New_York"));
     test.workspace.configure("[[streams.vehicle.steps]]", "[[streams.vehicle.steps]]\non_drop_in = \"hold\"");
     assert_eq!(test.wait_for_change(2), "configured");
     test.feed(&run);
@@ -174,8 +175,8 @@ fn an_edited_configuration_takes_over_and_a_broken_one_does_not() {
     wait_for_metric(&run, held, 1.0);
     test.feed(&run);
     assert_eq!(test.changes().len(), 2);
-    test.workspace.configure("on_drop_in = \"perhaps\"", "on_drop_in = \"swap\"");
     test.workspace.configure("interval = \"200ms\"", "interval = \"300ms\"");
+    test.workspace.configure("on_drop_in = \"perhaps\"", "on_drop_in = \"swap\"");
     assert_eq!(test.wait_for_change(3), "dropped_in");
     let output = run.stop();
     assert!(output.stderr.contains("checkpoint.interval"), "{}", output.stderr);
@@ -217,4 +218,42 @@ fn workers_with_different_folders_follow_the_log() {
     run.stop();
     assert_eq!(test.changes().len(), 3);
     test.check_rows();
+}
+
+/// Swaps while partitions change hands: each partition is handed over under the version that its new owner finds
+/// in the log.
+#[test]
+fn a_swap_in_the_middle_of_a_rebalance_loses_and_doubles_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let kafka = Kafka::start(folder.path());
+    kafka.topic("vehicle_data", 6);
+    let workspace = Workspace::kafka(&kafka.brokers);
+    workspace.write("plugins/cleanse-vehicle.wasm", version('a'));
+    let messages: Vec<_> = seeds("us-route", "vehicle_data").lines().map(str::to_owned).collect();
+    let test = Test { workspace, messages, fed: 0 };
+    let mut fed = 0;
+    let mut send = || {
+        let keyed = test.messages[fed..fed + 60].iter().map(|line| format!("{line}\t{line}\n"));
+        kafka.produce_keyed("vehicle_data", &keyed.collect::<String>());
+        fed += 60;
+        fed
+    };
+    let first = Served::worker(&test.workspace, "first");
+    first.wait_until_committed("vehicle", send());
+    let second = Served::worker(&test.workspace, "second");
+    for (number, name) in ['b', 'c', 'd'].into_iter().enumerate() {
+        test.drop_in(&version(name));
+        send();
+        test.wait_for_change(number + 2);
+    }
+    second.wait_until_committed("vehicle", send());
+    second.stop();
+    test.drop_in(&version('e'));
+    test.wait_for_change(5);
+    first.wait_until_committed("vehicle", send());
+    first.stop();
+    let test = Test { fed, ..test };
+    let files = test.workspace.files_of("curated.vehicle");
+    let rows = duckdb(&files, "SELECT count(*), count(DISTINCT (_partition, _offset)) FROM t");
+    assert_eq!(rows, json!([[test.fed, test.fed]]));
 }

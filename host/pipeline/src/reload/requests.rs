@@ -4,12 +4,14 @@ use millstream_log::StepVersion;
 use millstream_model::Digest;
 use millstream_model::entry::ChangeCause;
 
+use super::grant::Outcome;
 use super::target::Version;
-use super::thread::{Outcome, Stopped, Work, step_of};
+use super::thread::{Stopped, Work, step_of};
 use super::view::{before, last_good};
 use super::wish::{Origin, Wanted, Wish};
 use super::{Ask, View};
 use crate::admin::{AdminError, CandidateState, Changed, Reply, Request, StepId};
+use crate::config::OnCircuit;
 use crate::error::RunError;
 
 impl Work {
@@ -177,7 +179,13 @@ impl Work {
             return Ok(());
         }
         let short = plugin.short();
-        let failure = match self.last_good(step, &view)? {
+        let policy = step_of(&self.config, step).map(|step| step.circuit.on_open).unwrap_or_default();
+        let last_good = match policy {
+            OnCircuit::LastGood => self.last_good(step, &view)?,
+            OnCircuit::Pause => Err("on_circuit is \"pause\"".to_owned()),
+            OnCircuit::DeadLetters => return Ok(()),
+        };
+        let failure = match last_good {
             Ok(version) => {
                 let outcome =
                     self.change_to(step, version, "the lake".to_owned(), ChangeCause::CircuitOpened)?;

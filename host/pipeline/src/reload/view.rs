@@ -58,14 +58,15 @@ impl View {
     }
 }
 
-/// The version to go back to from the present one, the last of `versions`: the one before it, or the latest one
-/// of the plugin `to`.
+/// The version to go back to from the present one, the last of `versions`: the one before it, or the latest other
+/// one of the plugin `to`.
 pub(super) fn before(versions: &[StepVersion], to: Option<Digest>) -> Option<&StepVersion> {
-    let (_, earlier) = versions.split_last()?;
-    match to {
-        None => earlier.last(),
-        Some(plugin) => earlier.iter().rev().find(|version| version.plugin == plugin),
-    }
+    let (present, earlier) = versions.split_last()?;
+    let is_other = |version: &&StepVersion| {
+        (version.plugin, version.config) != (present.plugin, present.config)
+            && to.is_none_or(|plugin| version.plugin == plugin)
+    };
+    earlier.iter().rev().find(is_other)
 }
 
 /// The latest version before the present one whose circuit has not opened.
@@ -93,6 +94,7 @@ mod tests {
             sequence: 1,
             at_us: 0,
             from: BTreeMap::new(),
+            until: BTreeMap::new(),
         };
         text.split_whitespace().map(version).collect()
     }

@@ -361,6 +361,9 @@ impl<'a> Coordinator<'a> {
 
     /// True once everything that the partitions hold has been read; commits it first.
     async fn is_caught_up(&mut self) -> Result<bool, RunError> {
+        if let Some(waits) = self.standing.waits() {
+            return Err(waits);
+        }
         let standing = self.not_read();
         let is_read = |topic: &Arc<str>| !standing.contains_key(topic);
         if self.lag_of(is_read) != Some(0) || !self.standing.is_in_line(&self.log) {

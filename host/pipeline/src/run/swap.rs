@@ -46,6 +46,12 @@ impl Standing {
         }
     }
 
+    /// A stream that cannot run here, as an error.
+    pub(super) fn waits(&self) -> Option<RunError> {
+        let (stream, reason) = self.waiting.first_key_value()?;
+        Some(RunError::StreamWaits { stream: stream.to_string(), reason: reason.clone() })
+    }
+
     /// True if the streams run what the log desires, as far as they run.
     pub(super) fn is_in_line(&self, log: &CheckpointLog) -> bool {
         log.state().plugins() == self.base
@@ -120,9 +126,8 @@ impl Coordinator<'_> {
         }
         for stream in self.standing.paused.difference(&paused) {
             tracing::info!(%stream, "the stream goes on");
-            // Whoever resumes a stream wants its steps to be tried again.
-            let steps = self.plans.values().filter(|plan| plan.name == *stream).flat_map(|plan| &plan.steps);
-            steps.for_each(|step| step.step.close_circuit());
+            // With a closed circuit.
+            self.held.remove(stream);
         }
         for stream in paused.difference(&self.standing.paused) {
             tracing::warn!(%stream, reason = self.log.state().paused()[&**stream].reason, "the stream pauses");
@@ -132,6 +137,7 @@ impl Coordinator<'_> {
             thread.send(Command::Pause(paused.clone()));
         }
         self.standing.paused = paused;
+        self.tell_standing();
     }
 
     /// Why no partition of this topic can be read now, if so.
@@ -233,7 +239,13 @@ impl Coordinator<'_> {
     fn go_on_with(&mut self, base: Vec<PluginUse>, plans: Plans, waiting: BTreeMap<Arc<str>, String>) {
         self.standing.base = base;
         self.standing.waiting = waiting;
-        self.plans = plans;
+        let before = std::mem::replace(&mut self.plans, plans);
+        let is_same = |plan: &Arc<StreamPlan>| {
+            before.get(&plan.topic).is_some_and(|before| Arc::ptr_eq(before, plan))
+        };
+        let held = |stream: &Arc<str>| self.plans.values().any(|plan| plan.name == *stream && is_same(plan));
+        self.held.retain(|stream, _| held(stream));
+        self.tell_standing();
     }
 
     /// Closes the partitions of streams that wait, and opens those of streams that do not any more.

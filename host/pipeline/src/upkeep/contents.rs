@@ -39,7 +39,7 @@ impl From<UpkeepError> for CopyError {
     }
 }
 
-/// Brings plugins, the live files of `state` and `progress` (of projections) to the other lake.
+/// Brings plugins, configurations of steps, the live files of `state` and `progress` (of projections) to the other lake.
 pub(super) async fn bring(
     copier: &Copier,
     state: &LogState,
@@ -48,9 +48,11 @@ pub(super) async fn bring(
 ) -> Result<Copied, CopyError> {
     let mut wanted = live_files(copier, state).await?;
     wanted.extend(inventory::plugins(&copier.from).await?);
+    wanted.extend(inventory::configs(&copier.from).await?);
     wanted.extend(progress);
     let mut present = inventory::table_files(&copier.to).await?;
     present.extend(inventory::plugins(&copier.to).await?);
+    present.extend(inventory::configs(&copier.to).await?);
     present.extend(inventory::projections(&copier.to).await?);
     let (present, missing): (Vec<_>, Vec<_>) =
         wanted.into_iter().partition(|(path, bytes)| present.get(path) == Some(bytes));

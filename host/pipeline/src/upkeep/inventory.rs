@@ -7,7 +7,7 @@ use object_store::path::Path;
 
 use super::error::UpkeepError;
 use crate::lake::Lake;
-use crate::start::PLUGIN_FOLDER;
+use crate::library::{CONFIG_FOLDER, PLUGIN_FOLDER};
 
 /// Sizes by path below the lake's root.
 pub(super) type Sizes = BTreeMap<String, u64>;
@@ -37,6 +37,11 @@ pub(super) async fn table_files(lake: &Lake) -> Result<Sizes, UpkeepError> {
 /// The plugins that are kept in the lake.
 pub(super) async fn plugins(lake: &Lake) -> Result<Sizes, UpkeepError> {
     files(lake, Path::from(PLUGIN_FOLDER)).await
+}
+
+/// The configurations of steps that are kept in the lake.
+pub(super) async fn configs(lake: &Lake) -> Result<Sizes, UpkeepError> {
+    files(lake, Path::from(CONFIG_FOLDER)).await
 }
 
 /// How far projections came.

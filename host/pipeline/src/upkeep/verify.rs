@@ -19,7 +19,8 @@ use super::finding::Finding;
 use super::{Done, footer, inventory};
 use crate::checkpoint::{LogStore, RetryPolicy};
 use crate::lake::Lake;
-use crate::start::{LOG_FOLDER, PLUGIN_FOLDER};
+use crate::library::PLUGIN_FOLDER;
+use crate::start::LOG_FOLDER;
 use history::History;
 
 /// Footers that are read at once.

@@ -1,0 +1,151 @@
+//! Streams that change while they run, asked as the admin API asks: what runs, what the log says of it and what
+//! the rows show is the same, also after a restart.
+
+mod live;
+
+use millstream_model::Digest;
+use millstream_pipeline::admin::{AdminError, CandidateState, Request, StepId};
+
+use live::{Live, Place, version};
+
+fn step() -> StepId {
+    StepId::new("numbers", "step")
+}
+
+/// What a file with this guest's bytes and a section of this name is called.
+fn digest(name: char) -> Digest {
+    Digest::of(&version("misbehave", name))
+}
+
+#[test]
+fn a_dropped_in_version_and_an_edited_configuration_take_over_at_an_offset() {
+    let place = Place::new("");
+    let run = Live::start(&place);
+    run.feed(20);
+    place.drop_in(&version("misbehave", 'b'));
+    run.wait_until_runs(digest('b'));
+    run.feed(20);
+    place.configure("mode = \"double\"", "mode = \"identity\"");
+    run.wait_for_versions(3);
+    run.feed(20);
+    run.stop();
+    assert_eq!(place.causes(), ["started", "dropped_in", "configured"]);
+    place.check_rows();
+}
+
+#[test]
+fn a_rollback_takes_the_configuration_along_and_survives_restarts() {
+    let place = Place::new("");
+    let run = Live::start(&place);
+    run.feed(20);
+    place.configure("mode = \"double\"", "mode = \"identity\"");
+    run.wait_for_versions(2);
+    run.feed(20);
+    place.drop_in(&version("misbehave", 'b'));
+    run.wait_until_runs(digest('b'));
+    run.feed(20);
+    let changed = run.ask(|reply| Request::RollBack(step(), None, reply)).unwrap();
+    assert_eq!(changed.plugin, digest('a'));
+    run.feed(20);
+    // To the first version: the same plugin, and the configuration that it had.
+    let changed = run.ask(|reply| Request::RollBack(step(), Some(digest('a')), reply));
+    assert_eq!(changed.unwrap().plugin, digest('a'));
+    run.stop();
+    let run = Live::start(&place);
+    run.feed(20);
+    run.stop();
+    let causes = place.causes();
+    assert_eq!(causes[..4], ["started", "configured", "dropped_in", "rolled_back"]);
+    place.check_rows();
+    // A copy of what was replaced is no wish, a new version is.
+    place.drop_in(&version("misbehave", 'b'));
+    let run = Live::start(&place);
+    run.feed(20);
+    assert_eq!(place.causes(), causes);
+    place.drop_in(&version("misbehave", 'c'));
+    run.wait_until_runs(digest('c'));
+    run.feed(20);
+    run.stop();
+    place.check_rows();
+}
+
+#[test]
+fn a_version_that_is_held_runs_when_it_is_promoted() {
+    let place = Place::new("on_drop_in = \"hold\"\n");
+    let run = Live::start(&place);
+    run.feed(20);
+    place.drop_in(&version("misbehave", 'b'));
+    run.wait_for_candidate(|state| matches!(state, CandidateState::Held { .. }));
+    let unknown = run.ask(|reply| Request::Promote(step(), digest('x'), reply));
+    assert!(matches!(unknown, Err(AdminError::Unknown(_))), "{unknown:?}");
+    run.ask(|reply| Request::Dismiss(step(), reply)).unwrap();
+    place.drop_in(&version("misbehave", 'c'));
+    run.wait_for_candidate(|state| matches!(state, CandidateState::Held { .. }));
+    assert_eq!(run.ask(|reply| Request::Promote(step(), digest('c'), reply)).unwrap().plugin, digest('c'));
+    run.feed(20);
+    let again = run.ask(|reply| Request::Promote(step(), digest('c'), reply));
+    assert!(matches!(again, Err(AdminError::Conflict(_))), "{again:?}");
+    assert_eq!(run.ask(|reply| Request::Promote(step(), digest('a'), reply)).unwrap().plugin, digest('a'));
+    run.stop();
+    assert_eq!(place.causes(), ["started", "promoted", "promoted"]);
+    place.check_rows();
+}
+
+#[test]
+fn a_version_that_asks_for_more_waits_for_an_approval() {
+    let place = Place::new("");
+    place.write_plugin(&version("adjust", 'a'));
+    place.configure("config = { mode = \"double\" }", "config = {}");
+    let run = Live::start(&place);
+    run.feed(20);
+    // `adjust` reads and writes other columns.
+    place.drop_in(&version("misbehave", 'b'));
+    run.wait_for_candidate(|state| match state {
+        CandidateState::AwaitsApproval { widened } => {
+            widened.iter().any(|what| what.contains("reads column `n`"))
+        }
+        _ => false,
+    });
+    let early = run.ask(|reply| Request::Promote(step(), digest('b'), reply));
+    assert!(matches!(early, Err(AdminError::Conflict(_))), "{early:?}");
+    run.ask(|reply| Request::Approve(step(), digest('b'), reply)).unwrap();
+    run.wait_until_runs(digest('b'));
+    run.stop();
+}
+
+#[test]
+fn a_paused_stream_is_not_read_until_it_is_resumed() {
+    let place = Place::new("");
+    let run = Live::start(&place);
+    run.feed(20);
+    run.ask(|reply| Request::Pause("numbers".to_owned(), "a look at it".to_owned(), reply)).unwrap();
+    let again = run.ask(|reply| Request::Pause("numbers".to_owned(), "again".to_owned(), reply));
+    assert!(matches!(again, Err(AdminError::Conflict(_))), "{again:?}");
+    run.stop();
+    // Also after a restart.
+    let run = Live::start(&place);
+    place.send(20);
+    place.drop_in(&version("misbehave", 'b'));
+    run.wait_until_runs(digest('b'));
+    assert_eq!(run.committed(), 20, "a paused stream was read");
+    run.ask(|reply| Request::Resume("numbers".to_owned(), reply)).unwrap();
+    run.wait_until_committed(40);
+    run.stop();
+    place.check_rows();
+}
+
+#[test]
+fn an_open_circuit_leads_back_to_the_last_good_version() {
+    let place = Place::new("");
+    let run = Live::start(&place);
+    run.feed(20);
+    place.configure("mode = \"double\"", "mode = \"fatal\"");
+    run.wait_for_versions(2);
+    // Fatal at the first negative number.
+    place.send_number(-1);
+    run.wait_for_versions(3);
+    run.feed(20);
+    run.stop();
+    assert_eq!(place.causes(), ["started", "configured", "circuit_opened"]);
+    place.check_rows();
+}
