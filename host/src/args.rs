@@ -43,11 +43,6 @@ pub enum Verb {
     Run(Run),
     /// Check a configuration, its plugins and their plans, without a broker or a lake
     Validate(Validate),
-    /// Sign plugins, and check their signatures
-    Plugin {
-        #[command(subcommand)]
-        verb: Plugin,
-    },
     /// Propose schemas from messages, or compare messages with the declared ones
     Schema {
         #[command(subcommand)]
@@ -60,7 +55,7 @@ pub enum Verb {
     Top(Top),
     /// See rows of a running stream as they pass
     Tap(Tap),
-    /// See what the steps of a running process run, try another version beside them, and change it
+    /// See what the steps of a running process run, try another version beside them, and change it; sign plugins
     Plugin {
         #[command(subcommand)]
         verb: Plugin,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Subcommand};
 
-use super::{Keygen, RunningProcess, Sign, VerifyPlugin};
 use super::value::duration;
+use super::{Keygen, RunningProcess, Sign, VerifyPlugin};
 
 #[derive(Subcommand)]
 pub enum Plugin {

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::coordinator::Coordinator;
 use crate::checkpoint::{AppendError, CheckpointLog};
 use crate::error::RunError;
+use crate::plan::StreamPlan;
 use crate::reload::{Ask, Order, Plans, Proposal, Verdict, View};
 use crate::stage::Stage;
 use crate::task::TaskReport;
@@ -240,9 +241,8 @@ impl Coordinator<'_> {
         self.standing.base = base;
         self.standing.waiting = waiting;
         let before = std::mem::replace(&mut self.plans, plans);
-        let is_same = |plan: &Arc<StreamPlan>| {
-            before.get(&plan.topic).is_some_and(|before| Arc::ptr_eq(before, plan))
-        };
+        let is_same =
+            |plan: &Arc<StreamPlan>| before.get(&plan.topic).is_some_and(|before| Arc::ptr_eq(before, plan));
         let held = |stream: &Arc<str>| self.plans.values().any(|plan| plan.name == *stream && is_same(plan));
         self.held.retain(|stream, _| held(stream));
         self.tell_standing();
