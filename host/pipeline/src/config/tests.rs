@@ -375,7 +375,7 @@ fn the_admin_api_is_off_or_has_a_token() {
     assert_eq!(admin("", &[other]), Ok(Some(other.1.to_owned())));
     assert_eq!(admin(&token, &[other]), Ok(Some(other.1.to_owned())));
     assert_eq!(admin("[admin]\ntoken_file = \"absent\"", &[other]), Ok(Some(other.1.to_owned())));
-    refused("[admin]", &[], "millstream.toml:2:1: `admin`: neither `token_file` nor `token`");
+    refused("[admin]", &[], "millstream.toml:2:2: `admin`: neither `token_file` nor `token`");
     refused(&format!("{token}\ntoken_file = \"x\""), &[], "keep one of them");
     refused(&format!("{token}\nremotely = true"), &[], "unknown field `remotely`");
     refused("[admin]\ntoken = \"short\"", &[], "`admin.token`: a token has 16 to 1024 characters");
