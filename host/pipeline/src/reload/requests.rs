@@ -36,7 +36,9 @@ impl Work {
                 let _ = reply.send(known.then_some(()).ok_or_else(none));
             }
             Request::Pause(_, _, reply) | Request::Resume(_, reply) => elsewhere(reply),
-            Request::Shadow(_, _, _, reply) => elsewhere(reply),
+            Request::Shadow(_, _, _, reply) => {
+                let _ = reply.send(Err(AdminError::Conflict("this version runs no shadows".to_owned())));
+            }
         }
         Ok(())
     }

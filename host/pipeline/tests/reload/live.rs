@@ -53,8 +53,9 @@ impl Place {
             "[lake]\nurl = \"lake\"\n[source.files]\ndir = \"messages\"\npoll_interval = \"10ms\"\n\
              [checkpoint]\ninterval = \"50ms\"\n[worker]\nthreads = 2\n\
              [streams.numbers]\ntopic = \"numbers\"\n[streams.numbers.schema]\n\
-             n = {{ type = \"int64\", required = true }}\noriginal = \"int64\"\nspeed = \"float64\"\n\
-             \"location.lat\" = \"float64\"\n\
+             n = {{ type = \"int64\", required = true }}\noriginal = \"int64\"\n\
+             speed = {{ type = \"float64\", required = true }}\n\
+             \"location.lat\" = {{ type = \"float64\", required = true }}\n\
              [[streams.numbers.steps]]\nname = \"step\"\nplugin = \"step\"\n{lines}\
              config = {{ mode = \"double\" }}\n"
         );
@@ -100,7 +101,7 @@ impl Place {
     pub fn send_number(&self, n: i64) {
         let path = self.path("messages/numbers/0.jsonl");
         let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
-        writeln!(file, "{{\"n\":{n},\"original\":{n},\"speed\":1.0,\"location.lat\":1.0}}").unwrap();
+        writeln!(file, "{{\"n\":{n},\"original\":{n},\"speed\":1.0,\"location\":{{\"lat\":1.0}}}}").unwrap();
     }
 
     fn messages(&self) -> u64 {
