@@ -1,6 +1,7 @@
 # make demo     runs the city for a minute and shows what it made (FOR=10m)
 # make test     the whole test suite
 # make crash    kills, stops and misleads workers for 200 rounds: every record once (ROUNDS, SEED, WORKERS)
+# make swap     1,000 changes of a plugin on a live stream, with kills: each row of the version that the log names (SWAPS, SEED)
 # make sim      the log under 10,000 seeds of faults (SEEDS=100000; SEED=7 SEEDS=1 runs one again)
 # make lint     formatting, lints and the Compose file
 # make bench    measures decode, plugins and Parquet on one core
@@ -14,11 +15,12 @@ FOR ?= 1m
 ROUNDS ?= 200
 SEED ?= 1
 WORKERS ?= 3
+SWAPS ?= 1000
 
-.PHONY: help demo test crash sim bench hour lint plugins setup
+.PHONY: help demo test crash swap sim bench hour lint plugins setup
 
 help:
-	@sed -n '1,11s/^# //p' Makefile
+	@sed -n '1,12s/^# //p' Makefile
 
 setup:
 	@scripts/setup
@@ -37,6 +39,10 @@ test: setup
 crash: setup
 	@cargo build --locked --quiet --workspace --bins
 	@ROUNDS=$(ROUNDS) SEED=$(SEED) WORKERS=$(WORKERS) "$${CARGO_TARGET_DIR:-target}/debug/millstream-crash"
+
+swap: setup
+	@cargo build --locked --quiet --workspace --bins
+	@SWAPS=$(SWAPS) SEED=$(SEED) "$${CARGO_TARGET_DIR:-target}/debug/millstream-swap"
 
 bench: setup
 	cargo bench --locked --workspace --bench spine
