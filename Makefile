@@ -2,6 +2,7 @@
 # make test     the whole test suite
 # make crash    kills, stops and misleads workers for 200 rounds: every record once (ROUNDS, SEED, WORKERS)
 # make contain  misbehaving plugins beside a good one, a minute each: only guilty rows pay (SECONDS=60)
+# make swap     1,000 changes of a plugin on a live stream, with kills: each row of the version that the log names (SWAPS, SEED)
 # make sim      the log under 10,000 seeds of faults (SEEDS=100000; SEED=7 SEEDS=1 runs one again)
 # make lint     formatting, lints and the Compose file
 # make bench    measures decode, plugins and Parquet on one core
@@ -16,11 +17,12 @@ ROUNDS ?= 200
 SEED ?= 1
 WORKERS ?= 3
 SECONDS ?= 60
+SWAPS ?= 1000
 
-.PHONY: help demo test crash contain sim bench hour lint plugins setup
+.PHONY: help demo test crash swap contain sim bench hour lint plugins setup
 
 help:
-	@sed -n '1,12s/^# //p' Makefile
+	@sed -n '1,14s/^# //p' Makefile
 
 setup:
 	@scripts/setup
@@ -43,6 +45,10 @@ crash: setup
 contain: setup
 	@cargo build --locked --quiet --workspace --bins
 	@tests/contain/run --seconds $(SECONDS)
+
+swap: setup
+	@cargo build --locked --quiet --workspace --bins
+	@SWAPS=$(SWAPS) SEED=$(SEED) "$${CARGO_TARGET_DIR:-target}/debug/millstream-swap"
 
 bench: setup
 	cargo bench --locked --workspace --bench spine

@@ -14,7 +14,6 @@ mod independent;
 mod lake;
 pub mod plan;
 mod producer;
-mod random;
 mod reader;
 mod rounds;
 mod tally;

@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::random::Random;
+use millstream_tests::Random;
 
 /// Time in which faults strike, in milliseconds from the round's start.
 pub const WINDOW_MS: u64 = 2000;
