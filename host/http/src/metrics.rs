@@ -362,9 +362,13 @@ fn latency(to: &mut Families, stream: &StreamFigures) {
 
 /// Requests of plugins, by the servers of their grants.
 fn requests(to: &mut Families, stream: &StreamFigures) {
-    for step in &stream.steps {
-        for sent in step.step.http_figures() {
-            let labels = [("stream", &*stream.name), ("step", &*step.name), ("host", &*sent.host)];
+    for figures in stream.steps() {
+        let step = figures.step();
+        let digest = step.plugin().digest().short();
+        for sent in step.http_figures() {
+            let names = [("stream", &*stream.name), ("step", &*figures.name)];
+            let version = [("plugin", step.plugin().name()), ("digest", &digest), ("host", &*sent.host)];
+            let labels: Vec<_> = names.into_iter().chain(version).collect();
             let labels = Labels::of(&labels).with("outcome", sent.outcome);
             let name = (
                 "millstream_plugin_http_requests_total",

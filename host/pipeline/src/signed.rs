@@ -13,7 +13,7 @@ use object_store::{ObjectStore as _, PutMode, PutPayload};
 
 use crate::error::RunError;
 use crate::lake::Lake;
-use crate::start::PLUGIN_FOLDER;
+use crate::library::PLUGIN_FOLDER;
 use crate::store::{RetryPolicy, fetch};
 
 /// Largest signature that is read, in bytes; one of minisign's has about 300.
@@ -99,7 +99,7 @@ fn path_in_lake(name: &str, digest: Digest) -> Path {
 }
 
 /// The text of the signature beside `file`; none if there is no such file.
-fn signature_beside(file: &FilePath) -> Result<Option<String>, RunError> {
+pub fn signature_beside(file: &FilePath) -> Result<Option<String>, RunError> {
     let path = file.with_extension(format!("wasm.{EXTENSION}"));
     let read = std::fs::metadata(&path).and_then(|found| match found.len() > SIGNATURE_BYTES_MAX {
         true => Ok(Vec::new()),

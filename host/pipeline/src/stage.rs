@@ -149,9 +149,11 @@ impl Stage {
         }
     }
 
-    /// The step from which on batches pass elsewhere without a try here, if there is one.
+    /// The step from which on batches pass elsewhere without a try here, if there is one: it had trouble lately,
+    /// or waits for servers.
     fn aside_from(&self) -> Option<usize> {
-        self.probation.step()
+        let waits = self.plan.steps.iter().position(|step| step.step.uses_http());
+        self.probation.step().into_iter().chain(waits).min()
     }
 
     /// A batch as a job for another thread, which answers with `reply`.

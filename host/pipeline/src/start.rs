@@ -96,7 +96,7 @@ pub async fn start(
     let mut desired: Vec<_> = plans.iter().flat_map(|plan| plan.plugins()).collect();
     desired.sort();
     if log.state().plugins() != desired {
-        let change = Some(reload::change(ChangeCause::Started, &plans));
+        let change = Some(reload::change(ChangeCause::Started, log.state().plugins_changed(), &plans));
         append(&mut log, Control::Plugins { desired, change }).await?;
     }
     let plans = plans.into_iter().map(|plan| (plan.topic.clone(), plan)).collect();

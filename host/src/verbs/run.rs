@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use millstream_engine::EngineSettings;
 use millstream_http::Server;
 use millstream_http::admin::AdminApi;
 use millstream_model::SystemClock;

@@ -74,7 +74,7 @@ pub struct AdminOnly {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Admin {
-    pub token: Option<Secret>,
+    pub token: Option<TokenText>,
     pub token_file: Option<PathBuf>,
     #[serde(default)]
     pub remote: bool,
@@ -402,9 +402,9 @@ pub struct Limits {
 }
 
 /// A text that no error repeats.
-pub struct Secret(pub String);
+pub struct TokenText(pub String);
 
-impl<'de> Deserialize<'de> for Secret {
+impl<'de> Deserialize<'de> for TokenText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = toml::Value::deserialize(deserializer)?;
         let text = text.as_str().map(str::to_owned).map(Self);

@@ -9,7 +9,7 @@ use millstream_model::entry::ChangeCause;
 
 use super::View;
 use super::decide::{Decision, Facts, decide};
-use super::target::{Version, plan_stream, widened};
+use super::target::{Version, plan_stream};
 use crate::admin::StepId;
 use crate::config::{Config, StepConfig, StreamConfig};
 use crate::error::RunError;
@@ -75,7 +75,7 @@ fn narrowed(
     let Ok(before) = plan_stream(stream, &present) else { return Ok(plan) };
     let mut is_narrowed = false;
     for index in new {
-        let widened = widened(&plan.steps[index].step, &before.steps[index].step);
+        let widened = plan.steps[index].step.widened(&before.steps[index].step);
         let step = &stream.steps[index];
         let view = View::of(log, &[wanted[index].plugin.digest()]);
         let id = StepId::new(stream.name.as_str(), step.name.as_str());

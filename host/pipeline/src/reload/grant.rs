@@ -87,7 +87,7 @@ impl Work {
         // Who only follows has nothing to say.
         let is_new = wish.is_new() && desired != view.desired;
         let cause = if wish.steps.is_empty() { ChangeCause::Configured } else { wish.cause };
-        let entry = is_new.then(|| (desired, change(cause, self.known(assembly))));
+        let entry = is_new.then(|| (desired, change(cause, view.changed, self.known(assembly))));
         let stored = match entry {
             Some(_) => self.line.wait(assembly.store(&self.library))?,
             None => Ok(()),

@@ -2,7 +2,6 @@
 
 use super::assembly::{Assembly, Obstacle};
 use super::decide::{Decision, Facts, decide};
-use super::target::widened;
 use super::thread::{Stopped, Work, step_of};
 use super::wish::{Origin, Wanted, Wish};
 use super::{Plans, View};
@@ -115,7 +114,7 @@ impl Work {
             Some(plan.steps.iter().find(|planned| *planned.name == *step.step)?.step.clone())
         };
         match (find(plans), find(&self.plans)) {
-            (Some(new), Some(live)) => widened(&new, &live),
+            (Some(new), Some(live)) => new.widened(&live),
             _ => Vec::new(),
         }
     }

@@ -1,11 +1,11 @@
 //! Whole streams out of versions of their steps: what is to run, planned and checked, before anybody is asked
 //! to run it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use millstream_engine::{Plugin, Step};
-use millstream_model::entry::{ChangeCause, PluginChange, PluginName, PluginUse};
+use millstream_engine::Plugin;
+use millstream_model::entry::{ChangeCause, PluginChange, PluginName, PluginUse, Sequence};
 
 use crate::config::StreamConfig;
 use crate::plan::{PlanError, StreamPlan};
@@ -37,9 +37,10 @@ pub(super) fn uses<'a>(plans: impl IntoIterator<Item = &'a Arc<StreamPlan>>) -> 
 /// What an entry that lets the log desire these streams says beside the digests.
 pub(crate) fn change<'a>(
     cause: ChangeCause,
+    parent: Option<Sequence>,
     plans: impl IntoIterator<Item = &'a Arc<StreamPlan>>,
 ) -> PluginChange {
-    let mut change = PluginChange { cause, topics: BTreeMap::new(), names: BTreeMap::new() };
+    let mut change = PluginChange { cause, parent, topics: BTreeMap::new(), names: BTreeMap::new() };
     for plan in plans.into_iter().filter(|plan| !plan.steps.is_empty()) {
         change.topics.insert(plan.name.to_string(), plan.topic.to_string());
         for plugin in plan.steps.iter().map(|step| step.step.plugin()) {
@@ -49,26 +50,4 @@ pub(crate) fn change<'a>(
         }
     }
     change
-}
-
-/// What `candidate` does with the stream that `live` does not, in words for whoever approves it.
-pub(super) fn widened(candidate: &Step, live: &Step) -> Vec<String> {
-    let names = |fields: &[arrow::datatypes::Field]| -> BTreeSet<String> {
-        fields.iter().map(|field| field.name().clone()).collect()
-    };
-    let (new, old) = (candidate.plan(), live.plan());
-    let of = |step: &Step| -> BTreeSet<String> {
-        step.outputs().iter().map(|output| output.name.clone()).collect()
-    };
-    let drops = |names: &[String]| -> BTreeSet<String> { names.iter().cloned().collect() };
-    let kinds = [
-        ("reads column", names(&new.reads), names(&old.reads)),
-        ("writes column", names(&new.writes), names(&old.writes)),
-        ("drops column", drops(&new.drops), drops(&old.drops)),
-        ("has output", of(candidate), of(live)),
-    ];
-    let texts = kinds
-        .iter()
-        .flat_map(|(what, new, old)| new.difference(old).map(move |name| format!("newly {what} `{name}`")));
-    texts.collect()
 }

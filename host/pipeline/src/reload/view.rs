@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_log::{LogState, StepVersion};
 use millstream_model::Digest;
-use millstream_model::entry::{DataFile, PluginUse};
+use millstream_model::entry::{DataFile, PluginUse, Sequence};
 
 use crate::admin::StepId;
 use crate::start::newest_files;
@@ -13,6 +13,8 @@ use crate::start::newest_files;
 pub(crate) struct View {
     /// What it desires.
     pub(crate) desired: Vec<PluginUse>,
+    /// The entry that said so.
+    pub(crate) changed: Option<Sequence>,
     /// Versions of the steps that it desires, the present one last.
     pub(crate) versions: BTreeMap<StepId, Vec<StepVersion>>,
     /// Newest files of the tables.
@@ -30,6 +32,7 @@ impl View {
         };
         Self {
             desired: log.plugins().to_vec(),
+            changed: log.plugins_changed(),
             versions: log.plugins().iter().map(of_step).collect(),
             files: newest_files(log),
             retired: digests.iter().copied().filter(|digest| log.has_retired(*digest)).collect(),
