@@ -13,7 +13,7 @@ use millstream_model::Clock;
 use millstream_model::entry::{Body, ChangeCause, Control, DataFile, PluginUse, SessionId};
 use object_store::path::Path;
 
-use crate::checkpoint::CheckpointLog;
+use crate::checkpoint::{AppendError, CheckpointLog, Remedy as LogRemedy};
 use crate::config::{Config, StreamConfig};
 use crate::error::RunError;
 use crate::lake::Lake;
@@ -22,6 +22,9 @@ use crate::plan::{StreamPlan, check_tables};
 use crate::signed;
 use crate::sink::read;
 use crate::{identity, reload};
+
+/// How often the plugins of a start are decided anew because other workers changed them meanwhile.
+const DESIRE_ATTEMPTS: u32 = 10;
 
 /// Folder of the checkpoint log in a lake.
 pub const LOG_FOLDER: &str = "_millstream/log";
@@ -93,14 +96,37 @@ pub async fn start(
     if log.state().source().is_none() || !unbound.is_empty() {
         append(&mut log, Control::SourceBound { source: source.to_owned(), topics: unbound }).await?;
     }
-    let mut desired: Vec<_> = plans.iter().flat_map(|plan| plan.plugins()).collect();
-    desired.sort();
-    if log.state().plugins() != desired {
-        let change = Some(reload::change(ChangeCause::Started, log.state().plugins_changed(), &plans));
-        append(&mut log, Control::Plugins { desired, change }).await?;
-    }
+    let plans = desire(config, &mut library, &mut log, plans).await?;
     let plans = plans.into_iter().map(|plan| (plan.topic.clone(), plan)).collect();
     Ok(Started { log, session, plans, library })
+}
+
+/// Lets the log desire what `plans` run. If another worker changes that at the same moment, they are made anew.
+async fn desire(
+    config: &Config,
+    library: &mut Library,
+    log: &mut CheckpointLog,
+    mut plans: Vec<Arc<StreamPlan>>,
+) -> Result<Vec<Arc<StreamPlan>>, RunError> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let mut desired: Vec<_> = plans.iter().flat_map(|plan| plan.plugins()).collect();
+        desired.sort();
+        if log.state().plugins() == desired {
+            return Ok(plans);
+        }
+        let change = Some(reload::change(ChangeCause::Started, log.state().plugins_changed(), &plans));
+        match log.append(Body::Control(Control::Plugins { desired, change })).await {
+            Ok(_) => return Ok(plans),
+            Err(AppendError::Rejected(rejection))
+                if rejection.remedy() == LogRemedy::Reload && attempts < DESIRE_ATTEMPTS =>
+            {
+                plans = reload::plan_at_start(config, library, log.state()).await?;
+            }
+            Err(error) => return Err(RunError::Refused(error)),
+        }
+    }
 }
 
 /// Plans a stream with the plugins that the log desires for its steps, whatever the folder holds.

@@ -30,7 +30,7 @@ fn whatever_a_plugin_does_only_guilty_rows_pay() {
     let mut configuration = "[lake]\nurl = \"lake\"\n[source.files]\ndir = \"messages\"\n\
                              poll_interval = \"20ms\"\n[worker]\nthreads = 2\n"
         .to_owned();
-    let sign = |n| if n == GUILTY { -n } else { n };
+    let sign = |n: i64| if n == GUILTY { -n } else { n };
     let messages: String = (0..MESSAGES).map(|n| format!("{{\"n\":{}}}\n", sign(n))).collect();
     for (kind, _) in KINDS {
         std::fs::copy(

@@ -1,6 +1,6 @@
 //! A dead letter shows where in the plugin's source it went wrong, and what a panic said.
 
-use millstream_engine::{InputSpec, Limits};
+use millstream_engine::{Grants, InputSpec, Limits};
 
 use crate::{batch, engine, input, step};
 
@@ -28,7 +28,8 @@ fn the_innermost_line_of_the_plugins_own_code_is_named() {
 fn what_a_panic_of_an_sdk_plugin_says_is_the_reason() {
     let plugin = engine().load(&millstream_guests::wasm("stumble")).unwrap();
     let input = InputSpec::new("s", input().schema);
-    let step = plugin.configure(&serde_json::json!({}), &input, Limits::default()).unwrap();
+    let step =
+        plugin.configure(&serde_json::json!({}), &input, Limits::default(), &Grants::default()).unwrap();
     let output = step.instance().process(&batch(&[0, 7, 2]));
     assert_eq!(output.passed.num_rows(), 2);
     let reason = &output.rejected[0].reason;

@@ -6,7 +6,7 @@ use arrow::array::{
     ArrayRef, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema};
-use millstream_engine::{Cause, Engine, EngineSettings, InputSpec, Limits};
+use millstream_engine::{Cause, Engine, EngineSettings, Grants, InputSpec, Limits};
 use millstream_model::columns;
 
 /// One row that the guest traps on.
@@ -40,7 +40,8 @@ fn memory_is_flat_over_many_failures() {
     let plugin = engine.load(&millstream_guests::wasm("misbehave")).unwrap();
     let config = serde_json::json!({ "mode": "traps" });
     let input = InputSpec::new("s", guilty().schema());
-    let mut instance = plugin.configure(&config, &input, Limits::default()).unwrap().instance();
+    let mut instance =
+        plugin.configure(&config, &input, Limits::default(), &Grants::default()).unwrap().instance();
     let mut fail = |times: usize| {
         for _ in 0..times {
             assert_eq!(instance.process(&guilty()).rejected[0].cause, Cause::Trap);

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use millstream_engine::{Engine, EngineSettings, InputSpec, Limits, Plugin, Step};
+use millstream_engine::{Engine, EngineSettings, Grants, InputSpec, Limits, Plugin, Step};
 use millstream_model::{MessageBatch, MessageRef, SystemClock, TopicPartition};
 use serde_json::json;
 
@@ -72,7 +72,7 @@ impl City {
     /// The guest, configured for the rows that this step gets.
     fn configured(&self, step: usize, mode: &str, limits: Limits) -> Step {
         let input = InputSpec::new("s", self.plan.steps[step].step.input_schema());
-        self.plugin.configure(&json!({ "mode": mode }), &input, limits).unwrap()
+        self.plugin.configure(&json!({ "mode": mode }), &input, limits, &Grants::default()).unwrap()
     }
 
     fn start(
