@@ -164,10 +164,10 @@ mod tests {
         let limits = Limits { log_lines_per_second: 3, log_bytes_per_second: 100, ..Limits::default() };
         let gate = LogGate::new(&limits);
         let start = Instant::now();
-        let passed: Vec<_> = [50, 60, 40, 10, 1, 1].map(|bytes| gate.pass(bytes, start)).into();
-        assert_eq!(passed, [Some(0), None, Some(1), None, None, None]);
+        let passed: Vec<_> = [50, 60, 40, 11, 1, 1].map(|bytes| gate.pass(bytes, start)).into();
+        assert_eq!(passed, [Some(0), None, Some(1), None, Some(1), None]);
         let later = start + Duration::from_secs(2);
         let passed: Vec<_> = [1, 1, 1, 1].map(|bytes| gate.pass(bytes, later)).into();
-        assert_eq!(passed, [Some(3), Some(0), Some(0), None]);
+        assert_eq!(passed, [Some(1), Some(0), Some(0), None]);
     }
 }

@@ -186,6 +186,7 @@ pub struct Plugins {
     pub cache_dir: Option<PathBuf>,
     #[serde(default)]
     pub limits: Limits,
+    #[serde(default)]
     pub require_signature: bool,
     #[serde(default)]
     pub keys: BTreeMap<String, PinnedKeys>,
