@@ -50,6 +50,8 @@ fn whatever_a_plugin_does_only_guilty_rows_pay() {
     }
     // Else finding its guilty row takes half a minute.
     workspace.write("plugins/loops.toml", "[limits]\ndeadline = \"100ms\"\n");
+    // It writes little at a time, and would make too many calls before that is too much.
+    workspace.write("plugins/too-much-output.toml", "[limits]\noutput = \"1MiB\"\n");
     workspace.write("millstream.toml", configuration);
     workspace.catch_up();
     let letters = duckdb(

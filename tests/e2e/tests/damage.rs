@@ -224,7 +224,7 @@ fn a_lake_of_a_newer_version() {
     let lake = Damaged::new("");
     let newer = lake.numbers("entries").pop().expect("an entry") + 1;
     let path = lake.object("entries", newer);
-    std::fs::write(&path, format!("{{\"format\":3,\"sequence\":{newer},\"to_be\":\"invented\"}}\n"))
+    std::fs::write(&path, format!("{{\"format\":4,\"sequence\":{newer},\"to_be\":\"invented\"}}\n"))
         .expect("a file");
     let before = lake.log();
     for args in [
@@ -239,7 +239,7 @@ fn a_lake_of_a_newer_version() {
         &["backup", "--to", "backup"],
         &["restore", "--from", "lake", "--lake", "elsewhere"],
     ] {
-        lake.fails(args, &["written by a newer millstream, format 3"]);
+        lake.fails(args, &["written by a newer millstream, format 4"]);
     }
     assert_eq!(lake.log(), before);
     std::fs::remove_file(path).expect("the entry");

@@ -316,14 +316,14 @@ fn limits_out_of_range_are_refused_where_they_stand() {
     };
     refused(
         "[plugins.limits]\ndeadline = \"1ms\"",
-        "millstream.toml:20:1: `plugins.limits.deadline`: expected 10ms",
+        "millstream.toml:19:1: `plugins.limits.deadline`: expected 10ms",
     );
     refused("[plugins.limits]\nstack = \"1KiB\"", "`plugins.limits.stack`: expected 64KiB to 1MiB");
     refused("[plugins.limits]\nhost_calls = 0", "`plugins.limits.host_calls`: must be 1 at least");
     refused("[plugins.limits]\noutput = \"1B\"", "`plugins.limits.output`: expected 1KiB to 4GiB");
     refused("[plugins.limits]\nfuel = 1", "unknown field `fuel`");
     let step = "[[streams.vehicle.steps]]\nplugin = \"present\"\nlimits = { memory = \"1KiB\" }";
-    refused(step, "millstream.toml:21:12: `streams.vehicle.steps.0.limits.memory`: expected 1MiB to 4GiB");
+    refused(step, "`streams.vehicle.steps.0.limits.memory`: expected 1MiB to 4GiB");
 }
 
 #[test]
