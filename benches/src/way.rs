@@ -32,6 +32,7 @@ pub fn plan(steps: &[(&str, serde_json::Value)]) -> anyhow::Result<Arc<StreamPla
             limits: Limits::default(),
             grants: Default::default(),
             on_drop_in: OnDropIn::default(),
+            shadow: Default::default(),
             circuit: Default::default(),
             place: String::new(),
         });

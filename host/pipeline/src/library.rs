@@ -67,6 +67,11 @@ impl Library {
         Ok(plugin)
     }
 
+    /// True if a plugin of this name must be signed.
+    pub(crate) fn demands_signature(&self, name: &str) -> bool {
+        self.signatures.demand(name)
+    }
+
     /// Forgets the plugins that are not among these.
     pub(crate) fn keep_only(&mut self, in_use: &BTreeSet<Digest>) {
         self.loaded.retain(|(_, digest), _| in_use.contains(digest));

@@ -215,6 +215,11 @@ fn the_verbs_change_a_live_stream() {
         now["history"].as_array().unwrap().iter().map(|version| version["cause"].clone()).collect();
     assert_eq!(causes[..2], [json!("rolled_back"), json!("promoted")]);
 
+    let digest = promoted["digest"].as_str().expect("a digest");
+    let live = ["plugin", "shadow", "--digest", digest, "--step", "cleanse", "--for", "200ms"];
+    let live = verb(&workspace, &served, &live);
+    assert_eq!((&live["digest"], &live["error"]), (&promoted["digest"], &json!(null)), "{live:#}");
+
     let paused = verb(&workspace, &served, &["pause", "vehicle", "--reason", "tea"]);
     let (_, _, stream) = served.ask("GET", "/api/v1/streams/vehicle", Some(TOKEN), "");
     let stream: Value = serde_json::from_str(&stream).unwrap();

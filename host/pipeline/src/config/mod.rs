@@ -17,6 +17,7 @@ mod plugin_file;
 mod routes;
 mod schema;
 mod secrets;
+mod shadow;
 mod signatures;
 mod sources;
 mod steps;
@@ -47,6 +48,7 @@ pub use secrets::{Secret, Secrets};
 
 use crate::decode::iso8601;
 use crate::merge::MergeSettings;
+use crate::shadow::ShadowPolicy;
 use crate::sink::SinkSettings;
 use crate::source::{KafkaSettings, SourceSettings};
 use crate::watermark::WatermarkSettings;
@@ -194,6 +196,8 @@ pub struct StepConfig {
     pub grants: Grants,
     /// What a new version in the plugin folder is for.
     pub on_drop_in: OnDropIn,
+    /// What the shadow of such a version must show, if it is to run as one first.
+    pub shadow: ShadowPolicy,
     /// What its circuit opens at, and what becomes of the stream then.
     pub circuit: CircuitPolicy,
     /// `file:line:column` of the step, for errors that are found later.

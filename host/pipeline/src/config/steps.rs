@@ -12,6 +12,7 @@ use super::error::ConfigError;
 use super::limits::laid_over;
 use super::plugin_file::plugin_file;
 use super::secrets::Secrets;
+use super::shadow::shadow;
 use super::{OnDropIn, StepConfig, routes, typed};
 
 /// Checks the steps of `stream`; `limits` are those that its document states for all.
@@ -61,6 +62,7 @@ pub(super) fn steps(
                 typed::OnDropIn::ShadowThenSwap => OnDropIn::ShadowThenSwap,
                 typed::OnDropIn::Hold => OnDropIn::Hold,
             },
+            shadow: shadow(document, &at("plugin")[..4], step.on_drop_in, step.shadow.as_ref())?,
             circuit: circuit(document, &at("plugin")[..4], step.on_circuit, step.error_budget.as_ref())?,
             place: document.place_of(&at("plugin")),
         });

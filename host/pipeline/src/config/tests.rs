@@ -203,6 +203,36 @@ fn a_circuit_opens_at_a_budget() {
 }
 
 #[test]
+fn a_step_says_what_a_shadow_must_show() {
+    let read_step = |keys: &str| {
+        let text = format!("{GOOD}\n[[streams.vehicle.steps]]\nplugin = \"present\"\n{keys}\n");
+        read(&text, &[]).map(|config| config.streams[0].steps[0].clone())
+    };
+    let tried = "on_drop_in = \"shadow_then_swap\"\n";
+    let check = |keys: &str, expected: ShadowPolicy| {
+        assert_eq!(read_step(&format!("{tried}{keys}")).expect(keys).shadow, expected);
+    };
+    let default = ShadowPolicy::default();
+    check("", default.clone());
+    let policy =
+        ShadowPolicy { runs_for: Duration::from_secs(120), slower_max: 3.0, traps_max: 2, ..default };
+    check("shadow = { for = \"2m\", slower_max = 3, traps_max = 2 }", policy);
+    let refuse = |keys: &str, expect: &str| {
+        let error = read_step(keys).expect_err(keys);
+        assert!(error.contains(expect), "\n{error}\ndoes not contain\n{expect}");
+    };
+    let refuse_key = |key: &str, expect: &str| {
+        refuse(&format!("{tried}shadow = {{ {key} }}"), &format!("steps.0.shadow.{expect}"));
+    };
+    refuse_key("for = \"1ms\"", "for`: must be between 100ms and 24h");
+    refuse_key("rows_min = 0", "rows_min`: must be 1 at least");
+    refuse_key("different_max = 1.1", "different_max`: must be between 0 and 1");
+    refuse_key("rejected_more_max = nan", "rejected_more_max`: must be between 0 and 1");
+    refuse_key("slower_max = 0", "slower_max`: must be a number above 0");
+    refuse("shadow = { rows_min = 5 }", "steps.0.shadow`: has no meaning without on_drop_in");
+}
+
+#[test]
 fn routes_go_to_tables_of_their_own() {
     let check = |table: &str, more: &str, expect: &str| {
         let route =

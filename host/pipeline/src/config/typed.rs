@@ -342,6 +342,7 @@ pub struct Step {
     #[serde(default)]
     pub on_circuit: OnCircuit,
     pub error_budget: Option<ErrorBudget>,
+    pub shadow: Option<Shadow>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -360,6 +361,17 @@ pub enum OnCircuit {
     LastGood,
     Pause,
     DeadLetters,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shadow {
+    pub r#for: Option<Span>,
+    pub rows_min: Option<u64>,
+    pub different_max: Option<f64>,
+    pub rejected_more_max: Option<f64>,
+    pub slower_max: Option<f64>,
+    pub traps_max: Option<u64>,
 }
 
 #[derive(Deserialize)]

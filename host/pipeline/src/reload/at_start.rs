@@ -126,6 +126,7 @@ fn takes(step: &StepConfig, view: &View, id: &StepId, file: Digest, widened: &[S
         policy: step.on_drop_in,
         widened,
         approved: false,
+        shadowed: false,
     };
     let why = match decide(&facts) {
         Decision::Take => return true,

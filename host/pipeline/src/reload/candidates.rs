@@ -53,9 +53,14 @@ impl Candidates {
     /// The plugin of the step's candidate and what is done with it, if it is this one.
     pub(super) fn get(&self, step: &StepId, plugin: Digest) -> Option<(Plugin, Candidate)> {
         let held = self.plugins.get(step).filter(|held| held.digest() == plugin)?;
+        Some((held.clone(), self.of_step(step)?))
+    }
+
+    /// The step's candidate, whether it loads or not.
+    pub(super) fn of_step(&self, step: &StepId) -> Option<Candidate> {
         let mut candidate = None;
         self.told(|told| candidate = told.get(step).cloned());
-        Some((held.clone(), candidate?))
+        candidate
     }
 
     /// Their plugins.
@@ -103,6 +108,9 @@ fn tell(step: &StepId, plugin: Option<&Plugin>, from: &str, state: &CandidateSta
                 "a new version waits until somebody promotes it"
             );
         }
-        CandidateState::Checking | CandidateState::Shadowed { .. } => {}
+        CandidateState::Shadowed { shadow } => {
+            tracing::info!(stream, step, plugin, from, shadow, "a new version runs as a shadow");
+        }
+        CandidateState::Checking => {}
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Facts<'a> {
     pub(super) widened: &'a [String],
     /// True if somebody has approved that.
     pub(super) approved: bool,
+    /// True if it ran as a shadow and kept the step's thresholds.
+    pub(super) shadowed: bool,
 }
 
 /// What is done with it.
@@ -55,6 +57,7 @@ pub(super) fn decide(facts: &Facts<'_>) -> Decision {
     }
     match facts.policy {
         OnDropIn::Swap => Decision::Take,
+        OnDropIn::ShadowThenSwap if facts.shadowed => Decision::Take,
         OnDropIn::ShadowThenSwap => Decision::Shadow,
         OnDropIn::Hold => Decision::Hold,
     }
@@ -69,7 +72,7 @@ mod tests {
     }
 
     /// Facts as words: `file=b log=a` and, where they hold, `replaced=a`, `retired`, `widened`, `approved`,
-    /// `hold`, `shadow`.
+    /// `shadowed`, `hold`, `shadow`.
     #[track_caller]
     fn check(facts: &str, expected: Decision) {
         let value = |key: &str| {
@@ -90,6 +93,7 @@ mod tests {
             },
             widened: if has("widened") { &widened } else { &[] },
             approved: has("approved"),
+            shadowed: has("shadowed"),
         };
         assert_eq!(decide(&facts), expected, "{facts:?}");
     }
@@ -118,5 +122,9 @@ mod tests {
         check("file=b log=a widened approved", Decision::Take);
         check("file=b log=a widened approved hold", Decision::Hold);
         check("file=b log=a widened approved shadow", Decision::Shadow);
+        check("file=b log=a shadowed shadow", Decision::Take);
+        check("file=b log=a shadowed hold", Decision::Hold);
+        check("file=b log=a shadowed shadow widened", Decision::AwaitApproval);
+        check("file=b log=c shadowed shadow retired replaced=a", Decision::Leave);
     }
 }

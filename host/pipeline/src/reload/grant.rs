@@ -37,12 +37,21 @@ enum Offered {
 
 impl Work {
     pub(super) fn carry_out(&mut self, mut wish: Wish) -> Result<Outcome, Stopped> {
+        let outcome = self.grant(&mut wish)?;
+        for (step, wanted) in wish.shadows {
+            self.shadow_first(&step, wanted);
+        }
+        self.shadows.leave_forgotten(&self.candidates);
+        Ok(outcome)
+    }
+
+    fn grant(&mut self, wish: &mut Wish) -> Result<Outcome, Stopped> {
         for _ in 0..ATTEMPTS_MAX {
             let view = self.line.view(wish.digests())?;
-            let Some(assembly) = self.settle(&mut wish, &view)? else { return Ok(refused(wish)) };
+            let Some(assembly) = self.settle(wish, &view)? else { return Ok(refused(wish)) };
             let (config, granted) = (wish.config.clone(), wish.steps.keys().cloned().collect::<Vec<_>>());
             let is_nothing = assembly.changed.is_empty() && assembly.waiting == self.waiting;
-            let offered = if is_nothing { None } else { Some(self.offer(&wish, &view, &assembly)?) };
+            let offered = if is_nothing { None } else { Some(self.offer(wish, &view, &assembly)?) };
             let sequence = match offered {
                 Some(Offered::Verdict(Verdict::Swapped(sequence, replaced))) => {
                     drop(replaced);
@@ -50,7 +59,7 @@ impl Work {
                 }
                 Some(Offered::Verdict(Verdict::Stale)) => continue,
                 Some(Offered::Verdict(Verdict::Rejected(reason)) | Offered::Failed(reason)) => {
-                    self.refuse_all(&mut wish, &reason);
+                    self.refuse_all(wish, &reason);
                     return Ok(Outcome::Refused(reason));
                 }
                 None => None,
@@ -69,7 +78,7 @@ impl Work {
             });
         }
         let reason = format!("the log changed {ATTEMPTS_MAX} times while it was decided");
-        self.refuse_all(&mut wish, &reason);
+        self.refuse_all(wish, &reason);
         Ok(Outcome::Refused(reason))
     }
 
@@ -130,6 +139,11 @@ impl Work {
         if let Some(config) = config {
             self.config = config;
         }
+        self.forget_unused();
+    }
+
+    /// Lets go of compiled plugins that neither run nor wait.
+    pub(super) fn forget_unused(&mut self) {
         let running = self.plans.values().flat_map(|plan| &plan.steps);
         let mut in_use: BTreeSet<_> = running.map(|step| step.step.plugin().digest()).collect();
         in_use.extend(self.candidates.digests());
@@ -137,6 +151,6 @@ impl Work {
     }
 }
 
-fn refused(wish: Wish) -> Outcome {
+fn refused(wish: &Wish) -> Outcome {
     if wish.refusals.is_empty() { Outcome::Nothing } else { Outcome::Refused(wish.refusals.join("; ")) }
 }

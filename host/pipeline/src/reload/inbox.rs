@@ -60,7 +60,7 @@ impl Work {
             let config = wish.config.as_ref().unwrap_or(&self.config);
             let Some(settings) = step_of(config, &step).map(|step| step.config.clone()) else { continue };
             let version = Version { plugin: plugin.clone(), config: settings };
-            let origin = Origin::Folder { replaced: seen.replaced, approved: false };
+            let origin = Origin::Folder { replaced: seen.replaced, approved: false, shadowed: false };
             wish.steps.insert(step, Wanted { version, from: from.clone(), origin });
         }
     }

@@ -13,6 +13,8 @@ mod grant;
 mod inbox;
 mod requests;
 mod settle;
+mod shadowing;
+mod shadows;
 mod target;
 mod thread;
 mod view;
@@ -35,7 +37,7 @@ pub use configuration::ConfigSource;
 pub(crate) use target::change;
 pub(crate) use view::View;
 
-use crate::admin::Request;
+use crate::admin::{Request, ShadowStatus};
 use crate::config::Config;
 use crate::error::RunError;
 use crate::lake::Lake;
@@ -69,6 +71,8 @@ pub(crate) enum Order {
     },
     /// Somebody asks for something.
     Request(Request),
+    /// A shadow is over.
+    ShadowOver(Box<ShadowStatus>),
 }
 
 /// What the thread asks of the run's loop.

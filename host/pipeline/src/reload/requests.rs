@@ -5,6 +5,7 @@ use millstream_model::Digest;
 use millstream_model::entry::ChangeCause;
 
 use super::grant::Outcome;
+use super::shadowing::{UPLOAD, UPLOADED};
 use super::target::Version;
 use super::thread::{Stopped, Work, step_of};
 use super::view::{before, last_good};
@@ -32,12 +33,14 @@ impl Work {
             }
             Request::Dismiss(step, reply) => {
                 let known = self.candidates.forget(&step);
+                self.shadows.leave_forgotten(&self.candidates);
                 let none = || AdminError::Unknown(format!("step {step} has no candidate"));
                 let _ = reply.send(known.then_some(()).ok_or_else(none));
             }
             Request::Pause(_, _, reply) | Request::Resume(_, reply) => elsewhere(reply),
-            Request::Shadow(_, _, _, reply) => {
-                let _ = reply.send(Err(AdminError::Conflict("this version runs no shadows".to_owned())));
+            Request::Shadow(step, candidate, extent, reply) => {
+                let answer = self.shadow(&step, candidate, extent)?;
+                let _ = reply.send(answer);
             }
         }
         Ok(())
@@ -54,10 +57,15 @@ impl Work {
         let Some(settings) = step_of(&self.config, step).map(|step| step.config.clone()) else {
             return Ok(Err(unknown(step)));
         };
+        if candidate.from == UPLOAD {
+            let state = CandidateState::Held { reason: UPLOADED.to_owned() };
+            self.candidates.note(step, Some(&plugin), UPLOAD, state);
+            return Ok(Ok(()));
+        }
         // It was decided to be a wish before.
         let view = self.line.view(vec![plugin.digest()])?;
         let replaced = view.desired(step).map(|used| used.plugin);
-        let origin = Origin::Folder { replaced, approved: true };
+        let origin = Origin::Folder { replaced, approved: true, shadowed: false };
         let version = Version { plugin, config: settings };
         let wanted = Wanted { version, from: candidate.from, origin };
         let outcome = self.carry_out(Wish::of(ChangeCause::DroppedIn, step.clone(), wanted))?;
@@ -135,7 +143,7 @@ impl Work {
         }
     }
 
-    fn known_version(
+    pub(super) fn known_version(
         &mut self,
         step: &StepId,
         version: &StepVersion,
@@ -218,7 +226,7 @@ impl Work {
     }
 }
 
-fn unknown(step: &StepId) -> AdminError {
+pub(super) fn unknown(step: &StepId) -> AdminError {
     AdminError::Unknown(format!("there is no step {step}"))
 }
 

@@ -26,7 +26,12 @@ impl Work {
             }
             for (step, state) in waits {
                 let Some(wanted) = wish.steps.remove(&step) else { continue };
-                self.candidates.note(&step, Some(&wanted.version.plugin), &wanted.from, state);
+                match state {
+                    Some(state) => {
+                        self.candidates.note(&step, Some(&wanted.version.plugin), &wanted.from, state);
+                    }
+                    None => wish.shadows.push((step, wanted)),
+                }
             }
         }
     }
@@ -87,7 +92,13 @@ impl Work {
         true
     }
 
-    fn must_wait(&self, wish: &Wish, view: &View, assembly: &Assembly) -> Vec<(StepId, CandidateState)> {
+    /// Steps whose version does not run now, and what is done with it; none if it runs as a shadow first.
+    fn must_wait(
+        &self,
+        wish: &Wish,
+        view: &View,
+        assembly: &Assembly,
+    ) -> Vec<(StepId, Option<CandidateState>)> {
         let config = wish.config.as_ref().unwrap_or(&self.config);
         let of_step = |(step, wanted): (&StepId, &Wanted)| {
             if wanted.origin == Origin::Asked {
@@ -96,11 +107,9 @@ impl Work {
             let policy = step_of(config, step)?.on_drop_in;
             let widened = self.widened(step, &assembly.plans);
             let state = match decide(&facts(wanted, view, step, policy, &widened)) {
-                Decision::AwaitApproval => CandidateState::AwaitsApproval { widened },
-                Decision::Hold => CandidateState::Held { reason: "on_drop_in is \"hold\"".to_owned() },
-                Decision::Shadow => {
-                    CandidateState::Held { reason: "on_drop_in is \"shadow_then_swap\"".to_owned() }
-                }
+                Decision::AwaitApproval => Some(CandidateState::AwaitsApproval { widened }),
+                Decision::Hold => Some(CandidateState::Held { reason: "on_drop_in is \"hold\"".to_owned() }),
+                Decision::Shadow => None,
                 Decision::Same | Decision::Take | Decision::Leave => return None,
             };
             Some((step.clone(), state))
@@ -138,10 +147,10 @@ fn facts<'a>(
     widened: &'a [String],
 ) -> Facts<'a> {
     let file = wanted.version.plugin.digest();
-    let (replaced, approved) = match wanted.origin {
-        Origin::Folder { replaced, approved } => (replaced, approved),
-        Origin::Asked => (None, true),
+    let (replaced, approved, shadowed) = match wanted.origin {
+        Origin::Folder { replaced, approved, shadowed } => (replaced, approved, shadowed),
+        Origin::Asked => (None, true, true),
     };
     let desired = view.desired(step).map(|used| used.plugin);
-    Facts { file, replaced, desired, retired: view.has_retired(file), policy, widened, approved }
+    Facts { file, replaced, desired, retired: view.has_retired(file), policy, widened, approved, shadowed }
 }

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch as signal};
 
 use super::assembly::Obstacle;
 use super::candidates::Candidates;
+use super::shadows::Shadows;
 use super::watch::Watch;
 use super::wish::Wish;
 use super::{Ask, ConfigSource, Order, Plans, ReloadContext, View};
@@ -94,11 +95,13 @@ pub(super) struct Work {
     watch: Option<Watch>,
     pub(super) seen: BTreeMap<String, Seen>,
     pub(super) line: Line,
+    pub(super) shadows: Shadows,
 }
 
 impl Work {
     pub(super) fn new(context: ReloadContext, line: Line, hint: SyncSender<Order>) -> Self {
         let ReloadContext { config, source, plans, library, lake, threads, telemetry } = context;
+        let shadows = Shadows::new(hint.clone());
         let watch = source.as_ref().map(|source| {
             // A full inbox wakes the thread as well.
             let hint = move || drop(hint.try_send(Order::Look));
@@ -119,6 +122,7 @@ impl Work {
             watch,
             seen: BTreeMap::new(),
             line,
+            shadows,
         }
     }
 
@@ -148,6 +152,7 @@ impl Work {
                 self.leave_broken(&StepId::new(&*stream, &*step), plugin, &reason)
             }
             Order::Request(request) => self.answer(request),
+            Order::ShadowOver(status) => self.shadow_is_over(&status),
         }
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Wish {
     pub(super) steps: BTreeMap<StepId, Wanted>,
     /// A configuration that was read again.
     pub(super) config: Option<Config>,
+    /// Versions of steps that run as shadows first.
+    pub(super) shadows: Vec<(StepId, Wanted)>,
     /// Why parts of the wish were not granted.
     pub(super) refusals: Vec<String>,
 }
@@ -38,6 +40,8 @@ pub(super) enum Origin {
         replaced: Option<Digest>,
         /// True if somebody approved what it newly asks for.
         approved: bool,
+        /// True if it ran as a shadow and kept the step's thresholds.
+        shadowed: bool,
     },
     /// Somebody asked for it by its digest, or a circuit did.
     Asked,
@@ -46,7 +50,7 @@ pub(super) enum Origin {
 impl Wish {
     /// Nothing yet.
     pub(super) fn new(cause: ChangeCause) -> Self {
-        Self { cause, steps: BTreeMap::new(), config: None, refusals: Vec::new() }
+        Self { cause, steps: BTreeMap::new(), config: None, shadows: Vec::new(), refusals: Vec::new() }
     }
 
     /// For one version of one step.

@@ -11,7 +11,7 @@ use arrow::datatypes::Int64Type;
 use millstream_engine::{Engine, EngineSettings};
 use millstream_log::StepVersion;
 use millstream_model::{Digest, SystemClock};
-use millstream_pipeline::admin::{Admin, AdminError, CandidateState, Reply, Request};
+use millstream_pipeline::admin::{Admin, AdminError, CandidateState, Reply, Request, ShadowId, ShadowStatus};
 use millstream_pipeline::checkpoint::CheckpointLog;
 use millstream_pipeline::config::Config;
 use millstream_pipeline::lake::Lake;
@@ -231,6 +231,18 @@ impl<'a> Live<'a> {
     #[track_caller]
     pub fn wait_until_runs(&self, plugin: Digest) {
         self.wait(|run| run.versions().last().is_some_and(|version| version.plugin == plugin));
+    }
+
+    /// The plugin that the step runs.
+    #[track_caller]
+    pub fn running(&self) -> Digest {
+        self.versions().last().expect("a version").plugin
+    }
+
+    /// Where a shadow stands.
+    #[track_caller]
+    pub fn shadow(&self, id: ShadowId) -> ShadowStatus {
+        self.telemetry.shadows.lock().unwrap()[&id].clone()
     }
 
     fn versions(&self) -> Vec<StepVersion> {

@@ -4,7 +4,9 @@
 mod live;
 
 use millstream_model::Digest;
-use millstream_pipeline::admin::{AdminError, CandidateState, Request, StepId};
+use millstream_pipeline::admin::{
+    AdminError, CandidateState, Request, ShadowCandidate, ShadowExtent, StepId,
+};
 
 use live::{Live, Place, version};
 
@@ -92,6 +94,94 @@ fn a_version_that_is_held_runs_when_it_is_promoted() {
     run.stop();
     assert_eq!(place.causes(), ["started", "promoted", "promoted"]);
     place.check_rows();
+}
+
+#[test]
+fn a_version_whose_shadow_is_good_takes_over() {
+    let lines =
+        "on_drop_in = \"shadow_then_swap\"\nshadow = { for = \"3s\", rows_min = 1, slower_max = 1e6 }\n";
+    let place = Place::new(lines);
+    let run = Live::start(&place);
+    run.feed(20);
+    place.drop_in(&version("misbehave", 'b'));
+    run.wait_for_candidate(|state| matches!(state, CandidateState::Shadowed { .. }));
+    assert_eq!(run.running(), digest('a'));
+    // A newer version replaces the one that is tried.
+    place.drop_in(&version("misbehave", 'c'));
+    run.wait_for_candidate(|state| matches!(state, CandidateState::Shadowed { shadow: 2 }));
+    run.feed(20);
+    run.wait_until_runs(digest('c'));
+    run.feed(20);
+    assert_eq!(run.shadow(1).error.as_deref(), Some("it was stopped before its end"));
+    run.stop();
+    assert_eq!(place.causes(), ["started", "dropped_in"]);
+    place.check_rows();
+}
+
+#[test]
+fn a_version_whose_shadow_is_not_good_is_held() {
+    let lines = "on_drop_in = \"shadow_then_swap\"\nshadow = { for = \"100ms\", rows_min = 1000 }\n";
+    let place = Place::new(lines);
+    let run = Live::start(&place);
+    run.feed(20);
+    place.drop_in(&version("misbehave", 'b'));
+    run.wait_for_candidate(|state| match state {
+        CandidateState::Held { reason } => reason.contains("at least 1000 must be"),
+        _ => false,
+    });
+    run.feed(20);
+    assert_eq!(run.running(), digest('a'));
+    let promoted = run.ask(|reply| Request::Promote(step(), digest('b'), reply));
+    assert_eq!(promoted.unwrap().plugin, digest('b'));
+    run.stop();
+    assert_eq!(place.causes(), ["started", "promoted"]);
+    place.check_rows();
+}
+
+#[test]
+fn an_upload_is_a_candidate_once_it_ran_as_a_shadow() {
+    let place = Place::new("");
+    let run = Live::start(&place);
+    run.feed(20);
+    let shadow = |candidate, extent| run.ask(|reply| Request::Shadow(step(), candidate, extent, reply));
+    let refused = shadow(ShadowCandidate::Bytes(b"no plugin".to_vec()), ShadowExtent::Last(5));
+    assert!(matches!(refused, Err(AdminError::Refused(_))), "{refused:?}");
+    let unknown = shadow(ShadowCandidate::Digest(digest('b')), ShadowExtent::Last(5));
+    assert!(matches!(unknown, Err(AdminError::Unknown(_))), "{unknown:?}");
+    let upload = ShadowCandidate::Bytes(version("misbehave", 'b'));
+    let begun = shadow(upload, ShadowExtent::Last(15)).unwrap();
+    run.wait_for_candidate(|state| matches!(state, CandidateState::Held { .. }));
+    let status = run.shadow(begun.id);
+    assert!(status.done && status.error.is_none(), "{status:?}");
+    assert_eq!((status.report.rows, status.report.rows_different), (15, 0));
+    assert_eq!(run.running(), digest('a'));
+    let promoted = run.ask(|reply| Request::Promote(step(), digest('b'), reply));
+    assert_eq!(promoted.unwrap().plugin, digest('b'));
+    run.feed(20);
+    // Against the version before, which only the log knows.
+    let former = ShadowCandidate::Digest(digest('a'));
+    assert_eq!(shadow(former, ShadowExtent::Last(5)).unwrap().plugin, digest('a'));
+    run.stop();
+    assert_eq!(place.causes(), ["started", "promoted"]);
+    place.check_rows();
+}
+
+#[test]
+fn an_upload_that_asks_for_more_is_approved_before_it_is_promoted() {
+    let place = Place::new("");
+    place.write_plugin(&version("adjust", 'a'));
+    place.configure("config = { mode = \"double\" }", "config = {}");
+    let run = Live::start(&place);
+    run.feed(20);
+    let upload = ShadowCandidate::Bytes(version("misbehave", 'b'));
+    run.ask(|reply| Request::Shadow(step(), upload, ShadowExtent::Last(5), reply)).unwrap();
+    let early = run.ask(|reply| Request::Promote(step(), digest('b'), reply));
+    assert!(matches!(early, Err(AdminError::Conflict(_))), "{early:?}");
+    run.ask(|reply| Request::Approve(step(), digest('b'), reply)).unwrap();
+    run.wait_for_candidate(|state| matches!(state, CandidateState::Held { .. }));
+    run.ask(|reply| Request::Promote(step(), digest('b'), reply)).unwrap();
+    run.stop();
+    assert_eq!(place.causes(), ["started", "promoted"]);
 }
 
 #[test]
