@@ -26,7 +26,7 @@ fn an_open_circuit_holds_the_stream_and_loses_nothing() {
     workspace.write("messages/numbers/1.jsonl", "{\"n\":-1}\n");
     let output = workspace.millstream(&["run", "--until-caught-up"]).run();
     assert_eq!(output.code, Some(1), "{}", output.stderr);
-    let expected = "stream `numbers` is not read: the circuit of step `guest` is open: no licence";
+    let expected = "stream `numbers` is not read: paused: the circuit of step `guest` opened: no licence";
     assert!(output.stderr.contains(expected), "{}", output.stderr);
     let configuration = std::fs::read_to_string(workspace.path("millstream.toml")).unwrap();
     workspace.write("millstream.toml", configuration.replace("\"fatal\"", "\"double\""));

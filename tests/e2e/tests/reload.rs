@@ -233,9 +233,9 @@ fn a_swap_in_the_middle_of_a_rebalance_loses_and_doubles_nothing() {
     let test = Test { workspace, messages, fed: 0 };
     let mut fed = 0;
     let mut send = || {
-        let keyed = test.messages[fed..fed + 60].iter().map(|line| format!("{line}\t{line}\n"));
+        let keyed = test.messages[fed..fed + 50].iter().map(|line| format!("{line}\t{line}\n"));
         kafka.produce_keyed("vehicle_data", &keyed.collect::<String>());
-        fed += 60;
+        fed += 50;
         fed
     };
     let first = Served::worker(&test.workspace, "first");
