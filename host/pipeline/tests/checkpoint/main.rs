@@ -302,7 +302,7 @@ async fn damage_stops_the_reader_and_names_the_entry() {
         assert!(error.contains(expected), "{error}");
     };
     check(r#"{"format":4}"#, "written by a newer millstream, format 4; this one reads up to 3").await;
-    check("garbage", "not a checkpoint record of format 2").await;
+    check("garbage", "not a checkpoint record of format 3").await;
     let other = r#"{"format":1,"sequence":3,"previous":null,"session":"s","nonce":1,"written_at_us":0,"body":{"control":{"retention":{"boundary":1}}}}"#;
     check(other, "it continues another history of the log than the entry before it").await;
 }
