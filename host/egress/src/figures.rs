@@ -9,7 +9,10 @@ use millstream_engine::{HostFigures, OutboundError, Response};
 
 /// Counts requests.
 #[derive(Debug, Default)]
-pub(crate) struct Figures(Mutex<BTreeMap<(Arc<str>, &'static str), (u64, Duration)>>);
+pub(crate) struct Figures(Mutex<BTreeMap<Outcomes, (u64, Duration)>>);
+
+/// A server and what came of requests to it.
+type Outcomes = (Arc<str>, &'static str);
 
 impl Figures {
     pub(crate) fn count(&self, host: Arc<str>, answer: &Result<Response, OutboundError>, busy: Duration) {

@@ -99,6 +99,9 @@ fn names(fields: &[Field]) -> impl Iterator<Item = &str> {
     fields.iter().map(|field| field.name.as_str())
 }
 
+/// What a plan does, the grant that bounds it, the names, and those that are granted; none: all of them.
+type Bound<'a> = (&'static str, &'static str, &'a BTreeSet<&'a str>, Option<&'a BTreeSet<String>>);
+
 /// Checks that the plugin `plugin` does nothing that its grants do not give.
 pub(crate) fn check(plugin: &str, reach: Reach<'_>) -> Result<(), PlanProblem> {
     let Reach { plan, imports_http, grants } = reach;
@@ -113,7 +116,7 @@ pub(crate) fn check(plugin: &str, reach: Reach<'_>) -> Result<(), PlanProblem> {
     };
     let http = if imports_http { BTreeSet::from(["http"]) } else { BTreeSet::new() };
     let http_granted = if grants.http.is_empty() { Some(&none) } else { None };
-    let bounds: [(&'static str, &'static str, &BTreeSet<&str>, Option<&BTreeSet<String>>); 7] = [
+    let bounds: [Bound<'_>; 7] = [
         ("reads column", "grants.read", &effects.reads, read),
         ("writes column", "grants.write", &effects.writes, write),
         ("drops column", "grants.write", &effects.drops, write),
