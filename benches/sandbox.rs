@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use millstream_benches::messages;
-use millstream_engine::{Grants, Engine, EngineSettings, InputSpec, Limits, StepInstance};
+use millstream_engine::{Engine, EngineSettings, Grants, InputSpec, Limits, StepInstance};
 use millstream_pipeline::decode::Decoder;
 use serde_json::json;
 
@@ -46,7 +46,12 @@ fn measure(guest: &str) -> anyhow::Result<()> {
     let rows = decoder.decode(&messages::batches(1)[0]).rows;
     let config = if guest.starts_with("cleanse") { json!({ "zone": "Europe/London" }) } else { json!({}) };
     let input = InputSpec::new("vehicle", rows.schema());
-    let step = engine.load_bytes(guest, &bytes)?.configure(&config, &input, Limits::default(), &Grants::default())?;
+    let step = engine.load_bytes(guest, &bytes)?.configure(
+        &config,
+        &input,
+        Limits::default(),
+        &Grants::default(),
+    )?;
     let instantiate = median(REPETITIONS, || {
         let mut instance = step.instance();
         timed(|| instance.warm().map_err(anyhow::Error::msg))

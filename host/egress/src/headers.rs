@@ -12,7 +12,10 @@ use crate::target::{Target, denied};
 pub(crate) const HEADERS_MAX: usize = 100;
 
 /// What says who asks: the host's to say.
-const IDENTITY: [&str; 12] = [
+const IDENTITY: [&str; 14] = [
+    // What comes back must be readable for the host, which looks for credentials in it.
+    "accept-encoding",
+    "range",
     "authorization",
     "cookie",
     "cookie2",

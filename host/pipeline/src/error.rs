@@ -122,6 +122,24 @@ pub enum RunError {
         /// The topics.
         topics: String,
     },
+    /// What the log desires is there and cannot be run here.
+    #[error("the plugins that the log desires cannot be run here: {reason}")]
+    NotFollowed {
+        /// Why.
+        reason: String,
+    },
+    /// A plugin has no file.
+    #[error("{place}: `{key}`: no plugin `{plugin}`: {file} does not exist")]
+    NoPlugin {
+        /// `file:line:column` in the configuration.
+        place: String,
+        /// Dotted key.
+        key: String,
+        /// The plugin.
+        plugin: String,
+        /// The file that should be there.
+        file: String,
+    },
     /// All there is has been committed but for a stream that is held or paused.
     #[error(
         "all that could be read has been committed, but stream `{stream}` is not read: {reason}; give its step \
@@ -226,6 +244,14 @@ impl RunError {
         matches!(self, Self::AnotherSource { .. } | Self::TopicRecreated { .. })
     }
 
+    /// True if it is the file of a plugin that cannot be used, whatever the configuration says of it.
+    pub fn is_of_plugin_file(&self) -> bool {
+        matches!(
+            self,
+            Self::Plugin { .. } | Self::NoPlugin { .. } | Self::Signature { .. } | Self::SignatureFile { .. }
+        )
+    }
+
     /// True if nothing but a change of the configuration or of a plugin helps.
     pub fn is_configuration(&self) -> bool {
         matches!(
@@ -233,6 +259,7 @@ impl RunError {
             Self::Config(_)
                 | Self::Plan(_)
                 | Self::Plugin { .. }
+                | Self::NoPlugin { .. }
                 | Self::Signature { .. }
                 | Self::SignatureFile { .. }
                 | Self::ColumnType { .. }

@@ -45,9 +45,20 @@ pub struct Started {
 /// be checked without a broker and a lake.
 pub fn plan(config: &Config, engine: &Engine) -> Result<Vec<Arc<StreamPlan>>, RunError> {
     let mut by_name: BTreeMap<&str, Plugin> = BTreeMap::new();
-    for step in config.streams.iter().flat_map(|stream| &stream.steps) {
+    let steps = |stream: &StreamConfig| stream.steps.len();
+    let numbered = config.streams.iter().flat_map(|stream| (0..steps(stream)).map(move |n| (stream, n)));
+    for (stream, number) in numbered {
+        let step = &stream.steps[number];
         if !by_name.contains_key(step.plugin.as_str()) {
             let file = config.plugin_file(&step.plugin);
+            if !file.is_file() {
+                return Err(RunError::NoPlugin {
+                    place: step.place.clone(),
+                    key: format!("streams.{}.steps.{number}.plugin", stream.name),
+                    plugin: step.plugin.clone(),
+                    file: file.display().to_string(),
+                });
+            }
             by_name.insert(&step.plugin, signed::load(engine, &config.signatures, &file)?);
         }
     }

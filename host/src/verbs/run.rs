@@ -32,7 +32,11 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
     let config = (configuration.read)()?;
     let engine = super::engine(&config)?;
     // Checked before anything outside this process is touched.
-    start::plan(&config, &engine)?;
+    let unusable = match start::plan(&config, &engine) {
+        // If the log knows a version of the step, that one runs.
+        Err(error) if error.is_of_plugin_file() => Some(error),
+        planned => planned.map(|_| None)?,
+    };
     let clock = Arc::new(SystemClock);
     let telemetry = Arc::new(Telemetry::new(&config.worker.name, clock.clone()));
     let (admin, requests) = Admin::channel();
@@ -69,7 +73,10 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
     if let Some(server) = server {
         server.stop().await;
     }
-    result?;
+    match (result, unusable) {
+        (Err(error), Some(unusable)) if error.is_of_plugin_file() => return Err(unusable.into()),
+        (result, _) => result?,
+    }
     if args.json { out::line(summary.json()) } else { out::text(summary) }
 }
 

@@ -33,11 +33,6 @@ pub(super) fn steps(
             let message = "expected the name of a plugin: its file without `.wasm`, in the plugin folder";
             return Err(document.error(&at("plugin"), message));
         }
-        let wasm = plugins_dir.join(format!("{}.wasm", step.plugin));
-        if !wasm.is_file() {
-            let message = format!("no plugin `{}`: {} does not exist", step.plugin, wasm.display());
-            return Err(document.error(&at("plugin"), message));
-        }
         let name = step.name.unwrap_or_else(|| step.plugin.clone());
         if !names.insert(name.clone()) {
             let message = format!("a second step `{name}` in this stream; give it another `name`");

@@ -132,11 +132,6 @@ fn errors_name_file_line_and_key() {
     );
     check("[lake]", "[lake", "millstream.toml:2:6: ");
     check(
-        "[streams.vehicle.schema]",
-        "[[streams.vehicle.steps]]\nplugin = \"gone\"\n[streams.vehicle.schema]",
-        "millstream.toml:13:1: `streams.vehicle.steps.0.plugin`: no plugin `gone`: plugins/gone.wasm does not exist",
-    );
-    check(
         "[streams.vehicle]",
         "[checkpoint]\ninterval = \"soon\"\n[streams.vehicle]",
         "millstream.toml:9:12: `checkpoint.interval`: `soon` is not a duration",

@@ -50,7 +50,8 @@ impl Work {
             let view = self.line.view(wish.digests())?;
             let Some(assembly) = self.settle(wish, &view)? else { return Ok(refused(wish)) };
             let (config, granted) = (wish.config.clone(), wish.steps.keys().cloned().collect::<Vec<_>>());
-            let is_nothing = assembly.changed.is_empty() && assembly.waiting == self.waiting;
+            // Who follows tells the run's loop that it does, even if nothing is to be exchanged for it.
+            let is_nothing = wish.is_new() && assembly.changed.is_empty() && assembly.waiting == self.waiting;
             let offered = if is_nothing { None } else { Some(self.offer(wish, &view, &assembly)?) };
             let sequence = match offered {
                 Some(Offered::Verdict(Verdict::Swapped(sequence, replaced))) => {

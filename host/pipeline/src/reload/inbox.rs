@@ -6,7 +6,7 @@ use millstream_model::entry::ChangeCause;
 
 use super::configuration::{need_restart, taken};
 use super::target::Version;
-use super::thread::{Seen, Work, step_of};
+use super::thread::{Work, step_of};
 use super::watch::Changed;
 use super::wish::{Origin, Wanted, Wish};
 use crate::admin::{CandidateState, StepId};
@@ -52,15 +52,13 @@ impl Work {
             }
         };
         let digest = plugin.digest();
-        let seen = self.seen.entry(name.to_owned()).or_insert(Seen { digest, replaced: None });
-        if seen.digest != digest {
-            *seen = Seen { digest, replaced: Some(seen.digest) };
-        }
+        // Only the change itself is a wish: a file that is touched later is the old one that lies about.
+        let replaced = self.seen.insert(name.to_owned(), digest).filter(|before| *before != digest);
         for step in steps {
             let config = wish.config.as_ref().unwrap_or(&self.config);
             let Some(settings) = step_of(config, &step).map(|step| step.config.clone()) else { continue };
             let version = Version { plugin: plugin.clone(), config: settings };
-            let origin = Origin::Folder { replaced: seen.replaced, approved: false, shadowed: false };
+            let origin = Origin::Folder { replaced, approved: false, shadowed: false };
             wish.steps.insert(step, Wanted { version, from: from.clone(), origin });
         }
     }

@@ -197,18 +197,19 @@ impl Work {
         };
         let failure = match last_good {
             Ok(version) => {
-                let outcome =
-                    self.change_to(step, version, "the lake".to_owned(), ChangeCause::CircuitOpened)?;
-                match outcome {
-                    Ok(changed) => {
-                        let (now, sequence) = (changed.plugin.short(), changed.sequence);
+                let now = version.plugin.digest().short();
+                let wanted = Wanted { version, from: "the lake".to_owned(), origin: Origin::Asked };
+                let wish = Wish::of(ChangeCause::CircuitOpened, step.clone(), wanted);
+                match self.carry_out(wish)? {
+                    // Perhaps by another worker, whose circuit opened as well.
+                    Outcome::Granted(_) | Outcome::Nothing => {
                         tracing::error!(
-                            %step, broken = short, now, sequence, reason,
+                            %step, broken = short, now, reason,
                             "the circuit of a step opened; the last good version takes over"
                         );
                         return Ok(());
                     }
-                    Err(error) => error.to_string(),
+                    Outcome::Refused(reason) => reason,
                 }
             }
             Err(why) => why,

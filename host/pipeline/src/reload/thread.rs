@@ -15,12 +15,14 @@ use tokio::sync::{mpsc, oneshot, watch as signal};
 
 use super::assembly::Obstacle;
 use super::candidates::Candidates;
+use super::grant::Outcome;
 use super::shadows::Shadows;
 use super::watch::Watch;
 use super::wish::Wish;
 use super::{Ask, ConfigSource, Order, Plans, ReloadContext, View};
 use crate::admin::StepId;
 use crate::config::{Config, StepConfig};
+use crate::error::RunError;
 use crate::lake::Lake;
 use crate::library::Library;
 use crate::telemetry::Telemetry;
@@ -73,13 +75,6 @@ impl Line {
     }
 }
 
-/// What the folder holds for a plugin.
-pub(super) struct Seen {
-    pub(super) digest: Digest,
-    /// What it held before, if that was another plugin.
-    pub(super) replaced: Option<Digest>,
-}
-
 /// The thread's own.
 pub(super) struct Work {
     pub(super) config: Config,
@@ -93,7 +88,8 @@ pub(super) struct Work {
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) candidates: Candidates,
     watch: Option<Watch>,
-    pub(super) seen: BTreeMap<String, Seen>,
+    /// What the folder held for a plugin when it was last looked at.
+    pub(super) seen: BTreeMap<String, Digest>,
     pub(super) line: Line,
     pub(super) shadows: Shadows,
 }
@@ -170,19 +166,18 @@ impl Work {
         let end = Instant::now() + MISSING_PATIENCE;
         loop {
             let view = self.line.view(Vec::new())?;
-            let mut wish = Wish::new(ChangeCause::Started);
+            let wish = Wish::new(ChangeCause::Started);
             let missing = match self.assemble(&wish, &view)? {
-                Ok(_) => {
-                    self.carry_out(wish)?;
-                    return Ok(());
-                }
+                Ok(_) => match self.carry_out(wish)? {
+                    Outcome::Granted(_) | Outcome::Nothing => return Ok(()),
+                    Outcome::Refused(reason) => RunError::NotFollowed { reason },
+                },
                 Err(Obstacle { error, .. }) => error,
             };
-            wish.refusals.clear();
             if Instant::now() >= end {
                 return self.line.tell(Ask::Fail(missing));
             }
-            tracing::warn!(error = %missing, "what the log desires cannot be loaded; trying again");
+            tracing::warn!(error = %missing, "what the log desires cannot be run; trying again");
             self.line.wait(tokio::time::sleep(MISSING_INTERVAL))?;
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millstream_model::{Clock, TopicPartition};
+use millstream_model::{Clock, Digest, TopicPartition};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -184,7 +184,7 @@ impl<'a> Coordinator<'a> {
                 Some(event) = self.events.recv() => self.on_worker(event).await?,
                 request = requests::next(&mut admin_requests) => self.on_request(request).await?,
                 Some(request) = next_merge(&mut self.merger) => self.on_merge(request).await?,
-                Some(ask) = next_ask(&mut self.reloader) => self.on_ask(ask).await?,
+                ask = next_ask(&mut self.reloader) => self.on_ask(ask?).await?,
                 _ = ticks.tick() => self.on_tick().await?,
             }
             if observed.elapsed() >= Duration::from_secs(1) {
@@ -318,6 +318,10 @@ impl<'a> Coordinator<'a> {
         let (task, error) = match event {
             Event::Pressure => return self.checkpoint_if_due().await,
             Event::CircuitOpened { stream, step, plugin, reason } => {
+                if !self.is_open_now(&stream, &step, plugin) {
+                    // It was replaced or closed while this was on its way.
+                    return Ok(());
+                }
                 let version = plugin.short();
                 tracing::error!(%stream, %step, plugin = version, %reason, "the circuit of a step opened; its stream is held");
                 self.held.insert(stream.clone(), format!("the circuit of step `{step}` is open: {reason}"));
@@ -359,6 +363,15 @@ impl<'a> Coordinator<'a> {
         }
     }
 
+    /// True if this version of the step runs, and its circuit is open.
+    fn is_open_now(&self, stream: &str, step: &str, plugin: Digest) -> bool {
+        let plan = self.plans.values().find(|plan| *plan.name == *stream);
+        let planned = plan.and_then(|plan| plan.steps.iter().find(|planned| *planned.name == *step));
+        planned.is_some_and(|planned| {
+            planned.step.plugin().digest() == plugin && planned.step.circuit().is_some()
+        })
+    }
+
     /// True once everything that the partitions hold has been read; commits it first.
     async fn is_caught_up(&mut self) -> Result<bool, RunError> {
         if let Some(waits) = self.standing.waits() {
@@ -393,8 +406,10 @@ impl<'a> Coordinator<'a> {
     }
 }
 
-async fn next_ask(reloader: &mut Option<Reloader>) -> Option<Ask> {
-    reloader.as_mut()?.next().await
+async fn next_ask(reloader: &mut Option<Reloader>) -> Result<Ask, RunError> {
+    let Some(reloader) = reloader else { return std::future::pending().await };
+    let ended = || RunError::Thread { what: "the reloading thread has ended".to_owned() };
+    reloader.next().await.ok_or_else(ended)
 }
 
 async fn next_merge(merger: &mut Option<Merger>) -> Option<MergeRequest> {
