@@ -34,7 +34,10 @@ pub async fn run(args: args::Run) -> anyhow::Result<()> {
     // Checked before anything outside this process is touched.
     let unusable = match start::plan(&config, &engine) {
         // If the log knows a version of the step, that one runs.
-        Err(error) if error.is_of_plugin_file() => Some(error),
+        Err(error) if error.is_of_plugin_file() => match super::log_if_any(&config.lake_url).await? {
+            Some(log) if !log.state().plugins().is_empty() => Some(error),
+            _ => return Err(error.into()),
+        },
         planned => planned.map(|_| None)?,
     };
     let clock = Arc::new(SystemClock);
