@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use millstream_model::entry::ChangeCause;
+
 use super::Plans;
 use super::View;
 use super::target::{Version, plan_stream};
@@ -102,8 +104,22 @@ impl Work {
         ))
     }
 
+    /// Plans a stream as the log has it and this worker is configured; none if it does not run so.
+    pub(super) fn plan_of_log(
+        &mut self,
+        stream: &str,
+        view: &View,
+    ) -> Result<Option<Arc<StreamPlan>>, Stopped> {
+        let nothing = Wish::new(ChangeCause::Started);
+        let Some(stream) = find(&self.config, stream).cloned() else { return Ok(None) };
+        if self.differs(&stream, &nothing, view).is_some() {
+            return Ok(None);
+        }
+        Ok(self.plan_for(&stream, &nothing, view)?.ok())
+    }
+
     /// Plans one stream; gives the plan that runs if it would be the same.
-    fn plan_for(
+    pub(super) fn plan_for(
         &mut self,
         stream: &StreamConfig,
         wish: &Wish,

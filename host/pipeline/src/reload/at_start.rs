@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use millstream_engine::Plugin;
 use millstream_log::{LogState, StepVersion};
 use millstream_model::Digest;
-use millstream_model::entry::ChangeCause;
+use millstream_model::entry::{ChangeCause, PluginUse};
 
 use super::View;
 use super::decide::{Decision, Facts, decide};
@@ -15,6 +16,8 @@ use crate::config::{Config, StepConfig, StreamConfig};
 use crate::error::RunError;
 use crate::library::{Library, config_digest};
 use crate::plan::{StreamPlan, check_tables};
+
+const REFUSED: &str = "the version in the plugin folder is refused; running the one in the log";
 
 /// Plans all streams, and has their plugins and configurations in the lake before that is over.
 pub(crate) async fn plan_at_start(
@@ -39,10 +42,21 @@ async fn plan_one(
     let (mut wanted, mut present) = (Vec::new(), Vec::new());
     for step in &stream.steps {
         let id = StepId::new(stream.name.as_str(), step.name.as_str());
-        let (plugin, bytes) = library.in_folder(&step.plugin, &config.plugin_file(&step.plugin))?;
+        let (plugin, bytes) = match library.in_folder(&step.plugin, &config.plugin_file(&step.plugin)) {
+            Ok(found) => found,
+            Err(error) => {
+                let version = instead_of_refused(step, &id, library, log, error).await?;
+                wanted.push(version.clone());
+                present.push(version);
+                continue;
+            }
+        };
         let view = View::of(log, &[plugin.digest()]);
         let dropped_in = Version { plugin, config: step.config.clone() };
-        let version = of_log(step, &view, &id, library, &dropped_in).await?;
+        let version = match view.desired(&id) {
+            Some(used) => of_log(step, &view, &id, library, used, Some(&dropped_in.plugin)).await?,
+            None => dropped_in.clone(),
+        };
         let takes = takes(step, &view, &id, dropped_in.plugin.digest(), &[]);
         if takes {
             library.store(bytes).await?;
@@ -66,7 +80,15 @@ fn narrowed(
     present: Vec<Version>,
     log: &LogState,
 ) -> Result<Arc<StreamPlan>, RunError> {
-    let plan = plan_stream(stream, &wanted)?;
+    let plan = match plan_stream(stream, &wanted) {
+        Ok(plan) => plan,
+        Err(error) => {
+            // Without new versions this fails in the same way.
+            let Ok(before) = plan_stream(stream, &present) else { return Err(error.into()) };
+            tracing::warn!(stream = stream.name, %error, "{REFUSED}");
+            return Ok(before);
+        }
+    };
     let is_new = |index: usize| wanted[index].plugin.digest() != present[index].plugin.digest();
     let new: Vec<_> = (0..wanted.len()).filter(|index| is_new(*index)).collect();
     if new.is_empty() {
@@ -87,18 +109,34 @@ fn narrowed(
     if is_narrowed { Ok(plan_stream(stream, &wanted)?) } else { Ok(plan) }
 }
 
-/// What the log desires for the step; if it does not know the step, what the folder and the configuration have.
+/// What the log desires for a step whose file is refused, as the file is while a run goes on. If the log does not
+/// know the step, there is nothing to run.
+async fn instead_of_refused(
+    step: &StepConfig,
+    id: &StepId,
+    library: &mut Library,
+    log: &LogState,
+    error: RunError,
+) -> Result<Version, RunError> {
+    let view = View::of(log, &[]);
+    let Some(used) = view.desired(id) else { return Err(error) };
+    let log = used.plugin.short();
+    tracing::warn!(stream = id.stream, step = id.step, log, %error, "{REFUSED}");
+    of_log(step, &view, id, library, used, None).await
+}
+
+/// What the log desires for the step, which may be the plugin in the folder.
 async fn of_log(
     step: &StepConfig,
     view: &View,
     id: &StepId,
     library: &mut Library,
-    dropped_in: &Version,
+    used: &PluginUse,
+    in_folder: Option<&Plugin>,
 ) -> Result<Version, RunError> {
-    let Some(used) = view.desired(id) else { return Ok(dropped_in.clone()) };
-    let plugin = match used.plugin == dropped_in.plugin.digest() {
-        true => dropped_in.plugin.clone(),
-        false => library.in_lake(&step.plugin, used.plugin).await?,
+    let plugin = match in_folder.filter(|plugin| plugin.digest() == used.plugin) {
+        Some(plugin) => plugin.clone(),
+        None => library.in_lake(&step.plugin, used.plugin).await?,
     };
     let own = config_digest(&step.config);
     let config = match own != used.config && is_left(view.versions(id), own) {

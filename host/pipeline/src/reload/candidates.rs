@@ -12,12 +12,14 @@ use crate::telemetry::Telemetry;
 /// At most one for each step.
 pub(super) struct Candidates {
     plugins: BTreeMap<StepId, Plugin>,
+    /// What somebody approved that candidates ask for.
+    approved: BTreeMap<StepId, (Digest, Vec<String>)>,
     telemetry: Arc<Telemetry>,
 }
 
 impl Candidates {
     pub(super) fn new(telemetry: Arc<Telemetry>) -> Self {
-        Self { plugins: BTreeMap::new(), telemetry }
+        Self { plugins: BTreeMap::new(), approved: BTreeMap::new(), telemetry }
     }
 
     /// Notes what is done with a version, in the place of any other one of the step; `plugin` is none if it does
@@ -27,6 +29,10 @@ impl Candidates {
             Some(plugin) => self.plugins.insert(step.clone(), plugin.clone()),
             None => self.plugins.remove(step),
         };
+        if self.approved.get(step).is_some_and(|(approved, _)| plugin.map(Plugin::digest) != Some(*approved))
+        {
+            self.approved.remove(step);
+        }
         tell(step, plugin, from, &state);
         if matches!(state, CandidateState::Refused { .. }) {
             self.telemetry.swaps.refused(step);
@@ -45,6 +51,7 @@ impl Candidates {
     /// Forgets the one of this step; false if there is none.
     pub(super) fn forget(&mut self, step: &StepId) -> bool {
         self.plugins.remove(step);
+        self.approved.remove(step);
         let mut known = false;
         self.told(|told| known = told.remove(step).is_some());
         known
@@ -54,6 +61,18 @@ impl Candidates {
     pub(super) fn get(&self, step: &StepId, plugin: Digest) -> Option<(Plugin, Candidate)> {
         let held = self.plugins.get(step).filter(|held| held.digest() == plugin)?;
         Some((held.clone(), self.of_step(step)?))
+    }
+
+    /// Somebody approves what the step's candidate asks for.
+    pub(super) fn approve(&mut self, step: &StepId, plugin: Digest, widened: Vec<String>) {
+        self.approved.insert(step.clone(), (plugin, widened));
+    }
+
+    /// True if somebody approved all that the step's candidate asks for.
+    pub(super) fn is_approved(&self, step: &StepId, plugin: Digest, widened: &[String]) -> bool {
+        let known = self.approved.get(step).filter(|(approved, _)| *approved == plugin);
+        let known = known.map_or(&[][..], |(_, known)| known);
+        widened.iter().all(|asked| known.contains(asked))
     }
 
     /// The step's candidate, whether it loads or not.

@@ -1,7 +1,7 @@
 //! Has the run's loop do what is wished for: makes stages of it, proposes them, and decides again if the log has
 //! changed meanwhile.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use millstream_model::entry::{ChangeCause, Sequence};
@@ -42,6 +42,7 @@ impl Work {
             self.shadow_first(&step, wanted);
         }
         self.shadows.leave_forgotten(&self.candidates);
+        self.forget_unused();
         Ok(outcome)
     }
 
@@ -90,14 +91,17 @@ impl Work {
         };
         let checked = self.line.wait(same_columns(&self.lake, &view.files, &assembly.changed))?;
         let mut desired = uses(assembly.plans.values());
-        // What waits here may run elsewhere.
-        let waits = |stream: &str| assembly.waiting.contains_key(stream);
-        desired.extend(view.desired.iter().filter(|used| waits(&used.stream)).cloned());
+        let elsewhere = self.elsewhere(view, assembly);
+        desired.extend(view.desired.iter().filter(|used| elsewhere.contains_key(&used.stream)).cloned());
         desired.sort();
         // Who only follows has nothing to say.
         let is_new = wish.is_new() && desired != view.desired;
         let cause = if wish.steps.is_empty() { ChangeCause::Configured } else { wish.cause };
-        let entry = is_new.then(|| (desired, change(cause, view.changed, self.known(assembly))));
+        let entry = is_new.then(|| {
+            let mut change = change(cause, view.changed, assembly.plans.values());
+            change.topics.extend(elsewhere);
+            (desired, change)
+        });
         let stored = match entry {
             Some(_) => self.line.wait(assembly.store(&self.library))?,
             None => Ok(()),
@@ -116,9 +120,16 @@ impl Work {
         self.line.ask(|reply| Ask::Swap(Box::new(proposal), reply)).map(Offered::Verdict)
     }
 
-    fn known<'a>(&'a self, assembly: &'a Assembly) -> Vec<&'a Arc<StreamPlan>> {
-        let waits = self.plans.values().filter(|plan| assembly.waiting.contains_key(&plan.name));
-        assembly.plans.values().chain(waits).collect()
+    /// Streams that the log desires and that are not planned here, for they wait or are not configured, with their
+    /// topics: other workers may run them.
+    fn elsewhere(&self, view: &View, assembly: &Assembly) -> BTreeMap<String, String> {
+        let is_planned = |stream: &str| assembly.plans.values().any(|plan| *plan.name == *stream);
+        let topic = |stream: &str| {
+            let configured = self.config.streams.iter().find(|known| known.name == stream);
+            view.topics.get(stream).cloned().or_else(|| Some(configured?.topic.clone()))
+        };
+        let streams = view.desired.iter().map(|used| &used.stream).filter(|stream| !is_planned(stream));
+        streams.filter_map(|stream| Some((stream.clone(), topic(stream)?))).collect()
     }
 
     fn stages(&self, assembly: &Assembly) -> Result<Vec<Vec<Stage>>, String> {
@@ -140,7 +151,6 @@ impl Work {
         if let Some(config) = config {
             self.config = config;
         }
-        self.forget_unused();
     }
 
     /// Lets go of compiled plugins that neither run nor wait.

@@ -50,13 +50,14 @@ impl Work {
         let Some((plugin, candidate)) = self.candidates.get(step, plugin) else {
             return Ok(Err(AdminError::Unknown(format!("step {step} has no such candidate"))));
         };
-        if !matches!(candidate.state, CandidateState::AwaitsApproval { .. }) {
+        let CandidateState::AwaitsApproval { widened } = candidate.state else {
             let text = format!("the candidate of step {step} does not wait for an approval");
             return Ok(Err(AdminError::Conflict(text)));
-        }
+        };
         let Some(settings) = step_of(&self.config, step).map(|step| step.config.clone()) else {
             return Ok(Err(unknown(step)));
         };
+        self.candidates.approve(step, plugin.digest(), widened);
         if candidate.from == UPLOAD {
             let state = CandidateState::Held { reason: UPLOADED.to_owned() };
             self.candidates.note(step, Some(&plugin), UPLOAD, state);
@@ -81,17 +82,11 @@ impl Work {
         };
         if let Some((plugin, candidate)) = self.candidates.get(step, plugin) {
             return match candidate.state {
-                CandidateState::AwaitsApproval { widened } => {
-                    let text = format!(
-                        "it asks for more than the running version had: {}; approve it first",
-                        widened.join(", ")
-                    );
-                    Ok(Err(AdminError::Conflict(text)))
-                }
+                CandidateState::AwaitsApproval { widened } => Ok(Err(unapproved(&widened))),
                 CandidateState::Refused { reason } => Ok(Err(AdminError::Conflict(reason))),
                 _ => {
                     let version = Version { plugin, config: settings };
-                    self.change_to(step, version, candidate.from, ChangeCause::Promoted)
+                    self.promote_candidate(step, version, candidate.from)
                 }
             };
         }
@@ -106,6 +101,39 @@ impl Work {
                 let text = format!("step {step} has no candidate and had no version {}", plugin.short());
                 Ok(Err(AdminError::Unknown(text)))
             }
+        }
+    }
+
+    /// What runs now may be another version than the one that the candidate was compared with.
+    fn promote_candidate(
+        &mut self,
+        step: &StepId,
+        version: Version,
+        from: String,
+    ) -> Result<Result<Changed, AdminError>, Stopped> {
+        let plugin = version.plugin.clone();
+        let view = self.line.view(vec![plugin.digest()])?;
+        let widened = self.widened_by(step, version.clone(), &view)?;
+        if self.candidates.is_approved(step, plugin.digest(), &widened) {
+            return self.change_to(step, version, from, ChangeCause::Promoted);
+        }
+        let error = unapproved(&widened);
+        self.candidates.note(step, Some(&plugin), &from, CandidateState::AwaitsApproval { widened });
+        self.shadows.leave_forgotten(&self.candidates);
+        Ok(Err(error))
+    }
+
+    /// What this version would newly ask for; nothing if it cannot even be planned, of which who tries it hears.
+    fn widened_by(&mut self, step: &StepId, version: Version, view: &View) -> Result<Vec<String>, Stopped> {
+        let Some(stream) = self.config.streams.iter().find(|stream| stream.name == step.stream).cloned()
+        else {
+            return Ok(Vec::new());
+        };
+        let wanted = Wanted { version, from: String::new(), origin: Origin::Asked };
+        let wish = Wish::of(ChangeCause::Promoted, step.clone(), wanted);
+        match self.plan_for(&stream, &wish, view)? {
+            Ok(plan) => self.widened(step, &plan, view),
+            Err(_) => Ok(Vec::new()),
         }
     }
 
@@ -229,6 +257,13 @@ impl Work {
 
 pub(super) fn unknown(step: &StepId) -> AdminError {
     AdminError::Unknown(format!("there is no step {step}"))
+}
+
+fn unapproved(widened: &[String]) -> AdminError {
+    let widened = widened.join(", ");
+    AdminError::Conflict(format!(
+        "it asks for more than the running version had: {widened}; approve it first"
+    ))
 }
 
 fn elsewhere<T>(reply: Reply<T>) {

@@ -17,6 +17,8 @@ pub(crate) struct View {
     pub(crate) changed: Option<Sequence>,
     /// Versions of the steps that it desires, the present one last.
     pub(crate) versions: BTreeMap<StepId, Vec<StepVersion>>,
+    /// Topics of the streams that it desires, by stream, as far as it knows them.
+    pub(crate) topics: BTreeMap<String, String>,
     /// Newest files of the tables.
     pub(crate) files: BTreeMap<String, Vec<DataFile>>,
     retired: BTreeSet<Digest>,
@@ -30,10 +32,12 @@ impl View {
             let versions = log.versions(&used.stream, &used.step).to_vec();
             (step, versions)
         };
+        let topic_of = |used: &PluginUse| Some((used.stream.clone(), log.topic_of(&used.stream)?.to_owned()));
         Self {
             desired: log.plugins().to_vec(),
             changed: log.plugins_changed(),
             versions: log.plugins().iter().map(of_step).collect(),
+            topics: log.plugins().iter().filter_map(topic_of).collect(),
             files: newest_files(log),
             retired: digests.iter().copied().filter(|digest| log.has_retired(*digest)).collect(),
         }
