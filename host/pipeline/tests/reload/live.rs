@@ -83,7 +83,12 @@ impl Place {
 
     /// Writes the plugin's file.
     pub fn write_plugin(&self, bytes: &[u8]) {
-        std::fs::write(self.path("plugins/step.wasm"), bytes).unwrap();
+        self.write_other("step", bytes);
+    }
+
+    /// Writes the file of the plugin of this name.
+    pub fn write_other(&self, name: &str, bytes: &[u8]) {
+        std::fs::write(self.path(&format!("plugins/{name}.wasm")), bytes).unwrap();
     }
 
     /// Puts the plugin's file there by renaming it.

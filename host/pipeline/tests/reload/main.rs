@@ -97,6 +97,43 @@ fn a_version_that_is_held_runs_when_it_is_promoted() {
 }
 
 #[test]
+fn a_plugin_that_the_configuration_renames_is_held_too() {
+    let place = Place::new("on_drop_in = \"hold\"\n");
+    let run = Live::start(&place);
+    run.feed(20);
+    place.write_other("other", &version("misbehave", 'b'));
+    place.configure("plugin = \"step\"", "plugin = \"other\"");
+    run.wait_for_candidate(|state| matches!(state, CandidateState::Held { .. }));
+    // Its answer comes after all that the configuration leads to.
+    let unknown = run.ask(|reply| Request::Promote(step(), digest('x'), reply));
+    assert!(matches!(unknown, Err(AdminError::Unknown(_))), "{unknown:?}");
+    run.feed(20);
+    assert_eq!(run.running(), digest('a'));
+    run.stop();
+    assert_eq!(place.causes(), ["started"]);
+    place.check_rows();
+}
+
+#[test]
+fn a_refused_file_does_not_keep_a_worker_from_starting_again() {
+    let place = Place::new("");
+    let run = Live::start(&place);
+    run.feed(20);
+    place.drop_in(b"no plugin");
+    run.wait_for_candidate(|state| matches!(state, CandidateState::Refused { .. }));
+    run.feed(20);
+    run.stop();
+    let run = Live::start(&place);
+    run.feed(20);
+    assert_eq!(run.running(), digest('a'));
+    place.drop_in(&version("misbehave", 'b'));
+    run.wait_until_runs(digest('b'));
+    run.stop();
+    assert_eq!(place.causes(), ["started", "dropped_in"]);
+    place.check_rows();
+}
+
+#[test]
 fn a_version_whose_shadow_is_good_takes_over() {
     let lines =
         "on_drop_in = \"shadow_then_swap\"\nshadow = { for = \"3s\", rows_min = 1, slower_max = 1e6 }\n";
