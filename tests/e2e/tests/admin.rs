@@ -68,7 +68,7 @@ fn every_route_refuses_a_missing_or_wrong_token() {
     let mut routes =
         vec![("get".to_owned(), "/api/v1/nowhere".to_owned()), ("post".to_owned(), "/api/x".to_owned())];
     for (path, methods) in described["paths"].as_object().expect("there are paths") {
-        let path = path.replace('{', "").replace('}', "");
+        let path = path.replace(['{', '}'], "");
         routes.extend(
             methods.as_object().expect("methods").keys().map(|method| (method.clone(), path.clone())),
         );

@@ -25,6 +25,9 @@ struct Test {
     fed: usize,
 }
 
+/// Number of the entry, its cause, and the steps with their plugins.
+type Change = (u64, String, Vec<(String, String)>);
+
 impl Test {
     fn new() -> Self {
         let workspace = Workspace::files();
@@ -55,7 +58,7 @@ impl Test {
     }
 
     /// Entries of the log that say what plugins run: number, cause and the digest and configuration of each step.
-    fn changes(&self) -> Vec<(u64, String, Vec<(String, String)>)> {
+    fn changes(&self) -> Vec<Change> {
         let log = self.workspace.millstream(&["log", "show", "--json"]).succeed();
         let entries = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let change = |entry: Value| {
