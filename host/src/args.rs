@@ -1,5 +1,6 @@
 //! The command line: one verb or family of verbs a file.
 
+mod authoring;
 mod lake;
 mod messages;
 mod plugin;
@@ -14,6 +15,9 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+pub use authoring::{
+    Bench, Build, Dev, Inspect, Language, LettersToCases, New, PluginUnderTest, Repro, Test,
+};
 pub use lake::{Backup, Clean, Log, MergeTables, Restore, Tables, Upgrade, Verify};
 pub use messages::{DeadLetters, ExplainRow, LetterFilter, Origin, Replay};
 pub use plugin::{AdminProcess, Choose, OneStep, Pause, Plugin, Resume, Rollback, Shadow};
@@ -55,7 +59,8 @@ pub enum Verb {
     Top(Top),
     /// See rows of a running stream as they pass
     Tap(Tap),
-    /// See what the steps of a running process run, try another version beside them, and change it; sign plugins
+    /// Make, build, test and measure plugins; see what the steps of a running process run, try another version
+    /// beside them, and change it; sign plugins
     Plugin {
         #[command(subcommand)]
         verb: Plugin,

@@ -156,7 +156,8 @@ fn config(stack_bytes: usize) -> Config {
     config
 }
 
-/// A component that wit-component made of one module has three core instances, a memory and two tables.
+/// A component that wit-component made of one module has three core instances, a memory and two tables; one
+/// that was linked from libraries, as componentize-py does, has some dozens of core instances.
 fn pool(instances: u32) -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)

@@ -6,10 +6,24 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::value::duration;
-use super::{Keygen, RunningProcess, Sign, VerifyPlugin};
+use super::{Bench, Build, Dev, Inspect, Keygen, New, Repro, RunningProcess, Sign, Test, VerifyPlugin};
 
 #[derive(Subcommand)]
 pub enum Plugin {
+    /// Begin a plugin: a folder that builds, with cases that pass
+    New(New),
+    /// Build a plugin in its folder, with the compiler of its language
+    Build(Build),
+    /// Run the cases of a plugin in the engine that streams run it in, and show each row that differs
+    Test(Test),
+    /// Build, test, and drop in or shadow a plugin, on every save
+    Dev(Dev),
+    /// Show what a plugin is and asks for: world, plan, imports, grants, size, digest, signature
+    Inspect(Inspect),
+    /// Measure a plugin on its cases or on messages of a stream: time and bytes a row, memory, compilation
+    Bench(Bench),
+    /// Run the record of a dead letter through its step again, alone, and show all that happens
+    Repro(Repro),
     /// List the steps of a running process: the version each runs, what that did, and what waits
     List(AdminProcess),
     /// Show a step: its version, since which offset, what that did, and the versions before

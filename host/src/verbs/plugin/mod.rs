@@ -1,12 +1,19 @@
 //! `millstream plugin …`: one file for each verb. Those about versions ask the admin API of a running process;
 //! those about keys and signatures work on files.
 
+mod bench;
+mod build;
 mod change;
+mod dev;
+mod inspect;
 mod keygen;
 mod list;
+mod new;
+mod repro;
 mod shadow;
 mod show;
 mod sign;
+mod test;
 mod verify;
 
 use std::path::Path;
@@ -18,6 +25,13 @@ use crate::args;
 /// Does what the verb says.
 pub async fn plugin(verb: args::Plugin) -> anyhow::Result<()> {
     match verb {
+        args::Plugin::New(args) => new::new(&args),
+        args::Plugin::Build(args) => build::build(&args),
+        args::Plugin::Test(args) => test::test(args).await,
+        args::Plugin::Dev(args) => dev::dev(args).await,
+        args::Plugin::Inspect(args) => inspect::inspect(&args).await,
+        args::Plugin::Bench(args) => bench::bench(args).await,
+        args::Plugin::Repro(args) => repro::repro(args).await,
         args::Plugin::List(args) => list::list(&args).await,
         args::Plugin::Show(args) => show::show(&args).await,
         args::Plugin::Shadow(args) => shadow::shadow(args).await,

@@ -1,0 +1,1 @@
+//! Does what the guide says, block by block, in clean folders.
