@@ -185,8 +185,13 @@ impl Drop for Running {
 
 /// Path of a binary of the workspace, built if it is not up to date.
 pub(crate) fn binary(name: &str) -> PathBuf {
+    program_folder().join(name)
+}
+
+/// Folder with the binaries of the workspace, built if they are not up to date.
+pub fn program_folder() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let folder = BUILT.get_or_init(|| {
+    BUILT.get_or_init(|| {
         let mut cargo = std::process::Command::new(env!("CARGO"));
         // What cargo tells this test of its package would make a build script that looks at it (ring's does)
         // run again, and everything above it be compiled anew.
@@ -204,6 +209,5 @@ pub(crate) fn binary(name: &str) -> PathBuf {
         let folder = program.parent().expect("a program lies in a folder");
         // Tests lie in target/PROFILE/deps, binaries in target/PROFILE.
         folder.ancestors().find(|folder| !folder.ends_with("deps")).expect("a folder has a parent").to_owned()
-    });
-    folder.join(name)
+    })
 }

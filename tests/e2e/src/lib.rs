@@ -14,7 +14,7 @@ mod terminal;
 mod workspace;
 
 pub use azure::Azure;
-pub use command::{Command, Output, Running};
+pub use command::{Command, Output, Running, program_folder};
 pub use door::{Door, Refusal};
 pub use kafka::{Kafka, Record};
 pub use random::Random;
