@@ -31,6 +31,9 @@ pub const BYTES: &str = "_bytes";
 /// The fields that the schema does not declare, as JSON text (utf8), if the stream keeps them.
 pub const UNKNOWN: &str = "_unknown";
 
+/// The column that tables are partitioned by: the UTC day of the event time. No declared column may have this name.
+pub const DAY: &str = "day";
+
 /// A UTC instant with microseconds: the type of every time that Millstream itself writes.
 pub fn instant() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")))

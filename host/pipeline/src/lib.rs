@@ -1,4 +1,4 @@
-//! The data path, in reading order: `config` says what is wanted, `source` brings messages, `decode`
+//! The data path, in reading order: `config` says what is wanted, `source` brings messages, [`decode`]
 //! makes them columns, `watermark` says which came too late, `stage` runs the steps (`aside` where they do not take
 //! a batch quickly), `sink` writes tables,
 //! `checkpoint` makes it all true with one conditional put. `start` makes a run ready and `run` wires it; the
@@ -13,8 +13,6 @@ mod chain;
 pub mod checkpoint;
 pub mod config;
 pub mod dead_letter;
-pub mod decode;
-pub mod discover;
 mod error;
 mod fate;
 mod identity;
@@ -32,7 +30,6 @@ pub mod shadow;
 pub mod signed;
 pub mod sink;
 pub mod source;
-mod spelling;
 pub mod stage;
 pub mod start;
 pub mod store;
@@ -45,3 +42,5 @@ pub mod watermark;
 mod worker;
 
 pub use error::RunError;
+pub use millstream_decode as decode;
+pub use millstream_decode::discover;

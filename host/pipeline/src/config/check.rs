@@ -8,15 +8,13 @@ use std::time::Duration;
 
 use millstream_engine::Limits;
 use millstream_model::schema::StreamSchema;
+use millstream_settings::limits::laid_over;
+use millstream_settings::schema::schema;
 
 use super::admin::admin;
 use super::dead_letters::dead_letters;
-use super::document::Document;
-use super::error::ConfigError;
-use super::limits::laid_over;
 use super::log::log;
 use super::merge::merge;
-use super::schema::schema;
 use super::secrets::{Secrets, secrets};
 use super::signatures::signatures;
 use super::sources::source;
@@ -26,6 +24,7 @@ use super::{CheckpointPolicy, Config, StreamConfig, WorkerSettings, routes, type
 use crate::lake::Lake;
 use crate::sink::SinkSettings;
 use crate::watermark::LatePolicy;
+use millstream_settings::{ConfigError, Document};
 
 /// Checks the document.
 pub fn check(document: &Document) -> Result<Config, ConfigError> {
@@ -191,7 +190,12 @@ fn streams(
         }
         let watermark = watermark(document, &name, &stream)?;
         let flags_late = watermark.as_ref().is_some_and(|placed| placed.value.late == LatePolicy::Flag);
-        let schema = StreamSchema { flags_late, ..schema(document, &name, &stream)? };
+        let keys = typed::SchemaKeys {
+            event_time: stream.event_time,
+            unknown_fields: stream.unknown_fields,
+            schema: stream.schema,
+        };
+        let schema = StreamSchema { flags_late, ..schema(document, &["streams", &name], &keys)? };
         let steps = steps(document, &name, stream.steps, plugins_dir, limits, secrets)?;
         let routes = routes::routes(document, &name, &names, stream.routes)?;
         let (topic, schema) = (stream.topic, Arc::new(schema));

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::document::Document;
-use super::error::ConfigError;
 use super::typed;
+use millstream_settings::{ConfigError, Document};
 
 /// Shortest and longest time over which a budget is kept.
 const WINDOW: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);

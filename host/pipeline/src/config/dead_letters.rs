@@ -1,9 +1,8 @@
 //! What becomes of dead letters besides their table.
 
-use super::document::Document;
-use super::error::ConfigError;
 use super::{DeadLetterTopic, StreamConfig, check, typed};
 use crate::source::SourceSettings;
+use millstream_settings::{ConfigError, Document};
 
 /// Checks where dead letters are published, if they are.
 pub fn dead_letters(

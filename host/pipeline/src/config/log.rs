@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::document::Document;
-use super::error::ConfigError;
 use super::typed;
+use millstream_settings::{ConfigError, Document};
 
 /// Upkeep of the log by a run, and by whoever cleans a lake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

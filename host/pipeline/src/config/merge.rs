@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::document::Document;
-use super::error::ConfigError;
 use super::typed;
 use crate::merge::MergeSettings;
+use millstream_settings::{ConfigError, Document};
 
 /// Shortest time between two looks at the log.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);

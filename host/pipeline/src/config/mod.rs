@@ -1,28 +1,22 @@
 //! Reads `millstream.toml`. A file enters as text, is laid over with the environment ([`document`]),
 //! becomes the types of [`typed`], and leaves [`check`] as a [`Config`] that is checked and ready:
-//! nothing behind this module sees a key, a default or a unit.
+//! nothing behind this module sees a key, a default or a unit. The sections that other files hold too are read in
+//! `millstream-settings`.
 
 mod admin;
 mod check;
 mod circuit;
 mod dead_letters;
 mod difference;
-mod document;
-mod error;
-mod limits;
 mod log;
 mod merge;
-mod path;
-mod plugin_file;
 mod routes;
-mod schema;
 mod secrets;
 mod shadow;
 mod signatures;
 mod sources;
 mod steps;
 mod typed;
-mod units;
 mod watermark;
 
 #[cfg(test)]
@@ -36,14 +30,15 @@ use std::time::Duration;
 
 use millstream_engine::{Grants, Limits};
 use millstream_model::schema::StreamSchema;
+use millstream_settings::{document, schema, units};
 use millstream_signing::Signatures;
 
 pub use admin::{AdminSettings, Token};
 pub use circuit::{CircuitPolicy, ErrorBudget, OnCircuit};
 pub use difference::differing_keys;
-pub use document::ENVIRONMENT_PREFIX;
-pub use error::ConfigError;
 pub use log::LogPolicy;
+pub use millstream_settings::document::ENVIRONMENT_PREFIX;
+pub use millstream_settings::{ConfigError, Placed};
 pub use secrets::{Secret, Secrets};
 
 use crate::decode::iso8601;
@@ -149,18 +144,6 @@ pub struct RouteConfig {
     pub columns: Option<Placed<Vec<String>>>,
 }
 
-/// A value of the configuration with the place it stands at, for errors that are found later. Two that stand at
-/// different places are the same if their values are.
-#[derive(Clone, Debug)]
-pub struct Placed<T> {
-    /// The value.
-    pub value: T,
-    /// `file:line:column`, or the environment variable.
-    pub place: String,
-    /// Dotted key.
-    pub key: String,
-}
-
 /// What is done with a plugin that is put into the plugin folder, once it is checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnDropIn {
@@ -171,12 +154,6 @@ pub enum OnDropIn {
     ShadowThenSwap,
     /// It waits until somebody promotes it.
     Hold,
-}
-
-impl<T: PartialEq> PartialEq for Placed<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.value == other.value
-    }
 }
 
 /// One step of a stream.

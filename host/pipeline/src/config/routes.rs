@@ -4,10 +4,9 @@
 use std::collections::HashSet;
 
 use super::check::is_name;
-use super::document::Document;
-use super::error::ConfigError;
 use super::{RouteConfig, typed};
 use crate::dead_letter;
+use millstream_settings::{ConfigError, Document};
 
 /// Checks the routes of `stream`; `streams` are the names of all streams.
 pub fn routes(

@@ -6,9 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::check::resolve;
-use super::document::Document;
-use super::error::ConfigError;
 use super::typed;
+use millstream_settings::{ConfigError, Document};
 
 /// Largest secret that is read, in bytes.
 const BYTES_MAX: u64 = 64 << 10;

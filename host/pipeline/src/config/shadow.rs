@@ -3,10 +3,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::document::Document;
-use super::error::ConfigError;
 use super::typed;
 use crate::shadow::ShadowPolicy;
+use millstream_settings::{ConfigError, Document};
 
 /// Shortest and longest time over which live batches are compared.
 const FOR: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(24);

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use millstream_signing::{PublicKey, Signatures};
 
 use super::check::resolve;
-use super::document::Document;
-use super::error::ConfigError;
 use super::typed::{self, PinnedKey, PinnedKeys};
+use millstream_settings::{ConfigError, Document};
 
 /// Reads the keys that are pinned for plugins' names.
 pub(super) fn signatures(

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::document::Document;
-use super::error::ConfigError;
 use super::{check, typed};
 use crate::source::{
     FilesSettings, GroupProtocol, KafkaSettings, Membership, SourceError, SourceSettings, Start,
 };
+use millstream_settings::{ConfigError, Document};
 
 /// Checks where messages come from. `worker` is the name of this process.
 pub fn source(

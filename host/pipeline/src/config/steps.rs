@@ -4,16 +4,15 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use millstream_engine::Limits;
+use millstream_settings::limits::laid_over;
+use millstream_settings::plugin_file::plugin_file;
 
 use super::check::is_name;
 use super::circuit::circuit;
-use super::document::Document;
-use super::error::ConfigError;
-use super::limits::laid_over;
-use super::plugin_file::plugin_file;
 use super::secrets::Secrets;
 use super::shadow::shadow;
 use super::{OnDropIn, StepConfig, routes, typed};
+use millstream_settings::{ConfigError, Document};
 
 /// Checks the steps of `stream`; `limits` are those that its document states for all.
 pub(super) fn steps(
@@ -41,7 +40,9 @@ pub(super) fn steps(
         if let Some(table) = step.outputs.values().find(|table| !routes::is_table(table)) {
             return Err(document.error(&at("outputs"), format!("`{table}` is not a table's name")));
         }
-        let beside = plugin_file(&plugins_dir.join(format!("{}.toml", step.plugin)), limits, secrets)?;
+        let beside = plugin_file(&plugins_dir.join(format!("{}.toml", step.plugin)), limits, &|name| {
+            secrets.contains_key(name)
+        })?;
         let mut config = beside.config;
         config.extend(step.config);
         steps.push(StepConfig {

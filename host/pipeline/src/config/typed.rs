@@ -1,17 +1,18 @@
 //! The configuration as typed: what `millstream.toml` may hold, key by key. Nothing but
 //! [`super::check`] sees these types.
 
-mod grants;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::Deserializer;
 
-pub use grants::{Grants, HttpGrant, KeyFile, PinnedKey, PinnedKeys, Secret, SecretHeader};
+pub use millstream_settings::typed::{Column, EventTime, Limits, Ordered, SchemaKeys, UnknownFields};
+pub use trust::{KeyFile, PinnedKey, PinnedKeys, Secret};
 
-use super::units::{ByteSize, Span};
+use millstream_settings::units::{ByteSize, Span};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -222,21 +223,6 @@ pub struct Stream {
     pub routes: Vec<Route>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a column name, or { column = \"…\", zone = \"…\" }")]
-pub enum EventTime {
-    Column(String),
-    Full(EventTimeTable),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EventTimeTable {
-    pub column: String,
-    pub zone: Option<String>,
-    pub epoch: Option<Epoch>,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Watermark {
@@ -255,75 +241,6 @@ pub enum Late {
     Flag,
     Table,
     DeadLetters,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UnknownFields {
-    #[default]
-    Ignore,
-    Keep,
-    Reject,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-pub enum Epoch {
-    #[serde(rename = "s")]
-    Second,
-    #[serde(rename = "ms")]
-    Millisecond,
-    #[serde(rename = "us")]
-    Microsecond,
-    #[serde(rename = "ns")]
-    Nanosecond,
-}
-
-/// `"float64"` or `{ type = "float64", … }`. Not an untagged enum: that would hide what is wrong
-/// inside the table.
-pub struct Column {
-    pub table: ColumnTable,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ColumnTable {
-    pub r#type: ColumnType,
-    #[serde(default)]
-    pub required: bool,
-    #[serde(default)]
-    pub aliases: Vec<String>,
-    pub path: Option<String>,
-    #[serde(default)]
-    pub mismatch: Mismatch,
-    pub zone: Option<String>,
-    pub epoch: Option<Epoch>,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mismatch {
-    #[default]
-    Error,
-    Null,
-    Json,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ColumnType {
-    Boolean,
-    Int32,
-    Int64,
-    Float32,
-    Float64,
-    String,
-    Date,
-    Timestamp,
-    #[serde(rename = "list<float64>")]
-    Float64List,
-    #[serde(rename = "list<string>")]
-    StringList,
-    Json,
 }
 
 #[derive(Deserialize)]
@@ -390,30 +307,6 @@ pub struct Route {
     pub columns: Option<Vec<String>>,
 }
 
-/// What stands beside a plugin, in `<plugin>.toml`.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PluginFile {
-    #[serde(default)]
-    pub grants: Grants,
-    #[serde(default)]
-    pub limits: Limits,
-    #[serde(default)]
-    pub config: toml::Table,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    pub deadline: Option<Span>,
-    pub memory: Option<ByteSize>,
-    pub stack: Option<ByteSize>,
-    pub output: Option<ByteSize>,
-    pub host_calls: Option<u64>,
-    pub log_lines: Option<u32>,
-    pub log_bytes: Option<ByteSize>,
-}
-
 /// A text that no error repeats.
 pub struct TokenText(pub String);
 
@@ -427,62 +320,4 @@ impl<'de> Deserialize<'de> for TokenText {
 
 fn default_group() -> String {
     "millstream".to_owned()
-}
-
-/// A table whose keys keep the order of the file.
-pub struct Ordered<T>(pub Vec<(String, T)>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries<T>(std::marker::PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
-            type Value = Ordered<T>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a table")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Ordered(entries))
-            }
-        }
-        deserializer.deserialize_map(Entries(std::marker::PhantomData))
-    }
-}
-
-impl<'de> Deserialize<'de> for Column {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Column;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a type such as \"float64\", or { type = \"float64\", required = true, … }")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Column, E> {
-                let r#type = ColumnType::deserialize(serde::de::value::StrDeserializer::new(text))?;
-                let table = ColumnTable {
-                    r#type,
-                    required: false,
-                    aliases: Vec::new(),
-                    path: None,
-                    mismatch: Mismatch::Error,
-                    zone: None,
-                    epoch: None,
-                };
-                Ok(Column { table })
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Column, A::Error> {
-                let table = ColumnTable::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                Ok(Column { table })
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
 }

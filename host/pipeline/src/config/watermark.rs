@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::document::Document;
-use super::error::ConfigError;
-use super::units::Span;
 use super::{Placed, typed};
 use crate::watermark::{LatePolicy, WatermarkSettings};
+use millstream_settings::units::Span;
+use millstream_settings::{ConfigError, Document};
 
 /// As late as most devices are that lost their connection for a while.
 const DELAY: Duration = Duration::from_mins(10);

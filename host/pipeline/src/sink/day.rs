@@ -8,8 +8,7 @@ use arrow::compute::{max, min, take_record_batch};
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 
-/// Name of the partition column.
-pub const DAY: &str = "day";
+use super::DAY;
 
 /// What stands in a path for a null partition value, as Hive has it.
 const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";

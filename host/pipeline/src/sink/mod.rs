@@ -12,9 +12,9 @@ mod tests;
 mod upload;
 mod writer;
 
-pub use self::day::DAY;
 pub(crate) use self::properties::{SESSION_KEY, TABLE_KEY, for_file as properties_of_file};
 pub use self::rewrite::Rewriter;
 pub use self::table::{FileNames, SinkSettings, TableSpec};
 pub use self::upload::{UploadError, upload};
 pub use self::writer::{FinishedFile, SinkError, TableWriter};
+pub use millstream_model::columns::DAY;

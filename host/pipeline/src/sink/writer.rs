@@ -16,7 +16,8 @@ use millstream_model::{OffsetRange, TopicPartition, columns};
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 
-use super::day::{self, DAY, Day};
+use super::DAY;
+use super::day::{self, Day};
 use super::{FileNames, SinkSettings, TableSpec, properties};
 
 /// Rows that cannot be written. After it the writer must be abandoned: part of the batch may be in

@@ -3,28 +3,24 @@
 use std::collections::HashMap;
 
 use arrow::datatypes::TimeUnit;
-use millstream_model::columns;
+use millstream_model::columns::{self, DAY};
 use millstream_model::schema::{ColumnSpec, ColumnType, EventTime, Mismatch, StreamSchema, UnknownFields};
 
-use super::document::Document;
-use super::error::ConfigError;
-use super::{path, typed};
-use crate::sink::DAY;
+use crate::{ConfigError, Document, path, typed};
 
-/// Checks the schema of `stream`.
-pub(super) fn schema(
+/// Checks a schema whose keys stand below those of `at`: `["streams", "vehicle"]`; nothing if at the top of the file.
+pub fn schema(
     document: &Document,
-    stream: &str,
-    typed: &typed::Stream,
+    at: &[&str],
+    typed: &typed::SchemaKeys,
 ) -> Result<StreamSchema, ConfigError> {
     if typed.schema.0.is_empty() {
-        return Err(document.error(&["streams", stream, "schema"], "no column declared"));
+        return Err(document.error(&[at, &["schema"]].concat(), "no column declared"));
     }
-    let columns =
-        typed.schema.0.iter().map(|(name, column)| self::column(document, stream, name, &column.table));
+    let columns = typed.schema.0.iter().map(|(name, column)| self::column(document, at, name, &column.table));
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    one_column_per_path(document, stream, &columns)?;
-    let event_time = typed.event_time.as_ref().map(|typed| event_time(document, stream, typed, &columns));
+    one_column_per_path(document, at, &columns)?;
+    let event_time = typed.event_time.as_ref().map(|typed| event_time(document, at, typed, &columns));
     let unknown = match typed.unknown_fields {
         typed::UnknownFields::Ignore => UnknownFields::Ignore,
         typed::UnknownFields::Keep => UnknownFields::Keep,
@@ -35,13 +31,13 @@ pub(super) fn schema(
 
 fn column(
     document: &Document,
-    stream: &str,
+    at: &[&str],
     name: &str,
     typed: &typed::ColumnTable,
 ) -> Result<ColumnSpec, ConfigError> {
     let error = |key: &str, message: String| {
-        let keys = ["streams", stream, "schema", name, key];
-        document.error(if key.is_empty() { &keys[..4] } else { &keys }, message)
+        let key: &[&str] = if key.is_empty() { &[] } else { &[key] };
+        document.error(&[at, &["schema", name], key].concat(), message)
     };
     if columns::is_system(name) {
         return Err(error("", "names that begin with an underscore are kept for millstream".to_owned()));
@@ -121,7 +117,7 @@ pub fn known_zone(zone: &str) -> Result<(), String> {
         .map_err(|_| format!("`{zone}` is not a time zone; expected an IANA name such as \"Europe/London\""))
 }
 
-fn one_column_per_path(document: &Document, stream: &str, columns: &[ColumnSpec]) -> Result<(), ConfigError> {
+fn one_column_per_path(document: &Document, at: &[&str], columns: &[ColumnSpec]) -> Result<(), ConfigError> {
     // Of columns that share a field, the one that takes values of one type only decides.
     let mut owners: HashMap<_, &ColumnSpec> = HashMap::new();
     for column in columns {
@@ -145,7 +141,7 @@ fn one_column_per_path(document: &Document, stream: &str, columns: &[ColumnSpec]
                     other.name
                 )
             };
-            return Err(document.error(&["streams", stream, "schema", &column.name], message));
+            return Err(document.error(&[at, &["schema", &column.name]].concat(), message));
         }
     }
     Ok(())
@@ -153,7 +149,7 @@ fn one_column_per_path(document: &Document, stream: &str, columns: &[ColumnSpec]
 
 fn event_time(
     document: &Document,
-    stream: &str,
+    at: &[&str],
     typed: &typed::EventTime,
     columns: &[ColumnSpec],
 ) -> Result<EventTime, ConfigError> {
@@ -161,7 +157,7 @@ fn event_time(
         typed::EventTime::Column(name) => (name, None, None),
         typed::EventTime::Full(full) => (&full.column, full.zone.clone(), full.epoch),
     };
-    let error = |message: String| document.error(&["streams", stream, "event_time"], message);
+    let error = |message: String| document.error(&[at, &["event_time"]].concat(), message);
     let column = columns.iter().find(|column| column.name == *name);
     let column = column.ok_or_else(|| error(format!("no column `{name}` in the stream's schema")))?;
     let usable = matches!(

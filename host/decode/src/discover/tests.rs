@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use millstream_model::schema::StreamSchema;
 use millstream_model::{MessageBatch, MessageRef, TopicPartition};
+use millstream_settings::typed::{Ordered, SchemaKeys};
+use millstream_settings::{ConfigError, Document};
 
 use super::*;
-use crate::config::Config;
-use crate::decode::Decoder;
+use crate::Decoder;
 
 const TOPICS: [&str; 5] = ["vehicle_data", "gps_data", "traffic_data", "weather_data", "emergency_data"];
 
@@ -32,12 +33,25 @@ fn profile(topic: &str, messages: &[&str]) -> TopicProfile {
 
 /// The schema that the rendered proposal declares.
 fn declared(proposal: &Proposal) -> Arc<StreamSchema> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("millstream.toml");
-    let text = format!("[lake]\nurl = \"lake\"\n[source.files]\ndir = \".\"\n\n{}", toml(proposal));
-    std::fs::write(&path, &text).unwrap();
-    let config = Config::read(&path, []).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    config.streams[0].schema.clone()
+    let text = toml(proposal);
+    let streams = streams(Path::new("millstream.toml"), text.clone());
+    let (_, schema) = streams.unwrap_or_else(|error| panic!("{error}\n{text}")).remove(0);
+    schema
+}
+
+/// The schemas that a configuration declares, by the names of their streams.
+fn streams(path: &Path, text: String) -> Result<Vec<(String, Arc<StreamSchema>)>, ConfigError> {
+    #[derive(serde::Deserialize)]
+    struct Streams {
+        streams: Ordered<SchemaKeys>,
+    }
+    let document = Document::parse(path, text, [])?;
+    let streams = document.deserialize::<Streams>()?.streams.0.into_iter();
+    let checked = streams.map(|(name, keys)| {
+        let schema = millstream_settings::schema::schema(&document, &["streams", &name], &keys)?;
+        Ok((name, Arc::new(schema)))
+    });
+    checked.collect()
 }
 
 /// Infers, and decodes all messages under what was inferred.
@@ -217,9 +231,9 @@ fn a_wide_message_does_not_make_the_columns() {
 #[test]
 fn aliases_of_a_configuration_are_proposed_as_such() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/city/millstream.toml");
-    let city = Config::read_without_steps(&root, []).unwrap();
+    let city = streams(&root, std::fs::read_to_string(&root).unwrap()).unwrap();
     let mut known = Vocabulary::default();
-    city.streams.iter().for_each(|stream| known.add_schema(&stream.name, &stream.schema));
+    city.iter().for_each(|(name, schema)| known.add_schema(name, schema));
     let message = r#"{"device_id":"a","mode":"b","locatoin":[51.5,-0.1],"fuleType":"x","colour":"y"}"#;
     let proposal = propose(&[message], &known, None);
     let named: Vec<_> =

@@ -9,11 +9,28 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Placed;
-use super::error::ConfigError;
+use crate::error::ConfigError;
 
 /// Variables of this form override the file: `MILLSTREAM_LAKE__URL` is key `lake.url`.
 pub const ENVIRONMENT_PREFIX: &str = "MILLSTREAM_";
+
+/// A value of a file with the place it stands at, for errors that are found later. Two that stand at different
+/// places are the same if their values are.
+#[derive(Clone, Debug)]
+pub struct Placed<T> {
+    /// The value.
+    pub value: T,
+    /// `file:line:column`, or the environment variable.
+    pub place: String,
+    /// Dotted key.
+    pub key: String,
+}
+
+impl<T: PartialEq> PartialEq for Placed<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
 
 /// A parsed file, with overrides from the environment.
 pub struct Document {
@@ -39,6 +56,15 @@ impl Document {
         let bytes = std::fs::read(path)
             .map_err(|source| ConfigError::Unreadable { file: path.to_owned(), source })?;
         let text = String::from_utf8(bytes).map_err(|error| not_utf8(path, error.as_bytes()))?;
+        Self::parse(path, text, environment)
+    }
+
+    /// As [`Document::read`], of a text that stands, or would stand, at `path`.
+    pub fn parse(
+        path: &Path,
+        text: String,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
         let environment: BTreeMap<_, _> = environment.into_iter().collect();
         let variables = environment.iter().map(|(name, value)| (name.clone(), value.clone()));
         let overrides = variables.filter_map(Override::parse).collect();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use simd_json::{Node, StaticNode};
 
 use super::profile::{Place, Seen};
-use crate::decode::{Number, elements, parse_date, parse_date_time, write_value};
+use crate::{Number, elements, parse_date, parse_date_time, write_value};
 
 /// Examples that are kept, and their length in characters.
 const EXAMPLES_MAX: usize = 3;

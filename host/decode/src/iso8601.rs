@@ -17,7 +17,7 @@ pub(super) const LAST_US: i64 = 253_402_300_799_999_999;
 
 /// A date-time as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DateTimeText {
+pub struct DateTimeText {
     /// Microseconds from 1970-01-01T00:00 to the time written, without regard to its offset.
     pub local_us: i64,
     /// The offset written, microseconds ahead of UTC; `Z` is 0.
@@ -28,7 +28,7 @@ pub(crate) struct DateTimeText {
 /// and a time of day; a blank may stand for the `T`, and `t` and `z` for `T` and `Z`. A fraction is cut to
 /// microseconds. The leap second `:60` is read as `:59`, as jiff does. Whether the instant is in range is
 /// not looked at.
-pub(crate) fn parse(text: &str) -> Option<DateTimeText> {
+pub fn parse(text: &str) -> Option<DateTimeText> {
     fixed_layout(text.as_bytes()).or_else(|| other_layout(text))
 }
 
@@ -63,7 +63,7 @@ fn other_layout(text: &str) -> Option<DateTimeText> {
 }
 
 /// Reads `2026-01-31` to days since 1970-01-01.
-pub(crate) fn parse_date(text: &str) -> Option<i32> {
+pub fn parse_date(text: &str) -> Option<i32> {
     let days = days(text.as_bytes())?;
     in_range(days * DAY_US).then(|| i32::try_from(days).ok())?
 }
@@ -141,8 +141,8 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::decode::column::to_instant;
-    use crate::decode::zone::ZoneClock;
+    use crate::column::to_instant;
+    use crate::zone::ZoneClock;
 
     fn check(text: &str, expect: Option<(i64, Option<i64>)>) {
         let read = parse(text).map(|read| (read.local_us, read.offset_us));

@@ -1,6 +1,6 @@
 //! Decodes JSON messages, once, to Arrow columns. A [`MessageBatch`] and the stream's declared
 //! schema enter; columns, and a reason for each message that could not be decoded, leave. It knows no
-//! source, step or table. The rules:
+//! source, step or table. [`discover`] proposes and checks schemas. The rules:
 //!
 //! - A message is one JSON object in UTF-8, nested at most 128 levels. Nothing may follow it.
 //! - `location.lat` is member `lat` of object `location`, `location[0]` an element of an array. A key
@@ -25,12 +25,14 @@
 //! - Reasons name fields and kinds, never values or positions, so that they can be counted.
 
 mod column;
+pub mod discover;
 mod drift;
-pub(crate) mod iso8601;
+pub mod iso8601;
 mod malformed;
 mod number;
 mod plan;
 mod problem;
+mod spelling;
 mod system;
 mod tape;
 mod text;

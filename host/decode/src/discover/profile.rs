@@ -8,7 +8,7 @@ use millstream_model::{MessageBatch, Offset};
 use simd_json::Node;
 
 use super::field::FieldProfile;
-use crate::decode::{Parser, members};
+use crate::{Parser, members};
 
 /// Fields of one topic that are told apart; more are only counted.
 const FIELDS_MAX: usize = 1000;

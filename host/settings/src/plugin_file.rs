@@ -7,11 +7,8 @@ use std::path::Path;
 use millstream_engine::{Grants, HttpGrant, Limits, Origin, Scheme, SecretHeader};
 use url::Url;
 
-use super::document::Document;
-use super::error::ConfigError;
-use super::limits::laid_over;
-use super::secrets::Secrets;
-use super::typed;
+use crate::limits::laid_over;
+use crate::{ConfigError, Document, typed};
 
 /// Methods that may be granted.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -30,19 +27,23 @@ const CARRIER_HEADERS: [&str; 11] = [
     "upgrade",
 ];
 
+/// Whether there is a secret of a name.
+pub type IsSecret<'a> = &'a dyn Fn(&str) -> bool;
+
 /// What stands beside a plugin.
-pub(super) struct PluginFile {
-    pub(super) grants: Grants,
-    pub(super) limits: Limits,
-    pub(super) config: toml::Table,
+#[derive(Clone, Debug)]
+pub struct PluginFile {
+    /// What it may touch.
+    pub grants: Grants,
+    /// What it may use: the file's over those given.
+    pub limits: Limits,
+    /// Its parameters.
+    pub config: toml::Table,
 }
 
-/// Reads the file at `path`, whose limits are laid over `limits`. The secrets that it names must be among `secrets`.
-pub(super) fn plugin_file(
-    path: &Path,
-    limits: &Limits,
-    secrets: &Secrets,
-) -> Result<PluginFile, ConfigError> {
+/// Reads the file at `path`, whose limits are laid over `limits`. The secrets that it names must be known to
+/// `is_secret`.
+pub fn plugin_file(path: &Path, limits: &Limits, is_secret: IsSecret<'_>) -> Result<PluginFile, ConfigError> {
     let file = path.display().to_string();
     if !path.is_file() {
         let grants = Grants { file, ..Grants::default() };
@@ -50,14 +51,14 @@ pub(super) fn plugin_file(
     }
     let document = Document::read(path, [])?;
     let typed: typed::PluginFile = document.deserialize()?;
-    let grants = Grants { file, ..grants(&document, typed.grants, secrets)? };
+    let grants = Grants { file, ..grants(&document, typed.grants, is_secret)? };
     let limits = laid_over(limits, &typed.limits, &document, &["limits"])?;
     Ok(PluginFile { grants, limits, config: typed.config })
 }
 
-fn grants(document: &Document, typed: typed::Grants, secrets: &Secrets) -> Result<Grants, ConfigError> {
+fn grants(document: &Document, typed: typed::Grants, is_secret: IsSecret<'_>) -> Result<Grants, ConfigError> {
     for (index, name) in typed.secrets.iter().flatten().enumerate() {
-        known_secret(document, &["grants", "secrets", &index.to_string()], name, secrets)?;
+        known_secret(document, &["grants", "secrets", &index.to_string()], name, is_secret)?;
     }
     let mut grants = Grants {
         file: String::new(),
@@ -75,7 +76,7 @@ fn grants(document: &Document, typed: typed::Grants, secrets: &Secrets) -> Resul
         let grant = http_grant(document, &server, &origin, typed)?;
         for (name, header) in &grant.headers {
             let keys = ["grants", "http", &server, "headers", name, "secret"];
-            known_secret(document, &keys, &header.secret, secrets)?;
+            known_secret(document, &keys, &header.secret, is_secret)?;
             let listed = grants.secrets.as_ref().map(|list| list.contains(&header.secret));
             if !listed.unwrap_or(!grants.strict) {
                 let message =
@@ -94,9 +95,9 @@ fn known_secret(
     document: &Document,
     keys: &[&str],
     name: &str,
-    secrets: &Secrets,
+    is_secret: IsSecret<'_>,
 ) -> Result<(), ConfigError> {
-    if secrets.contains_key(name) {
+    if is_secret(name) {
         return Ok(());
     }
     let message = format!(

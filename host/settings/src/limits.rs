@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use millstream_engine::Limits;
 
-use super::document::Document;
-use super::error::ConfigError;
-use super::typed;
+use crate::{ConfigError, Document, typed};
 
 /// The engine looks at the clock every 10 ms. Longer than an hour, a deadline is none.
 const DEADLINE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(3600);
@@ -18,7 +16,7 @@ const STACK: RangeInclusive<usize> = Limits::STACK_BYTES_MIN..=Limits::STACK_BYT
 const OUTPUT: RangeInclusive<usize> = 1 << 10..=4 << 30;
 
 /// `below` with what `typed`, which stands at `keys` of `document`, says of it.
-pub(super) fn laid_over(
+pub fn laid_over(
     below: &Limits,
     typed: &typed::Limits,
     document: &Document,

@@ -14,7 +14,7 @@ use super::field::FieldProfile;
 use super::finding::alias_message;
 use super::profile::{Place, Seen, TopicProfile, is_below};
 use super::shape::{Shape, shape, type_name};
-use crate::decode::{Decoder, Problem, SchemaError};
+use crate::{Decoder, Problem, SchemaError};
 
 /// Compares a sample of a topic with a schema.
 pub struct StreamCheck {

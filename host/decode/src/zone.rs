@@ -72,7 +72,7 @@ impl ZoneClock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::iso8601;
+    use crate::iso8601;
 
     fn check(zone: &str, local_and_utc: &[(&str, &str)]) {
         let mut clock = ZoneClock::new(TimeZone::get(zone).unwrap());

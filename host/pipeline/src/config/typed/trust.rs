@@ -1,45 +1,9 @@
-//! The keys that say what plugins may touch and who may sign them.
+//! The keys that say who may sign plugins and where secrets are.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Grants {
-    #[serde(default)]
-    pub strict: bool,
-    pub read: Option<Vec<String>>,
-    pub write: Option<Vec<String>>,
-    #[serde(default)]
-    pub stores: Vec<String>,
-    #[serde(default)]
-    pub tables: Vec<String>,
-    pub secrets: Option<Vec<String>>,
-    #[serde(default)]
-    pub http: BTreeMap<String, HttpGrant>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HttpGrant {
-    pub methods: Option<Vec<String>>,
-    pub paths: Option<Vec<String>>,
-    #[serde(default)]
-    pub allow_private: bool,
-    #[serde(default)]
-    pub headers: BTreeMap<String, SecretHeader>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SecretHeader {
-    pub secret: String,
-    #[serde(default)]
-    pub prefix: String,
-}
 
 /// The keys of one name: one, or several of which any will do.
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::TimeUnit;
-use millstream_model::columns;
+use millstream_model::columns::{self, DAY};
 use millstream_model::schema::ColumnType;
 use serde::Serialize;
 
@@ -17,7 +17,6 @@ use super::leaves::{Leaf, Leaves, leaves};
 use super::profile::TopicProfile;
 use super::shape::{Class, Shape, are_most, fitting, kinds, type_name, unify};
 use super::vocabulary::Vocabulary;
-use crate::sink::DAY;
 
 /// Examples of a column.
 const EXAMPLES_MAX: usize = 3;

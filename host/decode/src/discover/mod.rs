@@ -1,7 +1,6 @@
 //! Looks at a sample of a topic: to propose a stream's schema ([`infer`]), or to say how messages have
-//! drifted from a declared one ([`StreamCheck`]). Batches of messages enter, from [`crate::source::sample`];
-//! proposals and reports leave, ready for people and scripts. Nothing here does I/O, and nothing runs on
-//! the data path.
+//! drifted from a declared one ([`StreamCheck`]). Batches of messages enter, proposals and reports
+//! leave, ready for people and scripts. Nothing here does I/O, and nothing runs on the data path.
 
 mod aliases;
 mod check;
