@@ -14,7 +14,7 @@ fn a_plugins_bytes_show_what_it_is() {
     assert!(anatomy.imports.contains("millstream:plugin/batches@0.1.0"), "{anatomy:?}");
     assert!(anatomy.tools.iter().any(|tool| tool.starts_with("rustc ")), "{anatomy:?}");
     let keyed = std::fs::read(millstream_guests::wasm("dedupe")).unwrap();
-    assert_eq!(Anatomy::of(&keyed).unwrap().world(), "keyed-transform");
+    assert_eq!(Anatomy::of(&keyed).unwrap().world(), "keyed-transform-with-migration");
     let error = Anatomy::of(&bytes[..bytes.len() / 2]).unwrap_err().to_string();
     assert!(error.starts_with("it is damaged or incomplete: "), "{error}");
 }
