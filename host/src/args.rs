@@ -20,7 +20,7 @@ pub use authoring::{
 };
 pub use lake::{Backup, Clean, Log, MergeTables, Restore, Tables, Upgrade, Verify};
 pub use messages::{DeadLetters, ExplainRow, LetterFilter, Origin, Replay};
-pub use plugin::{AdminProcess, Choose, OneStep, Pause, Plugin, Resume, Rollback, Shadow};
+pub use plugin::{AdminProcess, Choose, List, OneStep, Pause, Plugin, Resume, Rollback, Shadow};
 pub use process::{Adopt, RunningProcess, Status, Tap, Top};
 pub use schema::{Check, Infer, Schema};
 pub use signing::{Keygen, Password, Sign, Verify as VerifyPlugin};

@@ -16,6 +16,18 @@ pub use admin::{AdminClient, Candidate};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// No process answers, or it is not known where one would.
+#[derive(Debug)]
+pub struct Unreachable(String);
+
+impl std::fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unreachable {}
+
 /// A connection to a process.
 pub struct Client {
     base: String,
@@ -90,7 +102,8 @@ impl Client {
     }
 
     async fn answered(&self, request: reqwest::RequestBuilder) -> anyhow::Result<reqwest::Response> {
-        request.send().await.map_err(|error| anyhow::anyhow!("{}: {}", self.silent(), cause(&error)))
+        let answer = request.send().await;
+        answer.map_err(|error| Unreachable(format!("{}: {}", self.silent(), cause(&error))).into())
     }
 
     fn silent(&self) -> String {

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
+use millstream_engine::{ConfigureError, LoadError};
 use millstream_pipeline::RunError;
 use millstream_pipeline::config::ConfigError;
 use millstream_pipeline::replay::ReplayError;
@@ -20,6 +21,8 @@ pub enum Told {
     Waiting,
     /// Rows differ.
     Different,
+    /// A record fails.
+    Failing,
 }
 
 impl std::fmt::Display for Told {
@@ -27,11 +30,24 @@ impl std::fmt::Display for Told {
         f.write_str(match self {
             Self::Waiting => "something waits",
             Self::Different => "rows differ",
+            Self::Failing => "a record fails",
         })
     }
 }
 
 impl std::error::Error for Told {}
+
+/// What the command line asks for does not go as it is asked; the text says what would.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
 
 /// Prints the error to standard error and gives the process's exit code. A reader of our output that
 /// has seen enough (`| head`) is no error.
@@ -63,6 +79,9 @@ fn text(error: &anyhow::Error) -> String {
 
 fn code(error: &anyhow::Error) -> u8 {
     let configuration = error.downcast_ref::<ConfigError>().is_some()
+        || error.is::<Usage>()
+        || error.is::<LoadError>()
+        || error.is::<ConfigureError>()
         || error.downcast_ref::<RunError>().is_some_and(RunError::is_configuration)
         || error.downcast_ref::<ReplayError>().is_some_and(ReplayError::is_configuration)
         || error.downcast_ref::<SignatureError>().is_some()

@@ -63,6 +63,11 @@ impl Stopwatch {
         Self { wall: Instant::now(), cpu: thread_cpu_time() }
     }
 
+    /// CPU time and wall time since it was started.
+    pub(crate) fn elapsed(&self) -> (Duration, Duration) {
+        (thread_cpu_time().saturating_sub(self.cpu), self.wall.elapsed())
+    }
+
     /// True if so much CPU time has gone by, or so much more wall time that it makes no difference.
     pub(crate) fn is_over(&self, limit: Duration) -> bool {
         thread_cpu_time().saturating_sub(self.cpu) >= limit || self.wall.elapsed() >= patience(limit)

@@ -62,6 +62,11 @@ impl CompiledCache {
         self.folder.join(format!("{digest}-{:016x}.cwasm", self.compatibility))
     }
 
+    /// True if the compiled plugin is here.
+    pub(crate) fn contains(&self, digest: &Digest) -> bool {
+        self.path(digest).is_file()
+    }
+
     /// The compiled plugin, if it is here and whole.
     pub(crate) fn get(&self, engine: &wasmtime::Engine, digest: &Digest) -> Option<Component> {
         let bytes = fs::read(self.path(digest)).ok()?;

@@ -7,6 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use millstream_model::Digest;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -97,6 +98,11 @@ impl Engine {
         let ticker = start_ticker(wasmtime.clone(), stacks.clone(), settings.epoch_tick);
         let ticker = Some(ticker.map_err(EngineError::Ticker)?);
         Ok(Self { shared: Arc::new(Shared { wasmtime, linker, cache, stacks, settings, ticker }) })
+    }
+
+    /// True if the plugin of this digest lies compiled in the folder for compiled plugins.
+    pub fn has_compiled(&self, digest: &Digest) -> bool {
+        self.shared.cache.as_ref().is_some_and(|cache| cache.contains(digest))
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Fault {
     what: String,
     /// Where, innermost first; empty if it returned.
     frames: Vec<Frame>,
+    /// True if `what` has the place in it.
+    is_placed: bool,
     /// What it said last, if that may explain it.
     last_words: Option<String>,
 }
@@ -29,7 +31,7 @@ pub(crate) struct Fault {
 impl Fault {
     /// What the plugin gave as the reason, or what shows in what it returned.
     pub(crate) fn stated(cause: Cause, what: String) -> Self {
-        Self { cause, what, frames: Vec::new(), last_words: None }
+        Self { cause, what, frames: Vec::new(), is_placed: false, last_words: None }
     }
 
     /// What `error` shows, if the plugin had a stack of `stack_bytes` and `last_words` was the last error that
@@ -37,18 +39,22 @@ impl Fault {
     pub(crate) fn of_call(error: &wasmtime::Error, stack_bytes: usize, last_words: Option<&str>) -> Self {
         let (cause, what) = explain(error, stack_bytes);
         let last_words = last_words.filter(|_| cause == Cause::Trap).map(|words| words.replace(":\n", ": "));
-        if let Some(panic) = last_words.as_deref().filter(|words| words.starts_with(PANICKED)) {
-            // The message has its place in it.
-            return Self::stated(cause, panic.to_owned());
-        }
         let backtrace = error.downcast_ref::<WasmBacktrace>();
         let frames = backtrace.map(|backtrace| backtrace.frames().iter().map(Frame::from).collect());
-        Self { cause, what, frames: frames.unwrap_or_default(), last_words }
+        let frames = frames.unwrap_or_default();
+        match last_words {
+            // The message has its place in it.
+            Some(panic) if panic.starts_with(PANICKED) => {
+                Self { cause, what: panic, frames, is_placed: true, last_words: None }
+            }
+            last_words => Self { cause, what, frames, is_placed: false, last_words },
+        }
     }
 
     /// What the plugin did, to follow its name, with the place in its source if there are `symbols`.
     pub(crate) fn what(&self, symbols: Option<&Symbols>) -> String {
         let mut what = self.what.clone();
+        let symbols = symbols.filter(|_| !self.is_placed);
         if let Some(place) = symbols.and_then(|symbols| symbols.place(&self.frames)) {
             what += &format!(" at {place}");
         }
@@ -56,6 +62,11 @@ impl Fault {
             what += &format!("; it logged `{words}`");
         }
         what
+    }
+
+    /// The calls that it was in, innermost first, as far as `symbols` name them.
+    pub(crate) fn stack(&self, symbols: &Symbols) -> Vec<String> {
+        symbols.stack(&self.frames)
     }
 
     /// The reason for people: what `plugin` did, as in [`Fault::what`], or what it says.

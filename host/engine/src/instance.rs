@@ -163,6 +163,16 @@ impl Running {
         }
     }
 
+    /// How often the last call called the host.
+    pub(crate) fn host_calls(&self) -> u64 {
+        self.store.data().host_calls()
+    }
+
+    /// Linear memory, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.store.data().limiter.used()
+    }
+
     fn fault(&self, error: &wasmtime::Error) -> Fault {
         Fault::of_call(error, self.stack_bytes, self.store.data().last_words())
     }

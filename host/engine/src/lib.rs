@@ -6,6 +6,7 @@
 //! [`StepInstance`] of it and gives it batches.
 
 mod allowance;
+mod anatomy;
 mod apply;
 mod bindings;
 mod cache;
@@ -26,8 +27,10 @@ mod plugin;
 mod recovery;
 mod stacks;
 mod symbols;
+mod trial;
 mod types;
 
+pub use anatomy::{Anatomy, Unreadable};
 pub use cache::CacheError;
 pub use circuit::CircuitOpened;
 pub use engine::{Engine, EngineError, EngineSettings};
@@ -40,3 +43,4 @@ pub use output::{Cause, Metrics, RejectedRow, StepOutput};
 pub use plan::{InputSpec, Missing, Output, Plan, PlanProblem};
 pub use plugin::{About, ConfigProblem, ConfigureError, Plugin, Step};
 pub use recovery::{StepInstance, Trouble};
+pub use trial::{Costs, Failed, Trial};

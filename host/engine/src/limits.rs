@@ -114,6 +114,11 @@ impl MemoryLimiter {
     pub(crate) fn new(memory_bytes: usize) -> Self {
         Self { memory_bytes, used: 0 }
     }
+
+    /// Bytes of all memories.
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
 }
 
 impl ResourceLimiter for MemoryLimiter {

@@ -26,7 +26,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 /// away when a call fails.
 pub struct StepInstance {
     step: Step,
-    running: Option<Running>,
+    pub(crate) running: Option<Running>,
 }
 
 impl std::fmt::Debug for StepInstance {
@@ -103,12 +103,17 @@ impl StepInstance {
         }
         let allowance = Allowance::Wall(hold.min(self.step.limits().deadline));
         let (part, metrics) = self.call(batch, allowance).map_err(|failure| self.trouble(failure))?;
-        let mut recovery = Recovery::new(self, batch);
-        recovery.accept(part, metrics);
-        Ok(recovery.finish())
+        Ok(self.whole(batch, part, metrics))
     }
 
-    fn assert_input(&self, batch: &RecordBatch) {
+    /// What a step made of a batch in one call.
+    pub(crate) fn whole(&mut self, batch: &RecordBatch, part: Part, metrics: Metrics) -> StepOutput {
+        let mut recovery = Recovery::new(self, batch);
+        recovery.accept(part, metrics);
+        recovery.finish()
+    }
+
+    pub(crate) fn assert_input(&self, batch: &RecordBatch) {
         let input = self.step.checked_plan().input.fields();
         assert!(
             batch.schema_ref().fields() == input,

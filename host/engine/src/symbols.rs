@@ -106,6 +106,11 @@ impl Symbols {
         place
     }
 
+    /// All that is known of the frames, innermost first: a line for each call, inlined ones too.
+    pub(crate) fn stack(&self, frames: &[Frame]) -> Vec<String> {
+        frames.iter().flat_map(|frame| self.spots(frame)).map(|spot| spot.to_string()).collect()
+    }
+
     /// The innermost spot of the plugin's own code, else the innermost of any.
     fn own_spot(&self, frames: &[Frame]) -> Option<Spot> {
         let spots = frames.iter().flat_map(|frame| self.spots(frame));

@@ -142,6 +142,9 @@ pub struct Bench {
 pub struct Repro {
     /// The dead letter: TOPIC/PARTITION/OFFSET, as `dead-letters show` prints it
     pub id: String,
+    /// The step, where several have a dead letter of that message: STREAM/STEP, or its name
+    #[arg(long)]
+    pub step: Option<String>,
     /// Another build of the plugin that failed, instead of the configured one
     #[arg(long, value_name = "FILE")]
     pub wasm: Option<PathBuf>,

@@ -24,8 +24,9 @@ pub enum Plugin {
     Bench(Bench),
     /// Run the record of a dead letter through its step again, alone, and show all that happens
     Repro(Repro),
-    /// List the steps of a running process: the version each runs, what that did, and what waits
-    List(AdminProcess),
+    /// List the steps of a running process, with the version each runs and what waits, and the plugins in the
+    /// plugin folder
+    List(List),
     /// Show a step: its version, since which offset, what that did, and the versions before
     Show(OneStep),
     /// Run a candidate beside the live version of a step, on the same rows and without effect, and say how they
@@ -58,6 +59,15 @@ pub struct AdminProcess {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(ClapArgs)]
+pub struct List {
+    /// Plugin folder to show besides [default: that of the configuration, if there is one]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub admin: AdminProcess,
 }
 
 #[derive(ClapArgs)]

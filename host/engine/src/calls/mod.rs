@@ -61,6 +61,13 @@ pub(crate) struct Staged {
     bytes: usize,
 }
 
+impl Staged {
+    /// What counts against the output cap, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
 /// The batch in hand and the plan that says what may be done with it.
 #[derive(Debug)]
 struct InHand {
@@ -123,6 +130,11 @@ impl Calls {
     /// The watch over the call.
     pub(crate) fn watch(&self) -> &Watch {
         &self.watch
+    }
+
+    /// How often the call has called the host.
+    pub(crate) fn host_calls(&self) -> u64 {
+        self.host_calls
     }
 
     /// The last error that the call logged.

@@ -5,6 +5,7 @@ mod grants;
 mod http;
 mod identity;
 mod load;
+mod look;
 mod optional;
 mod overload;
 mod places;

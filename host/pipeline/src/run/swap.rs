@@ -211,6 +211,7 @@ impl Coordinator<'_> {
         replaced: Vec<Stage>,
     ) -> Result<Verdict, RunError> {
         let cause = change.cause;
+        let steps = changed(self.log.state().plugins(), &desired);
         let control = Control::Plugins { desired: desired.clone(), change: Some(change) };
         let verdict = match self.log.append(Body::Control(control)).await {
             Ok(sequence) => {
@@ -219,7 +220,7 @@ impl Coordinator<'_> {
                 self.note_log();
                 self.telemetry.swaps.swapped(cause);
                 self.sort_partitions().await?;
-                tracing::info!(sequence, ?cause, "steps were changed");
+                tracing::info!(sequence, ?cause, steps, "steps were changed");
                 tracing::debug!("swap: done");
                 return Ok(Verdict::Swapped(Some(sequence), replaced));
             }
@@ -266,4 +267,11 @@ impl Coordinator<'_> {
             false => self.open(unopened).await,
         }
     }
+}
+
+/// The steps that `desired` has otherwise than `before`, with the versions they run now.
+fn changed(before: &[PluginUse], desired: &[PluginUse]) -> String {
+    let new = desired.iter().filter(|used| !before.contains(used));
+    let words = new.map(|used| format!("{}/{} {}", used.stream, used.step, used.plugin.short()));
+    words.collect::<Vec<_>>().join(", ")
 }

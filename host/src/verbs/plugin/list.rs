@@ -1,34 +1,94 @@
-//! `millstream plugin list`: the steps of a process, and what is to be noticed about them.
+//! `millstream plugin list`: the steps of a process, and what is to be noticed about them; and the plugins in the
+//! plugin folder, which are there whether a process is running or not.
+
+mod folder;
+mod table;
+
+use std::path::PathBuf;
 
 use millstream_http::admin::model::Step;
+use millstream_pipeline::config::Config;
 
+use super::workbench;
 use crate::candidate::about;
-use crate::client::AdminClient;
+use crate::client::{AdminClient, Unreachable};
+use crate::exit::Usage;
 use crate::units::count;
 use crate::{args, out};
+use folder::InFolder;
 
-/// Prints the steps.
-pub async fn list(args: &args::AdminProcess) -> anyhow::Result<()> {
-    let steps = AdminClient::new(args)?.steps().await?;
-    if args.json {
-        return steps.iter().try_for_each(|step| out::line(serde_json::to_string(step)?));
+/// Prints the steps, then the files.
+pub async fn list(args: &args::List) -> anyhow::Result<()> {
+    let steps = running(&args.admin).await?;
+    let config = workbench::config_if_any(&args.admin.process.config)?;
+    let folder = args.dir.clone().or_else(|| config.as_ref().map(|config| config.plugins_dir.clone()));
+    let (steps, silent) = match (steps, &folder) {
+        (Ok(steps), _) => (Some(steps), None),
+        (Err(silent), Some(_)) => (None, Some(silent)),
+        (Err(silent), None) => {
+            return Err(
+                Usage(format!("{silent}; name a plugin folder by --dir to see what lies there")).into()
+            );
+        }
+    };
+    let files = match &folder {
+        Some(folder) => folder::look(folder, config.as_ref(), steps.as_deref())?,
+        None => Vec::new(),
+    };
+    match args.admin.json {
+        true => json(steps.as_deref().unwrap_or_default(), &files),
+        false => text(steps.as_deref(), silent, folder.zip(Some(files)), config.as_ref()),
     }
-    out::text(text(&steps))
 }
 
-fn text(steps: &[Step]) -> String {
+/// The steps of the process, or why there is none to ask. One that is named must answer.
+async fn running(args: &args::AdminProcess) -> anyhow::Result<Result<Vec<Step>, String>> {
+    let is_named = args.process.url.is_some();
+    let steps = match AdminClient::new(args) {
+        Ok(client) => client.steps().await,
+        Err(error) if is_named => return Err(error),
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    match steps {
+        Err(error) if !is_named && error.is::<Unreachable>() => Ok(Err(error.to_string())),
+        steps => steps.map(Ok),
+    }
+}
+
+fn json(steps: &[Step], files: &[InFolder]) -> anyhow::Result<()> {
+    steps.iter().try_for_each(|step| out::line(serde_json::to_string(step)?))?;
+    files.iter().try_for_each(|file| out::line(serde_json::to_string(file)?))
+}
+
+fn text(
+    steps: Option<&[Step]>,
+    silent: Option<String>,
+    folder: Option<(PathBuf, Vec<InFolder>)>,
+    config: Option<&Config>,
+) -> anyhow::Result<()> {
+    if let Some(steps) = steps {
+        out::text(of_steps(steps))?;
+    }
+    if let Some(silent) = silent {
+        out::line(format_args!("no running process is shown: {silent}"))?;
+    }
+    let Some((folder, files)) = folder else { return Ok(()) };
+    out::line(format_args!("\nplugins in {}", folder.display()))?;
+    match files.is_empty() {
+        true => out::line("none"),
+        false => out::text(folder::text(&files, config.is_some())),
+    }
+}
+
+fn of_steps(steps: &[Step]) -> String {
     let titles = ["step", "version", "digest", "since", "rows", "rejected", "traps", "µs/row"];
-    let mut rows = vec![titles.map(str::to_owned)];
-    rows.extend(steps.iter().map(cells));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<_> = (0..titles.len()).map(width).collect();
-    let notes = std::iter::once(Vec::new()).chain(steps.iter().map(notes));
-    rows.iter().zip(notes).map(|(row, notes)| line(row, &widths) + &notes.concat()).collect()
+    let rows = steps.iter().map(|step| (cells(step), notes(step))).collect();
+    table::text(&titles, 3, rows)
 }
 
-fn cells(step: &Step) -> [String; 8] {
+fn cells(step: &Step) -> Vec<String> {
     let since = step.since.as_ref().map_or(String::new(), |since| format!("#{}", since.sequence));
-    [
+    vec![
         format!("{}/{}", step.stream, step.step),
         format!("{} {}", step.plugin, step.version),
         step.digest.short(),
@@ -40,19 +100,9 @@ fn cells(step: &Step) -> [String; 8] {
     ]
 }
 
-/// Names to the left, numbers to the right.
-fn line(row: &[String; 8], widths: &[usize]) -> String {
-    let cells = row.iter().zip(widths).enumerate().map(|(index, (cell, width))| match index {
-        0..3 => format!("{cell:<width$}"),
-        _ => format!("{cell:>width$}"),
-    });
-    format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
-}
-
 /// What is not as it should be, or waits.
 fn notes(step: &Step) -> Vec<String> {
-    let circuit = step.circuit.iter().map(|reason| format!("  circuit open: {reason}\n"));
-    let paused = step.paused.iter().map(|pause| format!("  stream paused: {}\n", pause.reason));
-    let candidate = step.candidate.iter().map(|candidate| format!("  {}\n", about(candidate)));
-    circuit.chain(paused).chain(candidate).collect()
+    let circuit = step.circuit.iter().map(|reason| format!("circuit open: {reason}"));
+    let paused = step.paused.iter().map(|pause| format!("stream paused: {}", pause.reason));
+    circuit.chain(paused).chain(step.candidate.iter().map(about)).collect()
 }

@@ -9,18 +9,27 @@ mod inspect;
 mod keygen;
 mod list;
 mod new;
+mod place;
 mod repro;
 mod shadow;
 mod show;
 mod sign;
+mod signature;
 mod test;
 mod verify;
+mod workbench;
 
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
 use crate::args;
+use crate::exit::Usage;
+
+/// Where passwords are asked for, whatever standard input is.
+const TERMINAL: &str = "/dev/tty";
+const NO_TERMINAL: &str = "there is no terminal to ask for the password of the secret key at: name a file that holds it \
+                           with --password-file, or make keys without one (keygen --no-password)";
 
 /// Does what the verb says.
 pub async fn plugin(verb: args::Plugin) -> anyhow::Result<()> {
@@ -45,9 +54,14 @@ pub async fn plugin(verb: args::Plugin) -> anyhow::Result<()> {
     }
 }
 
-/// The password in the file that the command line names; none: it is asked for.
+/// The password in the file that the command line names; none: it is asked for at the terminal.
 fn password(args: &args::Password) -> anyhow::Result<Option<String>> {
-    let Some(file) = &args.password_file else { return Ok(None) };
+    let Some(file) = &args.password_file else {
+        return match std::fs::File::open(TERMINAL) {
+            Ok(_) => Ok(None),
+            Err(_) => Err(Usage(NO_TERMINAL.to_owned()).into()),
+        };
+    };
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
 }

@@ -41,6 +41,10 @@ pub async fn shadow(args: args::Shadow) -> anyhow::Result<()> {
     }
     match &shadow.error {
         Some(error) => bail!("the shadow did not come to its end: {error}"),
+        None if args.fail_on_difference && shadow.report.rows == 0 => bail!(
+            "nothing was compared: no row came to the step meanwhile; give the shadow more time with --for, or rows \
+             that are there with --last"
+        ),
         None if args.fail_on_difference && shadow.report.rows_different > 0 => Err(Told::Different.into()),
         None => Ok(()),
     }

@@ -1,0 +1,118 @@
+//! What a plugin says it will do at a place, and what it lacks there. The plugin is configured twice: with
+//! nothing granted, which names everything that it asks for, and as it would run.
+
+use arrow::datatypes::Field;
+use millstream_engine::{ConfigureError, Grants, Plugin, Step};
+use millstream_model::columns;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::grants::Needed;
+use crate::verbs::plugin::place::Place;
+
+/// A plan, or why there is none.
+#[derive(Serialize)]
+pub(super) struct Found {
+    /// Where it was asked for.
+    pub(super) place: String,
+    /// The configuration that it was asked for with.
+    pub(super) config: Value,
+    /// What the plugin must be granted for it.
+    pub(super) grants_needed: Needed,
+    /// File that the grants stand in.
+    pub(super) grants_file: String,
+    /// True if what it was granted there is enough.
+    pub(super) is_granted: bool,
+    pub(super) plan: Option<Plan>,
+    /// Why it cannot run there, and what to do.
+    pub(super) problem: Option<String>,
+}
+
+/// What a plugin declares that it does.
+#[derive(Serialize)]
+pub(super) struct Plan {
+    pub(super) reads: Vec<Column>,
+    pub(super) writes: Vec<Column>,
+    pub(super) drops: Vec<String>,
+    /// It neither drops, rejects nor emits rows.
+    pub(super) row_preserving: bool,
+    /// It may make several rows of one.
+    pub(super) fans_out: bool,
+    pub(super) outputs: Vec<Output>,
+}
+
+/// A column as the plugin sees it.
+#[derive(Serialize)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) r#type: String,
+    pub(super) nullable: bool,
+}
+
+/// Rows that it makes for another table.
+#[derive(Serialize)]
+pub(super) struct Output {
+    pub(super) name: String,
+    pub(super) columns: Vec<Column>,
+}
+
+/// Asks `plugin` what it does at `place`.
+pub(super) fn find(plugin: &Plugin, place: &Place) -> Found {
+    let Place { what, input, config, limits, grants } = place;
+    let nothing = Grants { strict: true, file: grants.file.clone(), ..Grants::default() };
+    let needed = match plugin.configure(config, input, limits.clone(), &nothing) {
+        Err(ConfigureError::Plan { problem, .. }) => Needed::of(&problem),
+        _ => Needed::default(),
+    };
+    let configured = plugin.configure(config, input, limits.clone(), grants);
+    let is_granted = !matches!(&configured, Err(error) if Needed::is_lacking(error));
+    let file = match grants.file.as_str() {
+        "" => format!("{}.toml", plugin.name()),
+        file => file.to_owned(),
+    };
+    Found {
+        place: what.clone(),
+        config: config.clone(),
+        grants_needed: needed,
+        grants_file: file,
+        is_granted,
+        problem: configured.as_ref().err().map(problem),
+        plan: configured.ok().map(|step| plan(&step)),
+    }
+}
+
+/// What is wrong, and what can be done where the engine's words do not say it.
+fn problem(error: &ConfigureError) -> String {
+    let remedy = match error {
+        ConfigureError::Parameters { .. } | ConfigureError::Refused { .. } => {
+            "; its parameters stand in [config] of the file beside it, or in the step's config"
+        }
+        ConfigureError::Network { .. } => "; name a configuration by --config and a stream by --stream",
+        _ => "",
+    };
+    format!("{error}{remedy}")
+}
+
+fn plan(step: &Step) -> Plan {
+    let declared = step.plan();
+    let outputs = step.outputs().iter().map(|output| {
+        let own = output.schema.fields().iter().filter(|field| !columns::is_system(field.name()));
+        Output { name: output.name.clone(), columns: own.map(|field| column(field)).collect() }
+    });
+    Plan {
+        reads: declared.reads.iter().map(column).collect(),
+        writes: declared.writes.iter().map(column).collect(),
+        drops: declared.drops.clone(),
+        row_preserving: declared.row_preserving,
+        fans_out: step.fans_out(),
+        outputs: outputs.collect(),
+    }
+}
+
+fn column(field: &Field) -> Column {
+    Column {
+        name: field.name().clone(),
+        r#type: field.data_type().to_string(),
+        nullable: field.is_nullable(),
+    }
+}

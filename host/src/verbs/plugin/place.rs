@@ -1,0 +1,112 @@
+//! Where a plugin is looked at closely: on a stream of the configuration, behind the steps before its own, with
+//! the configuration, limits and grants that it has there. What is done with it there is for the verbs.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use millstream_engine::{Engine, Grants, InputSpec, Limits, Plugin};
+use millstream_pipeline::config::{Config, StreamConfig};
+use millstream_pipeline::decode::Decoder;
+use millstream_pipeline::plan::StreamPlan;
+use millstream_pipeline::source::Visitor;
+use millstream_pipeline::start;
+use serde_json::Value;
+
+use crate::exit::Usage;
+
+/// A place for a plugin.
+pub(super) struct Place {
+    /// What it is, for people: ``stream `vehicle`, step `cleanse` ``.
+    pub(super) what: String,
+    /// The rows it gets.
+    pub(super) input: InputSpec,
+    /// Its configuration.
+    pub(super) config: Value,
+    /// What it may use.
+    pub(super) limits: Limits,
+    /// What it may touch.
+    pub(super) grants: Grants,
+}
+
+/// A place on a stream, and the stream up to there.
+pub(super) struct OnStream {
+    pub(super) place: Place,
+    before: Arc<StreamPlan>,
+}
+
+/// The place of `plugin` on the stream `name`: its own step's, else in front of the first step.
+pub(super) fn on_stream(
+    config: &Config,
+    engine: &Engine,
+    plugin: &Plugin,
+    name: &str,
+) -> anyhow::Result<OnStream> {
+    let stream = stream(config, name)?;
+    let index = stream.steps.iter().position(|step| step.plugin == plugin.name());
+    let steps = stream.steps[..index.unwrap_or(0)].to_vec();
+    let before = StreamConfig { steps, routes: Vec::new(), watermark: None, ..stream.clone() };
+    let only = Config { streams: vec![before], ..config.clone() };
+    let before = start::plan(&only, engine)?.remove(0);
+    let input = InputSpec::new(name, rows_behind(&before)?);
+    let place = match index.map(|index| &stream.steps[index]) {
+        Some(step) => Place {
+            what: format!("stream `{name}`, step `{}`", step.name),
+            input,
+            config: step.config.clone(),
+            limits: step.limits.clone(),
+            grants: step.grants.clone(),
+        },
+        None => Place {
+            what: format!("stream `{name}`, whose steps do not run it, in front of the first of them"),
+            input,
+            config: example(plugin),
+            limits: Limits::default(),
+            grants: Grants::default(),
+        },
+    };
+    Ok(OnStream { place, before })
+}
+
+/// The stream of this name.
+pub(super) fn stream<'a>(config: &'a Config, name: &str) -> Result<&'a StreamConfig, Usage> {
+    let known = || config.streams.iter().map(|stream| stream.name.as_str()).collect::<Vec<_>>().join(", ");
+    let found = config.streams.iter().find(|stream| stream.name == name);
+    found.ok_or_else(|| Usage(format!("the configuration has no stream `{name}`; it has: {}", known())))
+}
+
+/// The configuration that a plugin gives as an example; an empty one if it gives none.
+pub(super) fn example(plugin: &Plugin) -> Value {
+    serde_json::from_str(&plugin.about().example_config).unwrap_or_else(|_| Value::Object(Default::default()))
+}
+
+fn rows_behind(plan: &StreamPlan) -> anyhow::Result<SchemaRef> {
+    match plan.steps.last() {
+        Some(step) => Ok(step.step.output_schema()),
+        None => Ok(Decoder::new(plan.schema.clone())?.row_schema()),
+    }
+}
+
+impl OnStream {
+    /// The last `messages` of the stream, as they come to the place: decoded, and through the steps before it.
+    pub(super) fn last_rows(&self, config: &Config, messages: u64) -> anyhow::Result<Vec<RecordBatch>> {
+        let plan = &self.before;
+        let mut decoder = Decoder::new(plan.schema.clone())?;
+        let mut steps: Vec<_> = plan.steps.iter().map(|step| step.step.apart().instance()).collect();
+        let visitor = Visitor::connect(&config.source, &plan.topic)?;
+        let mut batches = Vec::new();
+        for (partition, range) in visitor.newest(messages)? {
+            visitor
+                .read(&partition, range, &mut |messages| {
+                    let decoded = decoder.decode(messages).rows;
+                    let rows = steps.iter_mut().fold(decoded, |rows, step| step.process(&rows).passed);
+                    batches.extend(Some(rows).filter(|rows| rows.num_rows() > 0));
+                    ControlFlow::Continue(())
+                })
+                .with_context(|| format!("cannot read {partition} again"))?;
+        }
+        Ok(batches)
+    }
+}

@@ -1,0 +1,69 @@
+//! What the verbs about one plugin have in common: its file, and an engine that runs it as a stream would.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use millstream_engine::{Engine, EngineSettings, LoadError, Plugin};
+use millstream_model::Digest;
+use millstream_pipeline::config::{Config, ConfigError};
+
+use crate::args::ConfigFile;
+use crate::exit::Usage;
+
+/// The file of a plugin: `path` itself, or what was built in it if it is a plugin's folder.
+pub(super) fn wasm_file(path: &Path) -> anyhow::Result<PathBuf> {
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let files = std::fs::read_dir(path)?.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let mut files: Vec<_> = files.filter(|file| file.extension().is_some_and(|end| end == "wasm")).collect();
+    match files.len() {
+        1 => Ok(files.remove(0)),
+        0 => Err(Usage(format!(
+            "nothing was built in {}; `millstream plugin build {}` builds it",
+            path.display(),
+            path.display()
+        ))
+        .into()),
+        _ => Err(Usage(format!("{} holds several .wasm files; name one", path.display())).into()),
+    }
+}
+
+/// The configuration, if there is one where it is looked for.
+pub(super) fn config_if_any(file: &ConfigFile) -> anyhow::Result<Option<Config>> {
+    match Config::read(&file.config, std::env::vars()) {
+        Ok(config) => Ok(Some(config)),
+        Err(ConfigError::Unreadable { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// An engine as the configuration's streams have it; without one, of the defaults.
+pub(super) fn engine(config: Option<&Config>) -> anyhow::Result<Engine> {
+    match config {
+        Some(config) => crate::verbs::engine(config),
+        None => Ok(Engine::new(EngineSettings::default())?),
+    }
+}
+
+/// A plugin that was just loaded.
+pub(super) struct Loaded {
+    pub(super) plugin: Plugin,
+    pub(super) bytes: Vec<u8>,
+    /// How long that took: compiling, or reading what is compiled, and asking the plugin for its name.
+    pub(super) time: Duration,
+    /// True if it lay compiled in the cache.
+    pub(super) was_compiled: bool,
+}
+
+/// Loads the plugin in `file`.
+pub(super) fn load(engine: &Engine, file: &Path) -> Result<Loaded, LoadError> {
+    let bytes = engine.read(file)?;
+    let was_compiled = engine.has_compiled(&Digest::of(&bytes));
+    let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
+    let began = Instant::now();
+    let plugin = engine.load_bytes(&name, &bytes)?;
+    Ok(Loaded { plugin, bytes, time: began.elapsed(), was_compiled })
+}
