@@ -2,7 +2,7 @@
 //! does not import it. Nothing is written by hand here.
 
 wit_bindgen::generate!({
-    path: "../../wit",
+    path: "wit",
     world: "transform-with-http",
     generate_all,
     additional_derives: [PartialEq],

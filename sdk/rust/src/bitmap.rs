@@ -10,6 +10,12 @@ pub(crate) fn is_set(bits: &[u8], row: usize) -> bool {
     bits[row >> 3] >> (row & 7) & 1 != 0
 }
 
+/// A missing bitmap means that every row is valid.
+#[inline]
+pub(crate) fn is_valid(bits: Option<&[u8]>, row: usize) -> bool {
+    bits.is_none_or(|bits| is_set(bits, row))
+}
+
 #[inline]
 pub(crate) fn set(bits: &mut [u8], row: usize) {
     bits[row >> 3] |= 1 << (row & 7);
@@ -23,28 +29,36 @@ pub(crate) fn clear(bits: &mut [u8], row: usize) {
 /// A bitmap of `rows` set bits; the bits behind the last row are zero.
 pub(crate) fn ones(rows: usize) -> Vec<u8> {
     let mut bits = vec![0xff; bytes(rows)];
-    if let (Some(last), used @ 1..) = (bits.last_mut(), rows & 7) {
-        *last = (1 << used) - 1;
-    }
+    clear_rest(&mut bits, rows);
     bits
 }
 
-/// Which rows are valid. Costs nothing until the first null.
+/// Clears the bits behind the last row.
+fn clear_rest(bits: &mut [u8], rows: usize) {
+    if let (Some(last), used @ 1..) = (bits.last_mut(), rows & 7) {
+        *last &= (1 << used) - 1;
+    }
+}
+
+/// Which rows are valid. Costs nothing until the first null, and need not know how many rows will come.
+#[derive(Default)]
 pub(crate) struct Validity {
-    rows: usize,
     bits: Option<Vec<u8>>,
 }
 
 impl Validity {
-    pub(crate) fn new(rows: usize) -> Self {
-        Self { rows, bits: None }
-    }
-
+    /// Rows that are set come in rising order.
     pub(crate) fn set_null(&mut self, row: usize) {
-        clear(self.bits.get_or_insert_with(|| ones(self.rows)), row);
+        let bits = self.bits.get_or_insert_default();
+        bits.resize(bytes(row + 1), 0xff);
+        clear(bits, row);
     }
 
-    pub(crate) fn finish(self) -> Option<Vec<u8>> {
-        self.bits
+    /// The bitmap of `rows` rows, or none if all are valid.
+    pub(crate) fn finish(self, rows: usize) -> Option<Vec<u8>> {
+        let mut bits = self.bits?;
+        bits.resize(bytes(rows), 0xff);
+        clear_rest(&mut bits, rows);
+        Some(bits)
     }
 }

@@ -1,101 +1,146 @@
-//! Columns in the guest's memory: opened once a batch from the ABI's buffers, then read by row; and
-//! the builders that rows are appended to. They know layouts, not what the values mean.
+//! Columns in the guest's memory: fetched once a batch as the ABI's buffers and read by row or as a whole;
+//! changed in place or built row by row; and handed back. They know layouts, not what the values mean.
 
-use crate::batch::{Batch, Bools, Bytes, Float32s, Float64Lists, Float64s, Int32s, Int64s};
+use crate::batch::{Bools, Float32s, Float64s, Int32s, Int64s, RawBatch, RawColumns};
 use crate::bitmap::{self, Validity};
 
-/// A column that was read.
+/// A whole column.
 pub trait Column: Sized {
     /// Fetches column number `column`.
-    fn open(batch: &impl Batch, column: u32) -> Self;
+    fn open(batch: &dyn RawBatch, column: u32) -> Self;
+    /// Hands it over as column number `column`.
+    fn write(self, columns: &dyn RawColumns, column: u32);
+    /// Number of rows.
+    fn rows(&self) -> usize;
     /// False if the row's value is null.
     fn is_valid(&self, row: usize) -> bool;
 }
 
-/// A column being written, one row after the other.
+/// A column being built, one row after the other.
 pub trait Builder: Sized {
-    /// A builder for exactly `rows` rows.
+    /// What is built.
+    type Column: Column;
+    /// A builder that expects `rows` rows.
     fn new(rows: usize) -> Self;
     /// Appends a null.
     fn push_null(&mut self);
-    /// Hands the column to the batch.
-    fn finish(self, batch: &impl Batch, column: u32);
+    /// The rows that were appended.
+    fn finish(self) -> Self::Column;
 }
 
-#[inline]
-fn valid(bits: Option<&[u8]>, row: usize) -> bool {
-    bits.is_none_or(|bits| bitmap::is_set(bits, row))
+/// Hands over what was built, as column number `column`.
+pub fn write<B: Builder>(builder: B, columns: &dyn RawColumns, column: u32) {
+    builder.finish().write(columns, column);
 }
 
 /// A fixed-width type of the ABI.
 pub trait Number: Copy + Default {
     /// Fetches a column of this type.
-    fn read(batch: &impl Batch, column: u32) -> Numbers<Self>;
+    fn read(batch: &dyn RawBatch, column: u32) -> Numbers<Self>;
     /// Writes a column of this type.
-    fn write(batch: &impl Batch, column: u32, numbers: Numbers<Self>);
+    fn write(columns: &dyn RawColumns, column: u32, numbers: Numbers<Self>);
 }
 
-/// A column of fixed-width values.
+/// A column of fixed-width values: integers, floats, dates, timestamps.
+#[derive(Clone, Debug)]
 pub struct Numbers<N> {
     values: Vec<N>,
     valid: Option<Vec<u8>>,
 }
 
 impl<N: Number> Numbers<N> {
-    /// The value of `row`; meaningless where it is null.
     #[inline]
-    pub(crate) fn get(&self, row: usize) -> N {
+    pub(crate) fn raw(&self, row: usize) -> N {
         self.values[row]
+    }
+
+    /// All values; those of rows that are null mean nothing.
+    pub fn values(&self) -> &[N] {
+        &self.values
+    }
+
+    /// All values, to be changed in place; nulls stay nulls.
+    pub fn values_mut(&mut self) -> &mut [N] {
+        &mut self.values
+    }
+
+    /// The value of `row`, unless it is null.
+    #[inline]
+    pub fn get(&self, row: usize) -> Option<N> {
+        self.is_valid(row).then(|| self.values[row])
+    }
+
+    /// The values in their order.
+    pub fn iter(&self) -> impl Iterator<Item = Option<N>> {
+        (0..self.values.len()).map(|row| self.get(row))
+    }
+
+    /// Makes the value of `row` null.
+    pub fn set_null(&mut self, row: usize) {
+        bitmap::clear(self.valid.get_or_insert_with(|| bitmap::ones(self.values.len())), row);
+    }
+}
+
+/// A column without nulls.
+impl<N: Number> From<Vec<N>> for Numbers<N> {
+    fn from(values: Vec<N>) -> Self {
+        Self { values, valid: None }
     }
 }
 
 impl<N: Number> Column for Numbers<N> {
-    fn open(batch: &impl Batch, column: u32) -> Self {
+    fn open(batch: &dyn RawBatch, column: u32) -> Self {
         N::read(batch, column)
+    }
+    fn write(self, columns: &dyn RawColumns, column: u32) {
+        N::write(columns, column, self);
+    }
+    fn rows(&self) -> usize {
+        self.values.len()
     }
     #[inline]
     fn is_valid(&self, row: usize) -> bool {
-        valid(self.valid.as_deref(), row)
+        bitmap::is_valid(self.valid.as_deref(), row)
     }
 }
 
 impl Number for i32 {
-    fn read(batch: &impl Batch, column: u32) -> Numbers<Self> {
+    fn read(batch: &dyn RawBatch, column: u32) -> Numbers<Self> {
         let Int32s { values, valid } = batch.read_int32(column);
         Numbers { values, valid }
     }
-    fn write(batch: &impl Batch, column: u32, Numbers { values, valid }: Numbers<Self>) {
-        batch.write_int32(column, &Int32s { values, valid });
+    fn write(columns: &dyn RawColumns, column: u32, Numbers { values, valid }: Numbers<Self>) {
+        columns.write_int32(column, &Int32s { values, valid });
     }
 }
 
 impl Number for i64 {
-    fn read(batch: &impl Batch, column: u32) -> Numbers<Self> {
+    fn read(batch: &dyn RawBatch, column: u32) -> Numbers<Self> {
         let Int64s { values, valid } = batch.read_int64(column);
         Numbers { values, valid }
     }
-    fn write(batch: &impl Batch, column: u32, Numbers { values, valid }: Numbers<Self>) {
-        batch.write_int64(column, &Int64s { values, valid });
+    fn write(columns: &dyn RawColumns, column: u32, Numbers { values, valid }: Numbers<Self>) {
+        columns.write_int64(column, &Int64s { values, valid });
     }
 }
 
 impl Number for f32 {
-    fn read(batch: &impl Batch, column: u32) -> Numbers<Self> {
+    fn read(batch: &dyn RawBatch, column: u32) -> Numbers<Self> {
         let Float32s { values, valid } = batch.read_float32(column);
         Numbers { values, valid }
     }
-    fn write(batch: &impl Batch, column: u32, Numbers { values, valid }: Numbers<Self>) {
-        batch.write_float32(column, &Float32s { values, valid });
+    fn write(columns: &dyn RawColumns, column: u32, Numbers { values, valid }: Numbers<Self>) {
+        columns.write_float32(column, &Float32s { values, valid });
     }
 }
 
 impl Number for f64 {
-    fn read(batch: &impl Batch, column: u32) -> Numbers<Self> {
+    fn read(batch: &dyn RawBatch, column: u32) -> Numbers<Self> {
         let Float64s { values, valid } = batch.read_float64(column);
         Numbers { values, valid }
     }
-    fn write(batch: &impl Batch, column: u32, Numbers { values, valid }: Numbers<Self>) {
-        batch.write_float64(column, &Float64s { values, valid });
+    fn write(columns: &dyn RawColumns, column: u32, Numbers { values, valid }: Numbers<Self>) {
+        columns.write_float64(column, &Float64s { values, valid });
     }
 }
 
@@ -113,35 +158,58 @@ impl<N> NumbersBuilder<N> {
 }
 
 impl<N: Number> Builder for NumbersBuilder<N> {
+    type Column = Numbers<N>;
     fn new(rows: usize) -> Self {
-        Self { values: Vec::with_capacity(rows), validity: Validity::new(rows) }
+        Self { values: Vec::with_capacity(rows), validity: Validity::default() }
     }
     fn push_null(&mut self) {
         self.validity.set_null(self.values.len());
         self.values.push(N::default());
     }
-    fn finish(self, batch: &impl Batch, column: u32) {
-        N::write(batch, column, Numbers { values: self.values, valid: self.validity.finish() });
+    fn finish(self) -> Numbers<N> {
+        let valid = self.validity.finish(self.values.len());
+        Numbers { values: self.values, valid }
     }
 }
 
 /// A boolean column.
-pub struct Booleans(Bools);
+#[derive(Clone, Debug)]
+pub struct Booleans {
+    rows: usize,
+    bits: Bools,
+}
 
 impl Booleans {
     #[inline]
-    pub(crate) fn get(&self, row: usize) -> bool {
-        bitmap::is_set(&self.0.values, row)
+    pub(crate) fn raw(&self, row: usize) -> bool {
+        bitmap::is_set(&self.bits.values, row)
+    }
+
+    /// The value of `row`, unless it is null.
+    #[inline]
+    pub fn get(&self, row: usize) -> Option<bool> {
+        self.is_valid(row).then(|| self.raw(row))
+    }
+
+    /// The values in their order.
+    pub fn iter(&self) -> impl Iterator<Item = Option<bool>> {
+        (0..self.rows).map(|row| self.get(row))
     }
 }
 
 impl Column for Booleans {
-    fn open(batch: &impl Batch, column: u32) -> Self {
-        Self(batch.read_bool(column))
+    fn open(batch: &dyn RawBatch, column: u32) -> Self {
+        Self { rows: batch.rows(), bits: batch.read_bool(column) }
+    }
+    fn write(self, columns: &dyn RawColumns, column: u32) {
+        columns.write_bool(column, &self.bits);
+    }
+    fn rows(&self) -> usize {
+        self.rows
     }
     #[inline]
     fn is_valid(&self, row: usize) -> bool {
-        valid(self.0.valid.as_deref(), row)
+        bitmap::is_valid(self.bits.valid.as_deref(), row)
     }
 }
 
@@ -155,6 +223,9 @@ pub struct BooleansBuilder {
 impl BooleansBuilder {
     #[inline]
     pub(crate) fn push(&mut self, value: bool) {
+        if self.row & 7 == 0 {
+            self.values.push(0);
+        }
         if value {
             bitmap::set(&mut self.values, self.row);
         }
@@ -163,137 +234,16 @@ impl BooleansBuilder {
 }
 
 impl Builder for BooleansBuilder {
+    type Column = Booleans;
     fn new(rows: usize) -> Self {
-        Self { values: vec![0; bitmap::bytes(rows)], row: 0, validity: Validity::new(rows) }
+        Self { values: Vec::with_capacity(bitmap::bytes(rows)), row: 0, validity: Validity::default() }
     }
     fn push_null(&mut self) {
         self.validity.set_null(self.row);
-        self.row += 1;
+        self.push(false);
     }
-    fn finish(self, batch: &impl Batch, column: u32) {
-        batch.write_bool(column, &Bools { values: self.values, valid: self.validity.finish() });
-    }
-}
-
-/// A utf8 column. Checked once as a whole, so that a row's text is a slice of it.
-pub struct Texts {
-    offsets: Vec<u32>,
-    text: String,
-    valid: Option<Vec<u8>>,
-}
-
-impl Texts {
-    #[inline]
-    pub(crate) fn get(&self, row: usize) -> &str {
-        &self.text[self.offsets[row] as usize..self.offsets[row + 1] as usize]
-    }
-}
-
-impl Column for Texts {
-    fn open(batch: &impl Batch, column: u32) -> Self {
-        let Bytes { offsets, data, valid } = batch.read_bytes(column);
-        let text = String::from_utf8(data).expect("the host passes utf8 columns as UTF-8");
-        Self { offsets, text, valid }
-    }
-    #[inline]
-    fn is_valid(&self, row: usize) -> bool {
-        valid(self.valid.as_deref(), row)
-    }
-}
-
-/// A binary column.
-pub struct Binaries(Bytes);
-
-impl Binaries {
-    #[inline]
-    pub(crate) fn get(&self, row: usize) -> &[u8] {
-        &self.0.data[self.0.offsets[row] as usize..self.0.offsets[row + 1] as usize]
-    }
-}
-
-impl Column for Binaries {
-    fn open(batch: &impl Batch, column: u32) -> Self {
-        Self(batch.read_bytes(column))
-    }
-    #[inline]
-    fn is_valid(&self, row: usize) -> bool {
-        valid(self.0.valid.as_deref(), row)
-    }
-}
-
-/// A column of lists of float64.
-pub struct Lists(Float64Lists);
-
-impl Lists {
-    #[inline]
-    pub(crate) fn get(&self, row: usize) -> &[f64] {
-        &self.0.values[self.0.offsets[row] as usize..self.0.offsets[row + 1] as usize]
-    }
-}
-
-impl Column for Lists {
-    fn open(batch: &impl Batch, column: u32) -> Self {
-        Self(batch.read_float64_list(column))
-    }
-    #[inline]
-    fn is_valid(&self, row: usize) -> bool {
-        valid(self.0.valid.as_deref(), row)
-    }
-}
-
-/// Builds columns of variable length: utf8 and binary from `u8`, lists from `f64`.
-pub struct SlicesBuilder<T> {
-    offsets: Vec<u32>,
-    values: Vec<T>,
-    validity: Validity,
-}
-
-impl<T: Copy> SlicesBuilder<T> {
-    #[inline]
-    pub(crate) fn push(&mut self, slice: &[T]) {
-        self.values.extend_from_slice(slice);
-        self.end_row();
-    }
-
-    #[inline]
-    fn end_row(&mut self) {
-        self.offsets.push(u32::try_from(self.values.len()).expect("a column is smaller than 4 GiB"));
-    }
-
-    fn with_rows(rows: usize) -> Self {
-        let mut offsets = Vec::with_capacity(rows + 1);
-        offsets.push(0);
-        Self { offsets, values: Vec::with_capacity(rows * 8), validity: Validity::new(rows) }
-    }
-
-    fn end_null_row(&mut self) {
-        self.validity.set_null(self.offsets.len() - 1);
-        self.end_row();
-    }
-}
-
-impl Builder for SlicesBuilder<u8> {
-    fn new(rows: usize) -> Self {
-        Self::with_rows(rows)
-    }
-    fn push_null(&mut self) {
-        self.end_null_row();
-    }
-    fn finish(self, batch: &impl Batch, column: u32) {
-        let Self { offsets, values, validity } = self;
-        batch.write_bytes(column, &Bytes { offsets, data: values, valid: validity.finish() });
-    }
-}
-
-impl Builder for SlicesBuilder<f64> {
-    fn new(rows: usize) -> Self {
-        Self::with_rows(rows)
-    }
-    fn push_null(&mut self) {
-        self.end_null_row();
-    }
-    fn finish(self, batch: &impl Batch, column: u32) {
-        let Self { offsets, values, validity } = self;
-        batch.write_float64_list(column, &Float64Lists { offsets, values, valid: validity.finish() });
+    fn finish(self) -> Booleans {
+        let valid = self.validity.finish(self.row);
+        Booleans { rows: self.row, bits: Bools { values: self.values, valid } }
     }
 }

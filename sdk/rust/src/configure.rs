@@ -1,62 +1,194 @@
-//! From a configuration as text and the input's schema to a transform and its plan. Every problem is
-//! found in one go and named by key or column.
+//! From a configuration as text and the input's schema to a plugin and its plan. Every problem is found
+//! in one go and named by key or column.
 
-use crate::plan::{ConfigProblem, Field, Input, InputPlan, Places, Plan, Read};
-use crate::transform::{Outcome, Row, Transform};
+use crate::batch::RawBatch;
+use crate::bindings::exports::millstream::plugin::plugin;
+use crate::columnar::{Batch, Columnar, Stream};
+use crate::output::Outputs;
+use crate::plan::{self, ConfigProblem, Field, Input, InputPlan, Places, Plan};
+use crate::transform::{self, Outcome, Row, Transform};
+use crate::{About, Error};
 
-/// A transform that is ready for a stream.
-pub struct Configured<T> {
-    /// The transform.
-    pub transform: T,
-    /// Where its row finds its columns.
-    pub places: Places,
-    /// What the host is told.
-    pub plan: Plan,
+/// What [`export!`](crate::export) takes: a [`Transform`] (`Kind` is [`ByRow`]) or a [`Columnar`]
+/// ([`ByColumn`]). Not for other types.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no plugin",
+    note = "implement `Transform` for functions over rows, or `Columnar` for those over columns"
+)]
+pub trait Plugin<Kind>: Sized {
+    /// Where the plugin finds its columns.
+    #[doc(hidden)]
+    type Layout;
+    #[doc(hidden)]
+    const ABOUT: About;
+    /// The plugin for a stream, with its plan as far as its input goes.
+    #[doc(hidden)]
+    fn prepare(config: &str, input: &Input) -> Result<(Self, Self::Layout, InputPlan), Vec<ConfigProblem>>;
+    #[doc(hidden)]
+    fn outputs(&mut self) -> Outputs<'_>;
+    #[doc(hidden)]
+    fn run(&mut self, layout: &Self::Layout, batch: &dyn RawBatch) -> Result<(), Error>;
 }
 
-/// Configures `T` for its one input.
+/// A plugin of functions over rows.
+pub struct ByRow;
+/// A plugin of functions over columns.
+pub struct ByColumn;
+
+/// A plugin that is ready for a stream.
+pub struct Configured<P: Plugin<Kind>, Kind> {
+    plugin: P,
+    layout: P::Layout,
+    plan: Plan,
+}
+
+impl<P: Plugin<Kind>, Kind> Configured<P, Kind> {
+    /// What the host is told.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Processes a batch.
+    ///
+    /// # Errors
+    /// That of the plugin.
+    #[doc(hidden)]
+    pub fn process(&mut self, batch: &dyn RawBatch) -> Result<(), Error> {
+        self.plugin.run(&self.layout, batch)
+    }
+}
+
+/// A configured plugin of whatever type: what an instance holds.
+#[doc(hidden)]
+pub struct Ready(Box<dyn FnMut(&dyn RawBatch) -> Result<(), Error>>);
+
+impl Ready {
+    /// Takes a plugin into use.
+    pub fn new<P: Plugin<Kind> + 'static, Kind: 'static>(mut configured: Configured<P, Kind>) -> Self
+    where
+        P::Layout: 'static,
+    {
+        Self(Box::new(move |batch| configured.process(batch)))
+    }
+
+    /// Processes a batch.
+    ///
+    /// # Errors
+    /// That of the plugin.
+    pub fn process(&mut self, batch: &dyn RawBatch) -> Result<(), Error> {
+        (self.0)(batch)
+    }
+}
+
+/// What a plugin says of itself, as the ABI has it.
+#[doc(hidden)]
+pub fn describe<P: Plugin<Kind>, Kind>() -> plugin::About {
+    plugin::About {
+        name: P::ABOUT.name.to_owned(),
+        version: P::ABOUT.version.to_owned(),
+        config_schema: P::ABOUT.config_schema.map(str::to_owned),
+        example_config: P::ABOUT.example_config.to_owned(),
+    }
+}
+
+/// Configures a plugin for its one input.
 ///
 /// # Errors
 /// Problems of the configuration, by the path of the key; problems of the input's schema, by
 /// `inputs.NAME.COLUMN`.
-pub fn configure<T: Transform>(config: &str, inputs: &[Input]) -> Result<Configured<T>, Vec<ConfigProblem>> {
-    let reads = T::Row::reads();
-    let mut problems = Vec::new();
-    let mut fields: &[Field] = &[];
-    match inputs {
-        [input] => {
-            fields = &input.fields;
-            problems.extend(schema_problems(input, &reads));
-        }
-        _ => problems.push(problem("inputs", format!("this plugin takes one input, not {}", inputs.len()))),
-    }
-    match parse(config).and_then(T::configure) {
-        Ok(transform) if problems.is_empty() => {
-            let places = Places::new(&reads, |name| has(fields, name));
-            Ok(Configured { transform, places, plan: plan::<T>(fields) })
-        }
-        Ok(_) => Err(problems),
-        Err(found) => Err(found.into_iter().chain(problems).collect()),
-    }
-}
-
-fn has(fields: &[Field], name: &str) -> bool {
-    fields.iter().any(|field| field.name == name)
-}
-
-/// The plan of a transform for a stream with the columns `fields`.
-pub fn plan<T: Transform>(fields: &[Field]) -> Plan {
-    let mut reads = T::Row::reads();
-    reads.retain(|read| read.is_planned(|name| has(fields, name)));
-    let drops = reads.iter().filter(|read| read.dropped).map(|read| read.field.name.clone()).collect();
-    let input = InputPlan {
-        reads: reads.into_iter().map(|read| read.field).collect(),
-        writes: T::Row::writes(),
-        drops,
-        key: None,
-        row_preserving: T::Outcome::PRESERVES_ROWS,
+pub fn configure<P: Plugin<Kind>, Kind>(
+    config: &str,
+    inputs: &[Input],
+) -> Result<Configured<P, Kind>, Vec<ConfigProblem>> {
+    let [input] = inputs else {
+        let message = format!("this plugin takes one input, not {}", inputs.len());
+        return Err(vec![ConfigProblem::new("inputs", message)]);
     };
-    Plan { inputs: vec![input], outputs: vec![], stores: vec![], tables: vec![], hints: vec![] }
+    let (mut plugin, layout, mut own) = P::prepare(config, input)?;
+    let (mut wider, mut problems) = (Vec::new(), Vec::new());
+    own.row_preserving &= plugin.outputs().is_empty();
+    let outputs = plugin.outputs().declare(input, &mut wider, &mut problems);
+    widen(&mut own, wider);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let plan = Plan { inputs: vec![own], outputs, stores: vec![], tables: vec![], hints: vec![] };
+    Ok(Configured { plugin, layout, plan })
+}
+
+/// Columns that only emitted rows have become columns of the stream.
+fn widen(own: &mut InputPlan, wider: Vec<Field>) {
+    for field in wider {
+        if own.writes.iter().all(|write| write.name != field.name) {
+            own.writes.push(field);
+        }
+    }
+}
+
+impl<T: Transform> Plugin<ByRow> for T {
+    type Layout = Places;
+    const ABOUT: About = T::ABOUT;
+
+    fn prepare(config: &str, input: &Input) -> Result<(Self, Places, InputPlan), Vec<ConfigProblem>> {
+        let mut reads = T::Row::reads();
+        let unreadable: Vec<_> = reads
+            .iter()
+            .filter_map(|read| plan::problem_of_read(input, &read.field, read.optional))
+            .collect();
+        let transform = match parse(config).and_then(T::configure) {
+            Ok(transform) if unreadable.is_empty() => transform,
+            Ok(_) => return Err(unreadable),
+            Err(found) => return Err(found.into_iter().chain(unreadable).collect()),
+        };
+        let places = Places::new(&reads, input);
+        reads.retain(|read| read.is_planned(input));
+        let drops = reads.iter().filter(|read| read.dropped).map(|read| read.field.name.clone()).collect();
+        let own = InputPlan {
+            reads: reads.into_iter().map(|read| read.field).collect(),
+            writes: T::Row::writes(),
+            drops,
+            key: None,
+            row_preserving: T::Outcome::PRESERVES_ROWS,
+        };
+        Ok((transform, places, own))
+    }
+
+    fn outputs(&mut self) -> Outputs<'_> {
+        Transform::outputs(self)
+    }
+
+    fn run(&mut self, places: &Places, batch: &dyn RawBatch) -> Result<(), Error> {
+        transform::run(self, places, batch)
+    }
+}
+
+impl<C: Columnar> Plugin<ByColumn> for C {
+    type Layout = ();
+    const ABOUT: About = C::ABOUT;
+
+    fn prepare(config: &str, input: &Input) -> Result<(Self, (), InputPlan), Vec<ConfigProblem>> {
+        let mut stream = Stream::new(input);
+        let configured = parse(config).and_then(|config| C::configure(config, &mut stream));
+        let (own, unreadable) = stream.finish();
+        match configured {
+            Ok(columnar) if unreadable.is_empty() => Ok((columnar, (), own)),
+            Ok(_) => Err(unreadable),
+            Err(found) => Err(found.into_iter().chain(unreadable).collect()),
+        }
+    }
+
+    fn outputs(&mut self) -> Outputs<'_> {
+        Columnar::outputs(self)
+    }
+
+    fn run(&mut self, (): &(), raw: &dyn RawBatch) -> Result<(), Error> {
+        Columnar::outputs(self).begin(None);
+        let mut batch = Batch::new(raw);
+        self.process(&mut batch)?;
+        batch.finish();
+        Columnar::outputs(self).finish(raw);
+        Ok(())
+    }
 }
 
 fn parse<C: serde::de::DeserializeOwned>(config: &str) -> Result<C, Vec<ConfigProblem>> {
@@ -65,41 +197,14 @@ fn parse<C: serde::de::DeserializeOwned>(config: &str) -> Result<C, Vec<ConfigPr
     let mut json = serde_json::Deserializer::from_str(config);
     let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
     let parsed = serde_ignored::deserialize(tracked, |path| {
-        unknown.push(problem(&path.to_string(), "unknown key".to_owned()));
+        unknown.push(ConfigProblem::new(path.to_string(), "unknown key"));
     });
     match parsed.and_then(|config| json.end().map(|()| config)) {
         Ok(config) if unknown.is_empty() => Ok(config),
         Ok(_) => Err(unknown),
         Err(error) => {
-            unknown.push(problem(&track.path().to_string(), error.to_string()));
+            unknown.push(ConfigProblem::new(track.path().to_string(), error.to_string()));
             Err(unknown)
         }
     }
-}
-
-fn schema_problems(input: &Input, reads: &[Read]) -> Vec<ConfigProblem> {
-    let declared = reads.iter().filter(|read| !read.field.name.starts_with('_'));
-    declared
-        .filter_map(|Read { field: read, optional, .. }| {
-            let message = match input.fields.iter().find(|field| field.name == read.name) {
-                None if *optional => return None,
-                None => format!("the input has no column `{}`; it has {}", read.name, names(&input.fields)),
-                Some(field) if field.nullable && !read.nullable => format!(
-                    "column `{}` may be null, but this plugin needs a value: declare it as required",
-                    read.name
-                ),
-                Some(_) => return None,
-            };
-            Some(problem(&format!("inputs.{}.{}", input.name, read.name), message))
-        })
-        .collect()
-}
-
-fn names(fields: &[Field]) -> String {
-    let names: Vec<_> = fields.iter().map(|field| format!("`{}`", field.name)).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-}
-
-fn problem(path: &str, message: String) -> ConfigProblem {
-    ConfigProblem { path: path.to_owned(), message }
 }

@@ -1,14 +1,15 @@
-//! The one macro: turns a [`crate::Transform`] into a plugin's exports.
+//! The one macro: turns a [`crate::Transform`] or a [`crate::columnar::Columnar`] into a plugin's exports.
 
-/// Exports a [`Transform`](crate::Transform) as the plugin of this crate.
+/// Exports a [`Transform`](crate::Transform) or a [`Columnar`](crate::columnar::Columnar) as the plugin of
+/// this crate.
 #[macro_export]
 macro_rules! export {
-    ($transform:ty) => {
+    ($plugin:ty) => {
         const _: () = {
             use $crate::bindings::exports::millstream::plugin::plugin as world;
 
             ::std::thread_local! {
-                static CONFIGURED: ::std::cell::RefCell<::std::option::Option<$crate::Configured<$transform>>> =
+                static READY: ::std::cell::RefCell<::std::option::Option<$crate::Ready>> =
                     const { ::std::cell::RefCell::new(::std::option::Option::None) };
             }
 
@@ -18,7 +19,7 @@ macro_rules! export {
             impl world::Guest for Plugin {
                 fn describe() -> world::About {
                     $crate::panic::report();
-                    $crate::plan::describe::<$transform>()
+                    $crate::describe::<$plugin, _>()
                 }
 
                 fn configure(
@@ -26,18 +27,18 @@ macro_rules! export {
                     inputs: ::std::vec::Vec<world::Input>,
                 ) -> ::std::result::Result<world::Plan, ::std::vec::Vec<world::ConfigProblem>> {
                     $crate::panic::report();
-                    let configured = $crate::configure::<$transform>(&config, &inputs)?;
-                    let plan = configured.plan.clone();
-                    CONFIGURED.set(::std::option::Option::Some(configured));
+                    let configured = $crate::configure::<$plugin, _>(&config, &inputs)?;
+                    let plan = configured.plan().clone();
+                    READY.set(::std::option::Option::Some($crate::Ready::new(configured)));
                     ::std::result::Result::Ok(plan)
                 }
 
                 fn process(_input: u32, batch: &world::Batch) -> ::std::result::Result<(), world::Error> {
-                    CONFIGURED.with_borrow_mut(|configured| {
-                        let configured = configured.as_mut().ok_or_else(|| {
-                            world::Error::Fatal("process was called before configure".into())
-                        })?;
-                        $crate::run(&mut configured.transform, &configured.places, batch)
+                    READY.with_borrow_mut(|ready| match ready {
+                        ::std::option::Option::Some(ready) => ready.process(batch),
+                        ::std::option::Option::None => ::std::result::Result::Err(world::Error::Fatal(
+                            "process was called before configure".into(),
+                        )),
                     })
                 }
             }

@@ -105,21 +105,29 @@ pub mod bindings;
 mod bitmap;
 #[doc(hidden)]
 pub mod column;
+pub mod columnar;
 mod configure;
 mod export;
 pub mod http;
 pub mod log;
 pub mod metrics;
+mod output;
 #[doc(hidden)]
 pub mod panic;
 pub mod plan;
+mod removed;
+mod slices;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod transform;
 mod value;
 
 pub use bindings::millstream::plugin::types::Error;
-pub use configure::{Configured, configure, plan as plan_of};
-pub use millstream_sdk_derive::Row;
-pub use transform::{About, Outcome, Row, Rows, Transform, Verdict, run};
+pub use columnar::Columnar;
+pub use configure::{ByColumn, ByRow, Configured, Plugin, configure};
+#[doc(hidden)]
+pub use configure::{Ready, describe};
+pub use millstream_sdk_derive::{Record, Row};
+pub use output::{Emits, Output, Outputs, Record};
+pub use transform::{About, Outcome, Row, Rows, Transform, Verdict};
 pub use value::{Date, LocalTimestamp, Scalar, Timestamp, Value};

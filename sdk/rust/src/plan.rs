@@ -1,21 +1,18 @@
-//! The plan's vocabulary, as the ABI has it: what a transform says it reads and writes.
+//! The plan's vocabulary, as the ABI has it: what a plugin says it reads and writes.
 
-pub use crate::bindings::exports::millstream::plugin::plugin::{ConfigProblem, Input, InputPlan, Plan};
+pub use crate::bindings::exports::millstream::plugin::plugin::{
+    ConfigProblem, Input, InputPlan, Output, Plan,
+};
 pub use crate::bindings::millstream::plugin::types::{DataType, Field, TimeUnit, TimestampType};
 
-use crate::Transform;
-use crate::batch::Batch;
-use crate::bindings::exports::millstream::plugin::plugin;
+use crate::batch::RawBatch;
 use crate::column::Column;
 
-/// What the plugin says of itself, as the ABI has it.
-#[doc(hidden)]
-pub fn describe<T: Transform>() -> plugin::About {
-    plugin::About {
-        name: T::ABOUT.name.to_owned(),
-        version: T::ABOUT.version.to_owned(),
-        config_schema: T::ABOUT.config_schema.map(str::to_owned),
-        example_config: T::ABOUT.example_config.to_owned(),
+/// A problem of the key at `path` (`zone`, `limits.speed`).
+impl ConfigProblem {
+    /// Says what is wrong with the value at `path`, and what was expected.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
     }
 }
 
@@ -31,9 +28,9 @@ pub struct Read {
 }
 
 impl Read {
-    /// True if the plan for a stream with the columns `has` reads it. The host's own columns always are.
-    pub(crate) fn is_planned(&self, has: impl Fn(&str) -> bool) -> bool {
-        !self.optional || self.field.name.starts_with('_') || has(&self.field.name)
+    /// True if the plan for a stream reads it. The host's own columns always are.
+    pub(crate) fn is_planned(&self, input: &Input) -> bool {
+        !self.optional || is_host_column(&self.field.name) || find(input, &self.field.name).is_some()
     }
 }
 
@@ -43,21 +40,63 @@ impl Read {
 pub struct Places(Vec<Option<u32>>);
 
 impl Places {
-    /// The places of `reads` in the plan for a stream with the columns `has`.
-    pub(crate) fn new(reads: &[Read], has: impl Fn(&str) -> bool) -> Self {
+    /// The places of `reads` in the plan for a stream.
+    pub(crate) fn new(reads: &[Read], input: &Input) -> Self {
         let mut free = 0..;
-        Self(reads.iter().map(|read| if read.is_planned(&has) { free.next() } else { None }).collect())
+        Self(reads.iter().map(|read| if read.is_planned(input) { free.next() } else { None }).collect())
     }
 
     /// Fetches the column of the `read`th field that is read.
     #[doc(hidden)]
-    pub fn open<C: Column>(&self, batch: &impl Batch, read: usize) -> C {
+    pub fn open<C: Column>(&self, batch: &dyn RawBatch, read: usize) -> C {
         self.open_optional(batch, read).expect("the plan has every column that is not optional")
     }
 
     /// As [`Places::open`], of a column that the stream may lack.
     #[doc(hidden)]
-    pub fn open_optional<C: Column>(&self, batch: &impl Batch, read: usize) -> Option<C> {
+    pub fn open_optional<C: Column>(&self, batch: &dyn RawBatch, read: usize) -> Option<C> {
         self.0[read].map(|number| C::open(batch, number))
     }
+}
+
+/// True for the columns that every stream has from the host.
+pub(crate) fn is_host_column(name: &str) -> bool {
+    name.starts_with('_')
+}
+
+pub(crate) fn find<'a>(input: &'a Input, name: &str) -> Option<&'a Field> {
+    input.fields.iter().find(|field| field.name == name)
+}
+
+/// True if the stream has the column, of the same type.
+pub(crate) fn has(input: &Input, field: &Field) -> bool {
+    find(input, &field.name).is_some_and(|found| found.ty == field.ty)
+}
+
+/// Why a column cannot be read from this stream. Its type is the host's to check.
+pub(crate) fn problem_of_read(input: &Input, read: &Field, optional: bool) -> Option<ConfigProblem> {
+    match find(input, &read.name) {
+        None if optional || is_host_column(&read.name) => None,
+        None => Some(missing(input, &read.name)),
+        Some(field) if field.nullable && !read.nullable && !is_host_column(&read.name) => Some(of_column(
+            input,
+            &read.name,
+            format!(
+                "column `{}` may be null, but this plugin needs a value: declare it as required",
+                read.name
+            ),
+        )),
+        Some(_) => None,
+    }
+}
+
+/// A stream lacks a column.
+pub(crate) fn missing(input: &Input, name: &str) -> ConfigProblem {
+    let columns: Vec<_> = input.fields.iter().map(|field| format!("`{}`", field.name)).collect();
+    let columns = if columns.is_empty() { "none".to_owned() } else { columns.join(", ") };
+    of_column(input, name, format!("the input has no column `{name}`; it has {columns}"))
+}
+
+pub(crate) fn of_column(input: &Input, column: &str, message: String) -> ConfigProblem {
+    ConfigProblem::new(format!("inputs.{}.{column}", input.name), message)
 }

@@ -3,13 +3,15 @@
 //! and what became of them is handed back column by column.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::cell::Cell;
 use std::ops::Range;
+use std::rc::Rc;
 
-use crate::batch::Batch;
+use crate::batch::{RawBatch, RawColumns};
 use crate::bindings::millstream::plugin::types::Error;
-use crate::bitmap;
+use crate::output::Outputs;
 use crate::plan::{ConfigProblem, Field, Places, Read};
+use crate::removed::Removed;
 
 /// A projection of the input: which columns a transform reads and which it writes. Derived.
 ///
@@ -27,7 +29,7 @@ pub trait Row {
     /// The columns written, in the order of the fields.
     fn writes() -> Vec<Field>;
     /// Fetches the columns from where they are in the plan.
-    fn open(batch: &impl Batch, places: &Places) -> Self::Columns;
+    fn open(batch: &dyn RawBatch, places: &Places) -> Self::Columns;
     /// One row of them.
     fn get(columns: &Self::Columns, row: usize) -> Self::Of<'_>;
     /// Builders for `rows` rows.
@@ -35,7 +37,7 @@ pub trait Row {
     /// Appends what a row writes.
     fn put(row: Self::Of<'_>, builders: &mut Self::Builders);
     /// Hands the written columns to the batch.
-    fn finish(builders: Self::Builders, batch: &impl Batch);
+    fn finish(builders: Self::Builders, columns: &dyn RawColumns);
 }
 
 /// The rows of a batch, one after the other.
@@ -124,6 +126,11 @@ pub trait Transform: Sized {
     /// Every problem, each with the path of its key (`zone`, `limits.speed`).
     fn configure(config: Self::Config) -> Result<Self, Vec<ConfigProblem>>;
 
+    /// The outputs that rows are emitted to, with [`Output::emit`](crate::Output::emit) from `process`.
+    fn outputs(&mut self) -> Outputs<'_> {
+        Outputs::none()
+    }
+
     /// Sees the rows of a batch before they are processed, to fetch what they need in one go (as with
     /// [`crate::http::send_many`]); rows are read for this only if they are asked for.
     ///
@@ -140,16 +147,20 @@ pub trait Transform: Sized {
 }
 
 /// Runs a transform over a batch whose columns are at `places`.
-///
-/// # Errors
-/// That of [`Transform::prepare`].
-pub fn run<T: Transform>(transform: &mut T, places: &Places, batch: &impl Batch) -> Result<(), Error> {
+pub(crate) fn run<T: Transform>(
+    transform: &mut T,
+    places: &Places,
+    batch: &dyn RawBatch,
+) -> Result<(), Error> {
     let rows = batch.rows();
+    let in_hand = Rc::new(Cell::new(0));
+    transform.outputs().begin(Some(&in_hand));
     let columns = T::Row::open(batch, places);
     transform.prepare(Rows { columns: &columns, numbers: 0..rows })?;
     let mut builders = T::Row::builders(rows);
     let mut removed = Removed::default();
     for number in 0..rows {
+        in_hand.set(number as u32);
         let mut row = T::Row::get(&columns, number);
         match transform.process(&mut row).verdict() {
             Verdict::Keep => {}
@@ -160,34 +171,6 @@ pub fn run<T: Transform>(transform: &mut T, places: &Places, batch: &impl Batch)
     }
     T::Row::finish(builders, batch);
     removed.apply(batch);
+    transform.outputs().finish(batch);
     Ok(())
-}
-
-/// The rows that do not go on.
-#[derive(Default)]
-struct Removed {
-    kept: Option<Vec<u8>>,
-    rejected: BTreeMap<Cow<'static, str>, Vec<u32>>,
-}
-
-impl Removed {
-    #[inline(never)]
-    fn drop_row(&mut self, rows: usize, row: usize) {
-        bitmap::clear(self.kept.get_or_insert_with(|| bitmap::ones(rows)), row);
-    }
-
-    #[inline(never)]
-    fn reject(&mut self, rows: usize, row: usize, reason: Cow<'static, str>) {
-        self.drop_row(rows, row);
-        self.rejected.entry(reason).or_default().push(row as u32);
-    }
-
-    fn apply(self, batch: &impl Batch) {
-        if let Some(mask) = self.kept {
-            batch.keep(&mask);
-        }
-        for (reason, rows) in self.rejected {
-            batch.reject(&rows, &reason);
-        }
-    }
 }

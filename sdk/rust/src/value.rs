@@ -3,11 +3,9 @@
 
 use std::borrow::Cow;
 
-use crate::column::{
-    Binaries, Booleans, BooleansBuilder, Builder, Column, Lists, Number, Numbers, NumbersBuilder,
-    SlicesBuilder, Texts,
-};
+use crate::column::{Booleans, BooleansBuilder, Builder, Column, Number, Numbers, NumbersBuilder};
 use crate::plan::{DataType, TimeUnit, TimestampType};
+use crate::slices::{Binaries, Lists, SlicesBuilder, Texts};
 
 /// A type that a field of a row may have.
 #[diagnostic::on_unimplemented(
@@ -23,7 +21,7 @@ pub trait Value<'a>: Sized {
     /// The column it is read from.
     type Column: Column + 'a;
     /// The builder it is written to.
-    type Builder: Builder;
+    type Builder: Builder<Column = Self::Column>;
     /// The value of `row`.
     fn get(column: &'a Self::Column, row: usize) -> Self;
     /// Appends the value.
@@ -54,7 +52,7 @@ impl Value<'_> for bool {
     type Builder = BooleansBuilder;
     #[inline]
     fn get(column: &Booleans, row: usize) -> Self {
-        column.get(row)
+        column.raw(row)
     }
     #[inline]
     fn put(self, builder: &mut BooleansBuilder) {
@@ -80,7 +78,7 @@ impl<S: Scalar> Value<'_> for S {
     type Builder = NumbersBuilder<S::Stored>;
     #[inline]
     fn get(column: &Self::Column, row: usize) -> Self {
-        S::from_stored(column.get(row))
+        S::from_stored(column.raw(row))
     }
     #[inline]
     fn put(self, builder: &mut Self::Builder) {
@@ -180,50 +178,50 @@ impl Scalar for LocalTimestamp {
 impl<'a> Value<'a> for &'a str {
     const TYPE: DataType = DataType::Utf8;
     type Column = Texts;
-    type Builder = SlicesBuilder<u8>;
+    type Builder = SlicesBuilder<String>;
     #[inline]
     fn get(column: &'a Texts, row: usize) -> Self {
-        column.get(row)
+        column.raw(row)
     }
     #[inline]
     fn put(self, builder: &mut Self::Builder) {
-        builder.push(self.as_bytes());
+        builder.push(self);
     }
 }
 
 impl<'a> Value<'a> for Cow<'a, str> {
     const TYPE: DataType = DataType::Utf8;
     type Column = Texts;
-    type Builder = SlicesBuilder<u8>;
+    type Builder = SlicesBuilder<String>;
     #[inline]
     fn get(column: &'a Texts, row: usize) -> Self {
-        Cow::Borrowed(column.get(row))
+        Cow::Borrowed(column.raw(row))
     }
     #[inline]
     fn put(self, builder: &mut Self::Builder) {
-        builder.push(self.as_bytes());
+        builder.push(&self);
     }
 }
 
 impl Value<'_> for String {
     const TYPE: DataType = DataType::Utf8;
     type Column = Texts;
-    type Builder = SlicesBuilder<u8>;
+    type Builder = SlicesBuilder<String>;
     fn get(column: &Texts, row: usize) -> Self {
-        column.get(row).to_owned()
+        column.raw(row).to_owned()
     }
     fn put(self, builder: &mut Self::Builder) {
-        builder.push(self.as_bytes());
+        builder.push(&self);
     }
 }
 
 impl<'a> Value<'a> for &'a [u8] {
     const TYPE: DataType = DataType::Binary;
     type Column = Binaries;
-    type Builder = SlicesBuilder<u8>;
+    type Builder = SlicesBuilder<Vec<u8>>;
     #[inline]
     fn get(column: &'a Binaries, row: usize) -> Self {
-        column.get(row)
+        column.raw(row)
     }
     #[inline]
     fn put(self, builder: &mut Self::Builder) {
@@ -234,10 +232,10 @@ impl<'a> Value<'a> for &'a [u8] {
 impl<'a> Value<'a> for Cow<'a, [u8]> {
     const TYPE: DataType = DataType::Binary;
     type Column = Binaries;
-    type Builder = SlicesBuilder<u8>;
+    type Builder = SlicesBuilder<Vec<u8>>;
     #[inline]
     fn get(column: &'a Binaries, row: usize) -> Self {
-        Cow::Borrowed(column.get(row))
+        Cow::Borrowed(column.raw(row))
     }
     #[inline]
     fn put(self, builder: &mut Self::Builder) {
@@ -248,9 +246,9 @@ impl<'a> Value<'a> for Cow<'a, [u8]> {
 impl Value<'_> for Vec<u8> {
     const TYPE: DataType = DataType::Binary;
     type Column = Binaries;
-    type Builder = SlicesBuilder<u8>;
+    type Builder = SlicesBuilder<Vec<u8>>;
     fn get(column: &Binaries, row: usize) -> Self {
-        column.get(row).to_vec()
+        column.raw(row).to_vec()
     }
     fn put(self, builder: &mut Self::Builder) {
         builder.push(&self);
@@ -260,10 +258,10 @@ impl Value<'_> for Vec<u8> {
 impl<'a> Value<'a> for &'a [f64] {
     const TYPE: DataType = DataType::Float64List;
     type Column = Lists;
-    type Builder = SlicesBuilder<f64>;
+    type Builder = SlicesBuilder<Vec<f64>>;
     #[inline]
     fn get(column: &'a Lists, row: usize) -> Self {
-        column.get(row)
+        column.raw(row)
     }
     #[inline]
     fn put(self, builder: &mut Self::Builder) {
@@ -274,9 +272,9 @@ impl<'a> Value<'a> for &'a [f64] {
 impl Value<'_> for Vec<f64> {
     const TYPE: DataType = DataType::Float64List;
     type Column = Lists;
-    type Builder = SlicesBuilder<f64>;
+    type Builder = SlicesBuilder<Vec<f64>>;
     fn get(column: &Lists, row: usize) -> Self {
-        column.get(row).to_vec()
+        column.raw(row).to_vec()
     }
     fn put(self, builder: &mut Self::Builder) {
         builder.push(&self);

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use millstream_sdk::plan::{ConfigProblem, DataType, Field, Input, TimeUnit, TimestampType};
+use millstream_sdk::plan::{ConfigProblem, DataType, Field, Input, InputPlan, TimeUnit, TimestampType};
 use millstream_sdk::testing::{Processed, Values, process};
 use millstream_sdk::{
-    About, Date, LocalTimestamp, Outcome, Row, Timestamp, Transform, Verdict, configure, plan_of,
+    About, ByRow, Date, LocalTimestamp, Outcome, Plugin, Row, Timestamp, Transform, Verdict, configure,
 };
 
 #[derive(Row)]
@@ -52,6 +52,9 @@ struct Limit {
 }
 
 const ABOUT: About = About { name: "t", version: "1", config_schema: None, example_config: "{}" };
+
+/// A configuration of [`Between`].
+const SOUND: &str = r#"{"limits": {"speed": 100}}"#;
 
 /// Keeps every row as it is.
 struct Copy;
@@ -133,6 +136,12 @@ fn field(name: &str, ty: DataType, nullable: bool) -> Field {
     Field { name: name.to_owned(), ty, nullable }
 }
 
+fn plan_of<P: Plugin<ByRow>>(config: &str, fields: &[Field]) -> InputPlan {
+    let input = Input { name: "vehicle".to_owned(), fields: fields.to_vec() };
+    let configured = configure::<P, _>(config, &[input]).unwrap_or_else(|problems| panic!("{problems:?}"));
+    configured.plan().inputs[0].clone()
+}
+
 #[test]
 fn a_struct_is_its_plan() {
     let timestamp = |utc| DataType::Timestamp(TimestampType { unit: TimeUnit::Micro, utc });
@@ -150,13 +159,15 @@ fn a_struct_is_its_plan() {
         field("date", DataType::Date, false),
         field("local", timestamp(false), false),
     ];
-    let plan = plan_of::<Copy>(&[]);
-    assert_eq!(plan.inputs[0].reads[..12], both);
-    assert_eq!(plan.inputs[0].reads[12..], [field("timestamp", DataType::Utf8, false)]);
-    assert_eq!(plan.inputs[0].writes[..12], both);
-    assert_eq!(plan.inputs[0].writes[12..], [field("timestamp", timestamp(true), true)]);
-    assert!(plan.inputs[0].row_preserving);
-    assert!(!plan_of::<Between>(&[]).inputs[0].row_preserving);
+    let sent_at = [field("timestamp", DataType::Utf8, false)];
+    let plan = plan_of::<Copy>("null", &[&both[..], &sent_at].concat());
+    assert_eq!(plan.reads[..12], both);
+    assert_eq!(plan.reads[12..], sent_at);
+    assert_eq!(plan.writes[..12], both);
+    assert_eq!(plan.writes[12..], [field("timestamp", timestamp(true), true)]);
+    assert!(plan.row_preserving);
+    let between = plan_of::<Between>(SOUND, &[field("speed", DataType::Float64, false)]);
+    assert!(!between.row_preserving);
     assert!(<() as Outcome>::PRESERVES_ROWS);
 }
 
@@ -196,8 +207,7 @@ fn a_stream_may_lack_optional_columns() {
     let stream =
         |names: &[&str]| names.iter().map(|name| field(name, DataType::Utf8, false)).collect::<Vec<_>>();
     let check = |fields: &[&str], reads: &[&str], drops: &[&str]| {
-        let plan = plan_of::<Limiting>(&stream(fields));
-        let input = &plan.inputs[0];
+        let input = plan_of::<Limiting>("null", &stream(fields));
         let read: Vec<_> = input.reads.iter().map(|field| field.name.as_str()).collect();
         assert_eq!(read, reads, "{fields:?}");
         assert_eq!(input.drops, drops, "{fields:?}");
@@ -236,7 +246,7 @@ fn check(speeds: &[f64], kept: &[usize], rejected: &[(&str, &[usize])]) {
     let outcome = process(&mut Between(100.0), &[("speed", speeds.clone())]);
     let rejected = rejected.iter().map(|(reason, rows)| (reason.to_string(), rows.to_vec())).collect();
     let written = [("speed".to_owned(), speeds)].into();
-    assert_eq!(outcome, Processed { kept: kept.to_vec(), rejected, written });
+    assert_eq!(outcome, Processed { kept: kept.to_vec(), rejected, written, ..Processed::default() });
 }
 
 #[test]
@@ -249,16 +259,15 @@ fn verdicts_are_grouped_by_reason() {
 
 fn check_problems(config: &str, fields: &[Field], expect: &[(&str, &str)]) {
     let input = Input { name: "vehicle".to_owned(), fields: fields.to_vec() };
-    let problems = configure::<Between>(config, &[input]).err().unwrap_or_default();
+    let problems = configure::<Between, _>(config, &[input]).err().unwrap_or_default();
     let problems: Vec<_> = problems.iter().map(|problem| (&*problem.path, &*problem.message)).collect();
     assert_eq!(problems, expect);
 }
 
 #[test]
 fn problems_name_keys_and_columns() {
-    let sound = r#"{"limits": {"speed": 100}}"#;
     let speed = [field("speed", DataType::Float64, false)];
-    check_problems(sound, &speed, &[]);
+    check_problems(SOUND, &speed, &[]);
     check_problems(r#"{"limits": {"speed": 100, "sped": 1}}"#, &speed, &[("limits.sped", "unknown key")]);
     check_problems(
         r#"{"limits": {"speed": "fast"}}"#,
@@ -266,12 +275,12 @@ fn problems_name_keys_and_columns() {
         &[("limits.speed", "invalid type: string \"fast\", expected f64 at line 1 column 27")],
     );
     check_problems(
-        sound,
+        SOUND,
         &[field("sped", DataType::Float64, true)],
         &[("inputs.vehicle.speed", "the input has no column `speed`; it has `sped`")],
     );
     check_problems(
-        sound,
+        SOUND,
         &[field("speed", DataType::Float64, true)],
         &[(
             "inputs.vehicle.speed",

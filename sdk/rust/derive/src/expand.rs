@@ -1,4 +1,4 @@
-//! From a projection to the `Row` implementation.
+//! From a projection to the `Row` implementation, or to that of `Record`, of a struct that is written only.
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -7,13 +7,43 @@ use syn::{Index, Lifetime};
 
 use crate::parse::{Column, Projection};
 
-/// The implementation of `millstream_sdk::Row`.
-pub fn expand(projection: &Projection) -> TokenStream {
+/// The struct with the lifetime `'row`, and with `'static`.
+fn forms(projection: &Projection) -> (TokenStream, TokenStream) {
     let name = &projection.name;
-    let (of, fixed) = match &projection.lifetime {
+    match &projection.lifetime {
         Some(_) => (quote!(#name<'row>), quote!(#name<'static>)),
         None => (quote!(#name), quote!(#name)),
-    };
+    }
+}
+
+/// The implementation of `millstream_sdk::Record`.
+pub fn expand_record(projection: &Projection) -> TokenStream {
+    let (of, fixed) = forms(projection);
+    let Writing { builders, fields, news, puts, finishes } = Writing::of(projection);
+    quote! {
+        const _: () = {
+            impl ::millstream_sdk::Record for #fixed {
+                type Of<'row> = #of;
+                type Builders = (#(#builders,)*);
+                fn fields() -> ::std::vec::Vec<::millstream_sdk::plan::Field> { ::std::vec![#(#fields),*] }
+                fn builders(rows: usize) -> Self::Builders { (#(#news,)*) }
+                #[inline(always)]
+                fn put<'row>(row: Self::Of<'row>, builders: &mut Self::Builders) { #(#puts)* }
+                fn finish(
+                    builders: Self::Builders,
+                    columns: &dyn ::millstream_sdk::batch::RawColumns,
+                    first: u32,
+                ) {
+                    #(#finishes)*
+                }
+            }
+        };
+    }
+}
+
+/// The implementation of `millstream_sdk::Row`.
+pub fn expand(projection: &Projection) -> TokenStream {
+    let (of, fixed) = forms(projection);
     let types = types(projection);
     let reading = reading(projection);
     let writing = writing(projection);
@@ -33,10 +63,6 @@ fn read(projection: &Projection) -> Vec<&Column> {
     projection.columns.iter().filter(|column| column.is_read()).collect()
 }
 
-fn written(projection: &Projection) -> Vec<&Column> {
-    projection.columns.iter().filter(|column| column.is_written()).collect()
-}
-
 /// `<Type as Value<'..>>` with the struct's lifetime replaced.
 fn value(column: &Column, projection: &Projection, lifetime: &str) -> TokenStream {
     let ty = with_lifetime(column.ty.to_token_stream(), projection.lifetime.as_ref(), lifetime);
@@ -49,10 +75,7 @@ fn types(projection: &Projection) -> TokenStream {
         let value = value(column, projection, "'static");
         if column.optional { quote!(::std::option::Option<#value::Column>) } else { quote!(#value::Column) }
     });
-    let builders = written(projection).into_iter().map(|column| {
-        let value = value(column, projection, "'static");
-        quote!(#value::Builder)
-    });
+    let builders = Writing::of(projection).builders;
     quote! {
         type Columns = (#(#columns,)*);
         type Builders = (#(#builders,)*);
@@ -95,7 +118,7 @@ fn reading(projection: &Projection) -> TokenStream {
     quote! {
         fn reads() -> ::std::vec::Vec<::millstream_sdk::plan::Read> { ::std::vec![#(#reads),*] }
         fn open(
-            batch: &impl ::millstream_sdk::batch::Batch,
+            batch: &dyn ::millstream_sdk::batch::RawBatch,
             places: &::millstream_sdk::plan::Places,
         ) -> Self::Columns {
             (#(#opens,)*)
@@ -107,27 +130,47 @@ fn reading(projection: &Projection) -> TokenStream {
     }
 }
 
+/// What is done to each column that is written.
+struct Writing {
+    builders: Vec<TokenStream>,
+    fields: Vec<TokenStream>,
+    news: Vec<TokenStream>,
+    puts: Vec<TokenStream>,
+    /// With `first`, the number of the first column, in scope.
+    finishes: Vec<TokenStream>,
+}
+
+impl Writing {
+    fn of(projection: &Projection) -> Self {
+        let mut parts =
+            Self { builders: vec![], fields: vec![], news: vec![], puts: vec![], finishes: vec![] };
+        let columns = projection.columns.iter().filter(|column| column.is_written());
+        for (number, column) in columns.enumerate() {
+            let (fixed, value) = (value(column, projection, "'static"), value(column, projection, "'row"));
+            let (index, number, name) = (Index::from(number), number as u32, &column.field);
+            parts.fields.push(field(column, projection));
+            parts.builders.push(quote!(#fixed::Builder));
+            parts.news.push(quote!(<#fixed::Builder as ::millstream_sdk::column::Builder>::new(rows)));
+            parts.puts.push(quote!(#value::put(row.#name, &mut builders.#index);));
+            parts.finishes.push(quote! {
+                ::millstream_sdk::column::write(builders.#index, columns, first + #number);
+            });
+        }
+        parts
+    }
+}
+
 fn writing(projection: &Projection) -> TokenStream {
-    let columns = written(projection);
-    let writes = columns.iter().map(|column| field(column, projection));
-    let news = columns.iter().map(|column| {
-        let value = value(column, projection, "'static");
-        quote!(<#value::Builder as ::millstream_sdk::column::Builder>::new(rows))
-    });
-    let puts = columns.iter().enumerate().map(|(number, column)| {
-        let (value, number, field) = (value(column, projection, "'row"), Index::from(number), &column.field);
-        quote!(#value::put(row.#field, &mut builders.#number);)
-    });
-    let finishes = (0..columns.len()).map(|number| {
-        let (index, number) = (Index::from(number), number as u32);
-        quote!(::millstream_sdk::column::Builder::finish(builders.#index, batch, #number);)
-    });
+    let Writing { fields, news, puts, finishes, .. } = Writing::of(projection);
     quote! {
-        fn writes() -> ::std::vec::Vec<::millstream_sdk::plan::Field> { ::std::vec![#(#writes),*] }
+        fn writes() -> ::std::vec::Vec<::millstream_sdk::plan::Field> { ::std::vec![#(#fields),*] }
         fn builders(rows: usize) -> Self::Builders { (#(#news,)*) }
         #[inline(always)]
         fn put<'row>(row: Self::Of<'row>, builders: &mut Self::Builders) { #(#puts)* }
-        fn finish(builders: Self::Builders, batch: &impl ::millstream_sdk::batch::Batch) { #(#finishes)* }
+        fn finish(builders: Self::Builders, columns: &dyn ::millstream_sdk::batch::RawColumns) {
+            let first = 0;
+            #(#finishes)*
+        }
     }
 }
 

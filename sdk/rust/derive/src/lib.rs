@@ -1,5 +1,6 @@
-//! `#[derive(Row)]` of the Millstream SDK: from a struct to its projection. Parsing and expansion
-//! are plain functions over tokens; only this file knows the compiler.
+//! `#[derive(Row)]` and `#[derive(Record)]` of the Millstream SDK: from a struct to its projection, or to the
+//! columns of an output. Parsing and expansion are plain functions over tokens; only this file knows the
+//! compiler.
 
 mod expand;
 mod parse;
@@ -10,6 +11,16 @@ pub fn derive_row(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
     match parse::Projection::parse(&input) {
         Ok(projection) => expand::expand(&projection).into(),
+        Err(error) => error.into_compile_error().into(),
+    }
+}
+
+/// Makes a struct the rows of an output. See the documentation of `millstream_sdk`.
+#[proc_macro_derive(Record, attributes(row))]
+pub fn derive_record(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    match parse::Projection::parse_record(&input) {
+        Ok(projection) => expand::expand_record(&projection).into(),
         Err(error) => error.into_compile_error().into(),
     }
 }

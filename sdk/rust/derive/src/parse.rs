@@ -70,6 +70,22 @@ impl Projection {
     }
 }
 
+impl Projection {
+    /// Reads a struct all of whose fields are written.
+    pub fn parse_record(input: &DeriveInput) -> syn::Result<Self> {
+        let mut projection = Self::parse(input)?;
+        for column in &mut projection.columns {
+            if column.access != Access::Read || column.optional || column.name.starts_with('_') {
+                let message = "every field of a record is a column that is written: it knows `name = \"..\"` only, \
+                               and names that begin with an underscore are the host's";
+                return Err(Error::new(column.field.span(), message));
+            }
+            column.access = Access::New;
+        }
+        Ok(projection)
+    }
+}
+
 fn parse_lifetime(input: &DeriveInput) -> syn::Result<Option<Lifetime>> {
     let message = "a row has at most one parameter, the lifetime of the batch";
     let mut params = input.generics.params.iter();
@@ -210,6 +226,17 @@ mod tests {
             "struct R { #[row(optional, write)] a: Option<f64>, #[row(drop)] b: i32 }",
             Ok(&[("a", ReadWrite), ("b", Drop)]),
         );
+    }
+
+    #[test]
+    fn records_are_written() {
+        let parse = |source: &str| Projection::parse_record(&syn::parse_str(source).unwrap());
+        let record = parse("#[row(rename_all = \"camelCase\")] struct R { sent_at: i64 }").unwrap();
+        assert!(record.columns[0].is_written() && !record.columns[0].is_read());
+        assert_eq!(record.columns[0].name, "sentAt");
+        for refused in ["#[row(write)] a", "#[row(new)] a", "#[row(drop)] a", "_offset"] {
+            assert!(parse(&format!("struct R {{ {refused}: i64 }}")).is_err(), "{refused}");
+        }
     }
 
     #[test]
