@@ -77,11 +77,10 @@ class Plugin(exports.Plugin):
         if _READY is None:
             raise Err(types.Error_Fatal("process was called before configure"))
         sealed.heed_level()
-        with batch:
-            try:
-                _READY.process(_Batch(batch))
-            except (Retry, BadBatch, Fatal) as error:
-                raise Err(_ERRORS[type(error)](str(error))) from None
+        try:
+            _READY.process(_Batch(batch))
+        except (Retry, BadBatch, Fatal) as error:
+            raise Err(_ERRORS[type(error)](str(error))) from None
 
 
 def _column_in(field: types.Field) -> Column:

@@ -36,10 +36,9 @@ def parse(cls: Optional[type], text: str) -> Any:
     return value if cls else None
 
 
-def schema_of(cls: Optional[type], title: str) -> dict:
+def schema_of(cls: Optional[type]) -> dict:
     """The JSON schema of a configuration. Raises TypeError if a field cannot be one."""
-    schema = _schema(cls or _NoConfig)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_schema(cls or _NoConfig)}
 
 
 def example_of(cls: Optional[type]) -> Optional[dict]:

@@ -146,7 +146,7 @@ def _define(transform: type, target: Any, emits: tuple, example: Optional[dict],
     example = config.example_of(config_class) if example is None else example
     if example is None:
         raise TypeError(f"{target.__name__}: some keys of the configuration have no default: write @plugin(example={{...}})")
-    schema = config.schema_of(config_class, target.__name__) if schema is None else schema
+    schema = config.schema_of(config_class) if schema is None else schema
     return Definition(
         make=transform, row=row, is_columnar=is_columnar, config=config_class, emits=emits,
         keeps_all=hints.get("return", Any) is type(None),
