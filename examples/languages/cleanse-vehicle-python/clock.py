@@ -4,7 +4,7 @@ the time is refused.
 """
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,7 @@ from millstream import Reject
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
-EPOCH = date(1970, 1, 1).toordinal()
+EPOCH = datetime(1970, 1, 1)
 DAYS_OF_400_YEARS = 146_097
 # The years 1 to 9999.
 FIRST, LAST = -62_135_596_800 * SECOND, 253_402_300_800 * SECOND - 1
@@ -20,7 +20,7 @@ FIRST, LAST = -62_135_596_800 * SECOND, 253_402_300_800 * SECOND - 1
 ISO_8601 = re.compile(
     r"(?P<year>\d{4}|\+\d{6}|-(?!000000)\d{6})(?P<dash>-?)(?P<month>\d\d)(?P=dash)(?P<day>\d\d)"
     r"[Tt ](?P<hour>\d\d)(?:(?P<colon>:?)(?P<minute>\d\d)(?:(?P=colon)(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?)?"
-    r"(?:[Zz]|(?P<sign>[+-])(?P<off_hour>\d\d)(?::?(?P<off_minute>\d\d))?)?",
+    r"(?:(?P<utc>[Zz])|(?P<sign>[+-])(?P<off_hour>\d\d)(?::?(?P<off_minute>\d\d))?)?",
     re.ASCII,
 )
 
@@ -32,16 +32,8 @@ class Clock:
 
     def instant_us(self, text: str) -> int:
         """Microseconds since the epoch; digits below are cut off."""
-        found = ISO_8601.fullmatch(text.strip())
-        wall = found and wall_us(found)
-        if wall is None:
-            raise Reject("`timestamp` is not an ISO-8601 time")
-        if found["sign"]:
-            offset = int(found["off_hour"]) * HOUR + int(found["off_minute"] or 0) * 60 * SECOND
-            offset = -offset if found["sign"] == "-" else offset
-        elif found.end() and found[0][-1] in "Zz":
-            offset = 0
-        else:
+        wall, offset = fixed_layout(text) or other_layout(text.strip())
+        if offset is None:
             offset = self.offset_us(wall)
         if not FIRST <= wall - offset <= LAST:
             raise Reject("`timestamp` is out of range: not in the years 1 to 9999")
@@ -64,23 +56,50 @@ class Clock:
     def offsets(self, wall: int) -> tuple[int, int]:
         """The offsets before and after a change of the clocks at this time; mostly they are the same."""
         wall = min(max(wall, FIRST), LAST)
-        time = datetime(1970, 1, 1, tzinfo=self.zone) + timedelta(microseconds=wall)
-        return tuple(time.replace(fold=fold).utcoffset() // timedelta(microseconds=1) for fold in (0, 1))
+        local = EPOCH.replace(tzinfo=self.zone) + timedelta(microseconds=wall)
+        return tuple(local.replace(fold=fold).utcoffset() // timedelta(microseconds=1) for fold in (0, 1))
 
 
-def wall_us(found: re.Match) -> int | None:
-    """Microseconds since 1970-01-01T00:00 on the time's own clock; none if there is no such day or time of day."""
-    year, month, day = int(found["year"]), int(found["month"]), int(found["day"])
-    hour, minute, second = (int(found[name] or 0) for name in ("hour", "minute", "second"))
-    if abs(year) > 9999 or hour > 23 or minute > 59 or second > 60 or int(found["off_hour"] or 0) > 23:
-        return None
-    if int(found["off_minute"] or 0) > 59:
+def fixed_layout(text: str) -> tuple[int, None] | None:
+    """`YYYY-MM-DDTHH:MM:SS[.ffffff]` as microseconds since 1970-01-01T00:00 on the time's own clock, by the library's own parser,
+    which is quick. What else it takes of these lengths is not meant: week dates, 24:00, offsets."""
+    if len(text) not in (19, 26) or text[10] != "T" or text[5] == "W" or text[11:13] == "24":
         return None
     try:
-        # The calendar repeats itself every 400 years; `date` has none before the year 1.
-        days = date(year % 400 + 2000, month, day).toordinal() + (year // 400 - 5) * DAYS_OF_400_YEARS - EPOCH
-    except ValueError:
+        since = datetime.fromisoformat(text) - EPOCH
+    except (ValueError, TypeError):
         return None
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds, None
+
+
+def other_layout(text: str) -> tuple[int, int | None]:
+    """Any form of ISO-8601 that has a date and a time of day, and its offset if it has one."""
+    found = ISO_8601.fullmatch(text)
+    try:
+        return wall_us(found), stated_offset_us(found)
+    except (ValueError, TypeError):
+        raise Reject("`timestamp` is not an ISO-8601 time") from None
+
+
+def wall_us(found: re.Match) -> int:
+    """Raises ValueError if there is no such day or time of day."""
+    year, second = int(found["year"]), int(found["second"] or 0)
+    if abs(year) > 9999 or second > 60:
+        raise ValueError
+    # The calendar repeats itself every 400 years; `date` has none before the year 1. A leap second is read as the one before.
+    days = date(year % 400 + 2000, int(found["month"]), int(found["day"])).toordinal() - EPOCH.toordinal()
+    of_day = time(int(found["hour"]), int(found["minute"] or 0), min(second, 59))
+    seconds = (of_day.hour * 60 + of_day.minute) * 60 + of_day.second
     fraction = int((found["fraction"] or "0")[:6].ljust(6, "0"))
-    # A leap second is read as the one before.
-    return ((days * 24 + hour) * 60 + minute) * 60 * SECOND + min(second, 59) * SECOND + fraction
+    return ((days + (year // 400 - 5) * DAYS_OF_400_YEARS) * 86_400 + seconds) * SECOND + fraction
+
+
+def stated_offset_us(found: re.Match) -> int | None:
+    """Raises ValueError if no place can have such an offset."""
+    if found["utc"]:
+        return 0
+    if not found["sign"]:
+        return None
+    size = time(int(found["off_hour"]), int(found["off_minute"] or 0))
+    offset = (size.hour * 60 + size.minute) * 60 * SECOND
+    return -offset if found["sign"] == "-" else offset
