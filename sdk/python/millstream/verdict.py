@@ -1,0 +1,47 @@
+"""What an author's function says: of a row by returning or raising, of a batch by raising."""
+
+__all__ = ["DROP", "BadBatch", "ConfigError", "Fatal", "Reject", "Retry"]
+
+
+class _Drop:
+    def __repr__(self) -> str:
+        return "DROP"
+
+
+DROP = _Drop()
+"""Returned for a row: it ends here, and is counted."""
+
+
+class Reject(Exception):
+    """Returned or raised for a row: it becomes a dead letter with this reason.
+
+    Reasons are counted one by one, so they say what is wrong with which column and do not contain the row's values.
+    """
+
+    def __init__(self, reason: str):
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Retry(Exception):
+    """Raised for a batch: something transient failed; the host tries the batch again a few times."""
+
+
+class BadBatch(Exception):
+    """Raised for a batch: some row is at fault, and the host looks for it. Every other exception means the same, and
+    is told with its line."""
+
+
+class Fatal(Exception):
+    """Raised for a batch: this version cannot go on. The step stops; the pipeline does not."""
+
+
+class ConfigError(Exception):
+    """Raised by `configure`: what is wrong with the configuration, by the path of the key.
+
+        raise ConfigError({"zone": "no such zone", "limits.speed": "must be above 0"})
+    """
+
+    def __init__(self, problems: dict):
+        super().__init__("; ".join(f"{path}: {message}" for path, message in problems.items()))
+        self.problems = dict(problems)
