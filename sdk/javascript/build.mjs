@@ -62,16 +62,15 @@ async function loadTools(folder) {
 /** One module of all that the plugin needs, with a source map in it and the world that it asks for. */
 async function bundlePlugin(esbuild, folder, { name, version, main, dependencies }) {
   const entry = [
-    `import definition from ${JSON.stringify(`./${main}`)};`,
     `import { exportPlugin } from ${JSON.stringify(join(SDK, 'src/export.js'))};`,
+    `import definition from ${JSON.stringify(`./${main}`)};`,
     `export const plugin = exportPlugin(definition, ${JSON.stringify({ name, version })});`,
   ].join('\n');
   const options = {
     stdin: { contents: entry, resolveDir: folder, sourcefile: 'millstream-entry.js' },
     absWorkingDir: folder, outfile: 'plugin.js', write: false, bundle: true, sourcemap: 'external', metafile: true,
     format: 'esm', platform: 'neutral', mainFields: ['module', 'main'], conditions: ['import'], target: 'es2022',
-    alias: { '@millstream/sdk': join(SDK, 'src/index.js'), '@millstream/sdk/http': join(SDK, 'src/http.js') },
-    external: ['millstream:*'], logLevel: 'silent', legalComments: 'none',
+    plugins: [{ name: 'sdk', setup: resolveSdk }], external: ['millstream:*'], logLevel: 'silent', legalComments: 'none',
   };
   let built;
   try {
@@ -90,6 +89,16 @@ async function bundlePlugin(esbuild, folder, { name, version, main, dependencies
     lines,
     world: imports.some(({ path }) => path === HTTP) ? 'transform-with-http' : 'transform',
   };
+}
+
+/** `@millstream/sdk/time` is a file of this SDK, whatever is installed. */
+async function resolveSdk(build) {
+  const { name, exports } = JSON.parse(await readFile(join(SDK, 'package.json'), 'utf8'));
+  build.onResolve({ filter: new RegExp(`^${name}(/|$)`) }, ({ path }) => {
+    const file = exports[`.${path.slice(name.length)}`]?.default;
+    if (file) return { path: join(SDK, file) };
+    return { errors: [{ text: `the SDK has no module "${path}"; it has ${Object.keys(exports).join(', ')}` }] };
+  });
 }
 
 /** The author's files by their names in the folder; those of the SDK lose theirs. */

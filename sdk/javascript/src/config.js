@@ -65,12 +65,10 @@ function checkObject({ properties = {}, required = [], additionalProperties = fa
   for (const [key, property] of Object.entries(properties)) {
     if (Object.hasOwn(object, key)) continue;
     if (required.includes(key)) problem(at(key), 'it is missing');
-    else if (property.default !== undefined) checked[key] = structuredCopy(property.default);
+    else if (property.default !== undefined) checked[key] = check(property, property.default, at(key), problem);
   }
   return checked;
 }
-
-const structuredCopy = (value) => JSON.parse(JSON.stringify(value));
 
 function kindOf(value) {
   if (value === null) return 'null';

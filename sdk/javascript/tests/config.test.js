@@ -29,7 +29,7 @@ function check(config, expected) {
 }
 
 test('defaults', () => {
-  check({ zone: 'UTC' }, { zone: 'UTC', limits: {}, unit: 'km/h' });
+  check({ zone: 'UTC' }, { zone: 'UTC', limits: { speed: 300 }, unit: 'km/h' });
   check({ zone: 'UTC', limits: {} }, { zone: 'UTC', limits: { speed: 300 }, unit: 'km/h' });
   check({ zone: 'UTC', unit: 'mph', limits: { speed: 1 }, words: { a: 'b' }, counts: [1, 2], pattern: null }, {
     zone: 'UTC', unit: 'mph', limits: { speed: 1 }, words: { a: 'b' }, counts: [1, 2], pattern: null,

@@ -7,6 +7,7 @@ import {
   ConfigError, binary, boolean, date, definePlugin, drop, float32, float64, float64List, int32, int64, keep, localTimestamp, reject,
   stream, text, timestamp,
 } from '../src/index.js';
+import { configure } from '../src/run.js';
 import { processRows } from '../src/testing.js';
 
 const EVERY_TYPE = { boolean, int32, int64, float32, float64, text, binary, date, timestamp, localTimestamp, float64List };
@@ -44,10 +45,9 @@ test('int64 as numbers', () => {
       if (row.micros !== null) row.micros -= 1;
     },
   });
-  const bigints = { readInt64: undefined };
   const rows = [0, -1, 1, 4294967296, -4294967297, Number.MAX_SAFE_INTEGER, null].map((micros) => ({ micros }));
   const out = processRows(plugin, rows).rows.map((row) => row.micros);
-  assert.deepEqual(out, [-1, -2, 0, 4294967295, -4294967298, Number.MAX_SAFE_INTEGER - 1, null], bigints.readInt64);
+  assert.deepEqual(out, [-1, -2, 0, 4294967295, -4294967298, Number.MAX_SAFE_INTEGER - 1, null]);
 });
 
 const between = definePlugin({
@@ -162,7 +162,5 @@ test('what the stream lacks is named by column, with the configuration in one go
   ]);
   assert.deepEqual(problems({}, [field('speed', false)]), ['limit: it is missing', 'inputs.vehicle.make: the input has no column `make`; it has `speed`']);
 });
-
-import { configure } from '../src/run.js';
 
 const configureWith = (plugin, config, fields) => configure(plugin, JSON.stringify(config), [{ name: 'vehicle', fields }]);
