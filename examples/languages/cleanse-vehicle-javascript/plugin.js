@@ -3,8 +3,8 @@
 
 import { ConfigError, boolean, definePlugin, float64, reject, text, timestamp } from '@millstream/sdk';
 
-import exampleConfig from './config.example.json';
-import config from './config.schema.json';
+import exampleConfig from './config.example.json' with { type: 'json' };
+import config from './config.schema.json' with { type: 'json' };
 import { Clock } from './clock.js';
 import { position } from './position.js';
 import { Words } from './words.js';

@@ -54,8 +54,6 @@ export function toMicros(seconds, micros = 0) {
   return Number.isSafeInteger(whole) ? BigInt(whole) : BigInt(seconds) * 1_000_000n + BigInt(micros);
 }
 
-const packedByName = new Map(ZONES.flatMap((packed) => packed.slice(0, packed.indexOf('|')).split(' ').map((name) => [name.toLowerCase(), packed])));
-
 /** A zone of the IANA database, which is part of the SDK. */
 export class TimeZone {
   #first;
@@ -78,7 +76,9 @@ export class TimeZone {
 
   /** The zone of this name (`Europe/London`), whatever its case; undefined if there is none. */
   static get(name) {
-    const packed = packedByName.get(name.toLowerCase());
+    const wanted = name.toLowerCase();
+    const isOf = (packed) => packed.slice(0, packed.indexOf('|')).toLowerCase().split(' ').includes(wanted);
+    const packed = ZONES.find(isOf);
     return packed && new TimeZone(packed);
   }
 

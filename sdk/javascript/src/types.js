@@ -41,7 +41,8 @@ function numbers(ty, suffix, array, takes, accepts, filler = 0) {
 
 function checkAll(values, accepts, takes) {
   for (let row = 0; row < values.length; row++) {
-    if (!accepts(values[row]) && values[row] !== null) throw mismatch(values[row], takes);
+    const value = values[row];
+    if (!accepts(value) && value !== null) throw mismatch(value, takes);
   }
 }
 
@@ -120,26 +121,27 @@ export const boolean = {
 export const text = {
   ty: { tag: 'utf8' }, suffix: 'Bytes', takes: 'a string', filler: '',
   decode({ offsets, data, valid }) {
-    const whole = decoder.decode(data);
-    // As many characters as bytes: all are ASCII, and offsets of bytes are offsets of characters.
-    const isAscii = whole.length === data.length;
     const decoded = new Array(offsets.length - 1);
+    let begin = 0;
     for (let row = 0; row < decoded.length; row++) {
-      const [begin, end] = [offsets[row], offsets[row + 1]];
-      decoded[row] = isAscii ? whole.slice(begin, end) : decoder.decode(data.subarray(begin, end));
+      const end = offsets[row + 1];
+      decoded[row] = begin === end ? '' : decoder.decode(data.subarray(begin, end));
+      begin = end;
     }
     return valid ? bitmap.putNulls(decoded, valid) : decoded;
   },
   encode(values) {
-    checkAll(values, (value) => typeof value === 'string', this.takes);
-    const valid = bitmap.validity(values);
-    const data = encoder.encode(values.join(''));
     const offsets = new Uint32Array(values.length + 1);
     let end = 0;
     for (let row = 0; row < values.length; row++) {
-      end += values[row]?.length ?? 0;
+      const value = values[row];
+      if (typeof value === 'string') end += value.length;
+      else if (value !== null) throw mismatch(value, this.takes);
       offsets[row + 1] = end;
     }
+    const valid = bitmap.validity(values);
+    const data = encoder.encode(values.join(''));
+    // As many bytes as characters: all are ASCII, and offsets of characters are offsets of bytes.
     return end === data.length ? { offsets, data, valid } : { ...slices(values.map(encodeText), Uint8Array, 'data'), valid };
   },
 };
