@@ -219,7 +219,7 @@ impl Spot {
     /// False for what a plugin is made of but its author did not write: the standard library, crates, the
     /// SDK and the bindings, by where their source lies or, where that is not known, by their names.
     fn is_own(&self) -> bool {
-        const FOREIGN_FILES: [&str; 9] = [
+        const FOREIGN_FILES: [&str; 10] = [
             "/library/",
             "/rustc/",
             "/rust/deps/",
@@ -230,6 +230,7 @@ impl Spot {
             // wasi-libc
             "libc-top-half/",
             "libc-bottom-half/",
+            "dlmalloc/",
         ];
         const FOREIGN_FUNCTIONS: [&str; 7] =
             ["std::", "core::", "alloc::", "__rust", "rust_panic", "<alloc::", "<core::"];
