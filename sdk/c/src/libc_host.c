@@ -2,7 +2,7 @@
 // What is written to stdout and stderr becomes lines of the host's log; there are no files, no environment,
 // no clock and no entropy, and asking for them fails.
 
-#include "bindings.h"
+#include "internal.h"
 #include <stdint.h>
 #include <string.h>
 
@@ -19,6 +19,7 @@ struct line {
 
 static void end_line(struct line *line, millstream_plugin_log_level_t level) {
     bindings_string_t text = {(uint8_t *)line->bytes, line->length};
+    mend_text(line->bytes, line->length);
     if (line->length > 0) millstream_plugin_log_log(level, &text);
     line->length = 0;
 }
