@@ -224,8 +224,19 @@ impl Spot {
     /// False for what a plugin is made of but its author did not write: the standard library, crates, the
     /// SDK and the bindings, by where their source lies or, where that is not known, by their names.
     fn is_own(&self) -> bool {
-        const FOREIGN_FILES: [&str; 7] =
-            ["/library/", "/rustc/", "/rust/deps/", "/vendor/", "/registry/", "/sdk/rust/", "/.cargo/"];
+        const FOREIGN_FILES: [&str; 10] = [
+            "/library/",
+            "/rustc/",
+            "/rust/deps/",
+            "/vendor/",
+            "/registry/",
+            "/.cargo/",
+            "/sdk/",
+            // wasi-libc
+            "libc-top-half/",
+            "libc-bottom-half/",
+            "dlmalloc/",
+        ];
         const FOREIGN_FUNCTIONS: [&str; 7] =
             ["std::", "core::", "alloc::", "__rust", "rust_panic", "<alloc::", "<core::"];
         let file = self.file.as_deref().unwrap_or_default();
