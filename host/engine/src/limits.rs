@@ -114,6 +114,11 @@ impl MemoryLimiter {
     pub(crate) fn new(memory_bytes: usize) -> Self {
         Self { memory_bytes, used: 0 }
     }
+
+    /// What the store's memories have, all together; they never shrink.
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
 }
 
 impl ResourceLimiter for MemoryLimiter {

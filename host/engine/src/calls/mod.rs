@@ -125,6 +125,11 @@ impl Calls {
         &self.watch
     }
 
+    /// How often the last call called the host.
+    pub(crate) fn host_calls(&self) -> u64 {
+        self.host_calls
+    }
+
     /// The last error that the call logged.
     pub(crate) fn last_words(&self) -> Option<&str> {
         self.last_words.as_deref()
