@@ -195,7 +195,7 @@ mod tests {
     /// One table for the host and for the plugins, which once read other texts than the host.
     #[test]
     fn reads_what_the_plugins_read() {
-        for line in include_str!("../../../../tests/times/texts").lines().skip(1) {
+        for line in include_str!("../../../tests/times/texts").lines().skip(1) {
             let (text, expect) = line.split_once('|').unwrap();
             let mut clock = ZoneClock::new(TimeZone::get("Europe/London").unwrap());
             let read = match parse(text) {
