@@ -9,6 +9,7 @@ use millstream_pipeline::config::ConfigError;
 use millstream_pipeline::replay::ReplayError;
 use millstream_pipeline::source::{Remedy, SourceError};
 use millstream_signing::SignatureError;
+use millstream_toolchain::{BuildError, DropInError, NewError};
 
 const FAILURE: u8 = 1;
 const CONFIGURATION: u8 = 2;
@@ -85,6 +86,9 @@ fn code(error: &anyhow::Error) -> u8 {
         || error.downcast_ref::<RunError>().is_some_and(RunError::is_configuration)
         || error.downcast_ref::<ReplayError>().is_some_and(ReplayError::is_configuration)
         || error.downcast_ref::<SignatureError>().is_some()
+        || error.downcast_ref::<BuildError>().is_some_and(BuildError::is_configuration)
+        || error.downcast_ref::<NewError>().is_some_and(|error| !matches!(error, NewError::Io { .. }))
+        || matches!(error.downcast_ref(), Some(DropInError::NoFolder { .. }))
         // What a run meets is wrapped; this is a source that the command line itself named.
         || error.downcast_ref::<SourceError>().is_some_and(|e| e.remedy() == Remedy::FixConfiguration);
     match error.downcast_ref::<RunError>() {

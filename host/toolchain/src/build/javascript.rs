@@ -1,0 +1,73 @@
+//! JavaScript and TypeScript, by componentize-js and esbuild from npm: in a folder of the cache, run by the SDK's
+//! `build.mjs`, which says in the SDK's README what it does.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::{Made, elsewhere, read, scratch, sdk};
+use crate::process::{Packages, ask, find, run};
+use crate::{BuildError, Language, PluginFolder, cache};
+
+const COMPONENTIZE_JS: &str = "0.23.0";
+const ESBUILD: &str = "0.28.2";
+const OLDEST_NODE: u64 = 20;
+const PACKAGES: Packages =
+    Packages { debian: &["nodejs", "npm"], fedora: "nodejs nodejs-npm", homebrew: "node" };
+
+pub(super) fn make(folder: &PluginFolder, say: &mut dyn FnMut(&str)) -> Result<Made, BuildError> {
+    let sdk = sdk(folder)?;
+    let (node, npm) = programs(say)?;
+    let tools = tools(npm, say)?;
+    let scratch = scratch()?;
+    let out = scratch.path().join("plugin.wasm");
+    let way = format!("componentize-js {COMPONENTIZE_JS}");
+    say(&format!("building with {way}"));
+    let mut build = Command::new(node);
+    build.arg(sdk.join("build.mjs")).arg("--folder").arg(folder.path());
+    build.arg("--tools").arg(tools).arg("--out").arg(&out);
+    if !run(&mut build)?.success() {
+        return Err(BuildError::Compile { name: folder.name().to_owned() });
+    }
+    Ok(Made { wasm: read(&out)?, way, elsewhere: elsewhere(folder, &sdk)? })
+}
+
+/// The folder with the `node_modules` of both programs.
+fn tools(npm: PathBuf, say: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
+    cache::once(&format!("componentize-js-{COMPONENTIZE_JS}-{ESBUILD}"), |folder| {
+        let packages =
+            [format!("@bytecodealliance/componentize-js@{COMPONENTIZE_JS}"), format!("esbuild@{ESBUILD}")];
+        say(&format!("installing {} from npm, once", packages.join(" and ")));
+        let mut install = Command::new(npm);
+        install.arg("install").arg("--prefix").arg(folder).args([
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+        ]);
+        match run(install.args(&packages))?.success() {
+            true => Ok(()),
+            false => Err(BuildError::Install { client: "npm", packages: packages.join(" ") }),
+        }
+    })
+}
+
+fn programs(say: &mut dyn FnMut(&str)) -> Result<(PathBuf, PathBuf), BuildError> {
+    match usable() {
+        Err(_) if PACKAGES.install(say) => usable(),
+        other => other,
+    }
+    .map_err(|problem| PACKAGES.missing(Language::Javascript, problem))
+}
+
+fn usable() -> Result<(PathBuf, PathBuf), String> {
+    let node = find("node").ok_or("node was not found")?;
+    let version = ask(&node, &["--version"]).unwrap_or_default();
+    let number = version.strip_prefix('v').and_then(|version| semver::Version::parse(version).ok());
+    let shown = node.display();
+    match number {
+        None => Err(format!("{shown} does not say its version")),
+        Some(found) if found.major < OLDEST_NODE => {
+            Err(format!("{shown} is Node.js {found}, expected {OLDEST_NODE} or newer"))
+        }
+        Some(_) => Ok((node, find("npm").ok_or("npm was not found")?)),
+    }
+}
