@@ -146,6 +146,16 @@ impl Running {
         }
     }
 
+    /// Linear memory that the instance has, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.store.data().limiter.used()
+    }
+
+    /// How often the last call called the host.
+    pub(crate) fn host_calls(&self) -> u64 {
+        self.store.data().host_calls()
+    }
+
     /// The metrics that a call staged, by name.
     pub(crate) fn metrics(&self, staged: &Staged) -> Metrics {
         let name = |number: &u32| self.store.data().metric_name(*number).cloned();
@@ -161,16 +171,6 @@ impl Running {
                 .filter_map(|(number, value)| Some((name(number)?, *value)))
                 .collect(),
         }
-    }
-
-    /// How often the last call called the host.
-    pub(crate) fn host_calls(&self) -> u64 {
-        self.store.data().host_calls()
-    }
-
-    /// Linear memory, in bytes.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.store.data().limiter.used()
     }
 
     fn fault(&self, error: &wasmtime::Error) -> Fault {

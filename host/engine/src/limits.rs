@@ -115,7 +115,7 @@ impl MemoryLimiter {
         Self { memory_bytes, used: 0 }
     }
 
-    /// Bytes of all memories.
+    /// What the store's memories have, all together; they never shrink.
     pub(crate) fn used(&self) -> usize {
         self.used
     }

@@ -86,6 +86,17 @@ impl StepInstance {
         Ok(())
     }
 
+    /// Linear memory that the plugin's instance has, in bytes; 0 while there is none. It never shrinks, so this is
+    /// the most that the instance needed.
+    pub fn memory_bytes(&self) -> usize {
+        self.running.as_ref().map_or(0, Running::memory_bytes)
+    }
+
+    /// How often the last call called the host; 0 while there is no instance.
+    pub fn host_calls(&self) -> u64 {
+        self.running.as_ref().map_or(0, Running::host_calls)
+    }
+
     /// Gives a batch to the plugin once, for at most `hold`; an instance that is not warm must be made in as
     /// much first. An error has no effect and blames nobody: the batch can be given to
     /// [`StepInstance::recover`] of any instance of the step, where waiting for it holds up nobody else.

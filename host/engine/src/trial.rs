@@ -86,11 +86,6 @@ impl StepInstance {
         Trial { outcome: outcome.map_err(|failure| self.failed(failure)), costs }
     }
 
-    /// Linear memory of the instance, in bytes; 0 before it is made.
-    pub fn memory_bytes(&self) -> usize {
-        self.running.as_ref().map_or(0, |running| running.memory_bytes())
-    }
-
     fn failed(&self, failure: Failure) -> Failed {
         let (cause, reason, stack) = match failure {
             Failure::Retry(reason) => (Cause::BadBatch, reason, Vec::new()),

@@ -157,7 +157,7 @@ impl Group {
             text += &format!("           {} to {}\n", moment(first), moment(last));
         }
         let value = self.value.as_deref().unwrap_or("no value");
-        text + &format!("           {}/{} offset {}: {value}\n", self.topic, self.partition, self.offset)
+        text + &format!("           {}: {value}\n", id(&self.topic, self.partition, self.offset))
     }
 
     fn json(&self, stream: &str, step: &str, reason: &str) -> Value {
@@ -169,6 +169,7 @@ impl Group {
             "first": self.first_us.map(moment),
             "last": self.last_us.map(moment),
             "example": {
+                "id": id(&self.topic, self.partition, self.offset),
                 "topic": self.topic,
                 "partition": self.partition,
                 "offset": self.offset,
@@ -178,9 +179,15 @@ impl Group {
     }
 }
 
-fn describe(letter: &Letter<'_>, bytes_max: usize) -> String {
+/// Names a message, and so its dead letter: TOPIC/PARTITION/OFFSET.
+pub(super) fn id(topic: &str, partition: i32, offset: i64) -> String {
+    format!("{topic}/{partition}/{offset}")
+}
+
+/// A letter for people, with at most `bytes_max` bytes of each thing that came with the message.
+pub(super) fn describe(letter: &Letter<'_>, bytes_max: usize) -> String {
     let cut_readable = |bytes: &[u8]| cut(bytes, bytes_max).unwrap_or_else(|| readable(bytes));
-    let mut text = format!("{}/{} offset {}\n", letter.topic, letter.partition, letter.offset);
+    let mut text = format!("{}\n", id(letter.topic, letter.partition, letter.offset));
     let mut line = |name: &str, value: &str| text += &format!("  {name:<11}{value}\n");
     line("stream", letter.stream);
     line("step", letter.step);
@@ -206,13 +213,15 @@ fn describe(letter: &Letter<'_>, bytes_max: usize) -> String {
     text
 }
 
-fn letter_json(letter: &Letter<'_>) -> Value {
+/// A letter for scripts.
+pub(super) fn letter_json(letter: &Letter<'_>) -> Value {
     let headers = letter.headers.iter().map(|(key, value)| {
         let (value, encoding) = encoded(value.as_deref());
         json!({ "key": key, "value": value, "value_encoding": encoding })
     });
     let ((key, key_encoding), (value, value_encoding)) = (encoded(letter.key), encoded(letter.value));
     json!({
+        "id": id(letter.topic, letter.partition, letter.offset),
         "stream": letter.stream,
         "step": letter.step,
         "reason": letter.reason,

@@ -66,8 +66,18 @@ impl Command {
 
     /// Lets the command begin with a signal ignored, by its name (`XFSZ`).
     pub fn with_signal_ignored(self, name: &str) -> Self {
-        let mut command = std::process::Command::new("env");
-        command.arg(format!("--ignore-signal={name}")).arg(self.0.get_program()).args(self.0.get_args());
+        self.behind("env", &[&format!("--ignore-signal={name}")])
+    }
+
+    /// Lets the command begin without a terminal, whatever the tests have.
+    pub fn without_terminal(self) -> Self {
+        self.behind("setsid", &[])
+    }
+
+    /// The command, begun by another program.
+    fn behind(self, program: &str, args: &[&str]) -> Self {
+        let mut command = std::process::Command::new(program);
+        command.args(args).arg(self.0.get_program()).args(self.0.get_args());
         for (variable, value) in self.0.get_envs() {
             match value {
                 Some(value) => command.env(variable, value),

@@ -32,8 +32,8 @@ fn served_in(workspace: Workspace) -> (Workspace, Served, usize) {
 fn verb(workspace: &Workspace, served: &Served, args: &[&str]) -> Value {
     let url = format!("http://{}", served.address);
     let args = [args, &["--json", "--url", &url]].concat();
-    let line = workspace.millstream(&args).env(VARIABLE, TOKEN).succeed();
-    serde_json::from_str(&line).expect("the verb prints JSON")
+    let lines = workspace.millstream(&args).env(VARIABLE, TOKEN).succeed();
+    serde_json::from_str(lines.lines().next().unwrap_or_default()).expect("the verb prints JSON")
 }
 
 #[track_caller]

@@ -44,7 +44,7 @@ fn letters_are_counted_and_shown() {
     assert_eq!(groups[0]["example"]["offset"], json!(3));
 
     let text = run(&["list", "--reason", "mode"]);
-    assert!(text.contains("vehicle_data/0 offset 3: {\"id\""), "{text}");
+    assert!(text.contains("vehicle_data/0/3: {\"id\""), "{text}");
     assert!(!text.contains("year"), "{text}");
 
     let shown = lines(&run(&["show", "--json"]));

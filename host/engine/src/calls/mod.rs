@@ -132,7 +132,7 @@ impl Calls {
         &self.watch
     }
 
-    /// How often the call has called the host.
+    /// How often the last call called the host.
     pub(crate) fn host_calls(&self) -> u64 {
         self.host_calls
     }

@@ -19,4 +19,4 @@ pub(crate) use probation::Probation;
 pub(crate) use recovery::{Answer, Finished, Job, Recovery, Reply};
 
 /// How long one call to a step may hold up a CPU thread, and with it the other tasks of the thread.
-pub(crate) const HOLD: Duration = Duration::from_millis(50);
+pub const HOLD: Duration = Duration::from_millis(50);

@@ -28,3 +28,4 @@ pub use feed::{SHADOWS_MAX, ShadowFeed};
 pub use policy::ShadowPolicy;
 pub use report::{Difference, EXAMPLES_MAX, LOG_LINES_MAX, ShadowReport, SideReport};
 pub use runner::{SHADOWS_KEPT, Shadow, ShadowStart, start};
+pub use values::shown;

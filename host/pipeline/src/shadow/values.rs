@@ -56,7 +56,7 @@ fn canonical(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
 }
 
 /// A value as JSON, cut where it is long; a float that JSON does not have is a text.
-pub(super) fn shown(column: &ArrayRef, row: usize) -> Value {
+pub fn shown(column: &ArrayRef, row: usize) -> Value {
     if column.is_null(row) {
         return Value::Null;
     }

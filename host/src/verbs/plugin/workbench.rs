@@ -48,6 +48,15 @@ pub(super) fn engine(config: Option<&Config>) -> anyhow::Result<Engine> {
     }
 }
 
+/// As [`engine`], with a cache of compiled plugins in `folder`.
+pub(super) fn engine_with_cache(config: Option<&Config>, folder: &Path) -> anyhow::Result<Engine> {
+    let cache_dir = Some(folder.to_owned());
+    match config {
+        Some(config) => crate::verbs::engine(&Config { cache_dir, ..config.clone() }),
+        None => Ok(Engine::new(EngineSettings { cache_dir, ..EngineSettings::default() })?),
+    }
+}
+
 /// A plugin that was just loaded.
 pub(super) struct Loaded {
     pub(super) plugin: Plugin,
