@@ -49,12 +49,13 @@
 //!
 //! millstream_sdk::export!(Scale);
 //!
+//! # fn main() {
 //! use millstream_sdk::testing::{Values, run};
 //! let outcome = run::<Scale, _>(r#"{"column": "v", "limit": 300}"#, &[("v", Values::of([10.0, 100.0]))]);
 //! let outcome = outcome.unwrap();
 //! assert_eq!(outcome.written["v"], Values::of([36.0, 360.0]));
 //! assert_eq!(outcome.rejected["too fast"], [1]);
-//! # fn main() {}
+//! # }
 //! ```
 
 use std::borrow::Cow;

@@ -90,6 +90,65 @@
 //! refused, with their path, like columns that are missing or nullable where the row has no `Option`.
 //! Types are the host's to check: it casts a column to the field's type or refuses the plan.
 //!
+//! # Whole columns
+//! [`columnar`] is for plugins whose columns are named by the configuration, and for those that want loops over
+//! slices: [`Columnar`] in the place of [`Transform`], with the same configuration, outputs and [`export!`].
+//!
+//! # One row into many, and rows for other tables
+//! A plugin emits rows to an [`Output`]: into its own stream, behind the row in hand or in its place, or to
+//! another table.
+//!
+//! ```
+//! # use millstream_sdk::plan::ConfigProblem;
+//! # use millstream_sdk::{About, Output, Outputs, Record, Row, Transform, Verdict};
+//! #[derive(Row)]
+//! struct Message<'a> {
+//!     readings: &'a [f64],
+//! }
+//!
+//! /// A row of the output. Its columns come in place of the parent's, the others are as in the parent.
+//! #[derive(Record)]
+//! struct Reading {
+//!     reading: f64,
+//! }
+//!
+//! struct Split {
+//!     readings: Output<Reading>, // Output::stream()
+//!     high: Output<Reading>,     // Output::named("high"): the step says `outputs = { high = "curated.high" }`
+//! }
+//!
+//! impl Transform for Split {
+//! #   type Config = ();
+//! #   type Row = Message<'static>;
+//! #   type Outcome = Verdict;
+//! #   const ABOUT: About = About { name: "split", version: "1", config_schema: None, example_config: "null" };
+//! #   fn configure(_: ()) -> Result<Self, Vec<ConfigProblem>> {
+//! #       Ok(Self { readings: Output::stream(), high: Output::named("high") })
+//! #   }
+//!     // ...
+//!     fn outputs(&mut self) -> Outputs<'_> {
+//!         Outputs::none().and(&mut self.readings).and(&mut self.high)
+//!     }
+//!
+//!     fn process(&mut self, message: &mut Message<'_>) -> Verdict {
+//!         for &reading in message.readings {
+//!             self.readings.emit(Reading { reading });
+//!             if reading > 100.0 {
+//!                 self.high.emit(Reading { reading });
+//!             }
+//!         }
+//!         Verdict::Drop // the message itself
+//!     }
+//! }
+//! # let columns = [("readings", millstream_sdk::testing::Values::of([&[1.0, 101.0][..]]))];
+//! # let outcome = millstream_sdk::testing::run::<Split, _>("null", &columns).unwrap();
+//! # assert_eq!((&*outcome.emitted["test"].parents, &*outcome.emitted["high"].parents), (&[0, 0][..], &[0][..]));
+//! ```
+//!
+//! # Configuration's schema, log, metrics
+//! [`About::config_schema`] holds a JSON schema, which the host checks a step's configuration against before
+//! the plugin sees it. [`log`] and [`metrics`] tell the operator.
+//!
 //! # Servers
 //! [`http`] asks servers, if the file beside the plugin grants them: a batch's rows in one go from
 //! [`Transform::prepare`], or one request at a time.

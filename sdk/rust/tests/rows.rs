@@ -113,6 +113,8 @@ struct Limited<'a> {
     offset: i64,
     #[row(new)]
     said: String,
+    #[row(new)]
+    unit: Option<&'static str>,
 }
 
 struct Limiting;
@@ -129,6 +131,7 @@ impl Transform for Limiting {
         let Limited { limit, speed, note, checksum, offset, .. } = row;
         row.said = format!("{limit:?} {speed} {note:?} {checksum} {offset}");
         row.limit = Some(limit.unwrap_or(100.0));
+        row.unit = Some("km/h");
     }
 }
 
@@ -212,7 +215,7 @@ fn a_stream_may_lack_optional_columns() {
         assert_eq!(read, reads, "{fields:?}");
         assert_eq!(input.drops, drops, "{fields:?}");
         let written: Vec<_> = input.writes.iter().map(|field| field.name.as_str()).collect();
-        assert_eq!(written, ["limit", "said"], "what is written does not depend on the stream");
+        assert_eq!(written, ["limit", "said", "unit"], "what is written does not depend on the stream");
     };
     check(&["speed", "checksum"], &["speed", "checksum", "_offset"], &["checksum"]);
     check(
@@ -233,6 +236,7 @@ fn columns_that_the_stream_lacks_are_none() {
         let written = process(&mut Limiting, &[&needed[..], more].concat()).written;
         assert_eq!(written["said"], Values::of([said]));
         assert_eq!(written["limit"], Values::of([Some(limit)]));
+        assert_eq!(written["unit"], Values::of([Some("km/h")]));
     };
     check(&[], "None 3 None 7 9", 100.0);
     check(&[("note", Values::of([Some("n")]))], "None 3 Some(\"n\") 7 9", 100.0);

@@ -70,6 +70,12 @@ fn value(column: &Column, projection: &Projection, lifetime: &str) -> TokenStrea
     quote_spanned!(column.ty.span()=> <#ty as ::millstream_sdk::Value<#lifetime>>)
 }
 
+/// True if the type names the struct's lifetime.
+fn borrows(column: &Column, projection: &Projection) -> bool {
+    let tokens = column.ty.to_token_stream();
+    with_lifetime(tokens.clone(), projection.lifetime.as_ref(), "'row").to_string() != tokens.to_string()
+}
+
 fn types(projection: &Projection) -> TokenStream {
     let columns = read(projection).into_iter().map(|column| {
         let value = value(column, projection, "'static");
@@ -146,7 +152,10 @@ impl Writing {
             Self { builders: vec![], fields: vec![], news: vec![], puts: vec![], finishes: vec![] };
         let columns = projection.columns.iter().filter(|column| column.is_written());
         for (number, column) in columns.enumerate() {
-            let (fixed, value) = (value(column, projection, "'static"), value(column, projection, "'row"));
+            let fixed = value(column, projection, "'static");
+            // A type that does not borrow from the row may hold what lives longer, as a `&'static str`.
+            let value =
+                if borrows(column, projection) { value(column, projection, "'row") } else { fixed.clone() };
             let (index, number, name) = (Index::from(number), number as u32, &column.field);
             parts.fields.push(field(column, projection));
             parts.builders.push(quote!(#fixed::Builder));
