@@ -66,12 +66,17 @@ class Project:
         return value
 
 
+def packages_folder(dependencies: list, folder: Path) -> Path:
+    """Where the packages of a plugin are."""
+    digest = hashlib.sha256(json.dumps([GUEST_PYTHON, dependencies]).encode()).hexdigest()[:12]
+    return folder / "build" / f"packages-{digest}"
+
+
 def install(dependencies: list, folder: Path) -> list:
     """Installs pure Python packages beside the plugin, once for each list of them; returns the path to them."""
     if not dependencies:
         return []
-    digest = hashlib.sha256(json.dumps([GUEST_PYTHON, dependencies]).encode()).hexdigest()[:12]
-    target = folder / "build" / f"packages-{digest}"
+    target = packages_folder(dependencies, folder)
     if target.is_dir():
         return [target]
     target.parent.mkdir(exist_ok=True)
