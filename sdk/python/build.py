@@ -29,7 +29,7 @@ SDK = Path(__file__).resolve().parent
 GUEST_PYTHON = "3.14"
 WORLDS = ("transform", "transform-with-http")
 # Folders of a plugin that hold no modules of it.
-NOT_STAGED = ("build", "cases", "sdk", "tests", "__pycache__", "*.egg-info", ".*")
+NOT_STAGED = ("*.wasm", "build", "cases", "sdk", "tests", "__pycache__", "*.egg-info", ".*")
 
 
 class BuildError(Exception):
@@ -66,12 +66,17 @@ class Project:
         return value
 
 
+def packages_folder(dependencies: list, folder: Path) -> Path:
+    """Where the packages of a plugin are."""
+    digest = hashlib.sha256(json.dumps([GUEST_PYTHON, dependencies]).encode()).hexdigest()[:12]
+    return folder / "build" / f"packages-{digest}"
+
+
 def install(dependencies: list, folder: Path) -> list:
     """Installs pure Python packages beside the plugin, once for each list of them; returns the path to them."""
     if not dependencies:
         return []
-    digest = hashlib.sha256(json.dumps([GUEST_PYTHON, dependencies]).encode()).hexdigest()[:12]
-    target = folder / "build" / f"packages-{digest}"
+    target = packages_folder(dependencies, folder)
     if target.is_dir():
         return [target]
     target.parent.mkdir(exist_ok=True)
@@ -94,12 +99,18 @@ def install(dependencies: list, folder: Path) -> list:
 
 def stage(project: Project, folder: Path, into: Path) -> None:
     """Copies the author's modules and the SDK's, and writes what the plugin says of itself."""
-    shutil.copytree(folder, into, ignore=shutil.ignore_patterns(*NOT_STAGED, "*.wasm"))
+    shutil.copytree(folder, into, ignore=_not_staged)
     if not (into / f"{project.module}.py").is_file() and not (into / project.module / "__init__.py").is_file():
         raise BuildError(f"{folder}: no {project.module}.py: it holds the plugin")
     shutil.copytree(SDK / "millstream", into / "millstream", ignore=shutil.ignore_patterns("__pycache__"))
     about = {"name": project.name, "version": project.version, "module": project.module}
     (into / "millstream_project.py").write_text(f"PROJECT = {about!r}\n", encoding="utf-8")
+
+
+def _not_staged(folder: str, names: list) -> set:
+    """What is not copied; a virtual environment is known by its file."""
+    environments = {name for name in names if Path(folder, name, "pyvenv.cfg").is_file()}
+    return shutil.ignore_patterns(*NOT_STAGED)(folder, names) | environments
 
 
 def componentize(project: Project, paths: list, out: Path) -> None:

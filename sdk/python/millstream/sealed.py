@@ -43,6 +43,8 @@ def seal(host: Any) -> None:
     if _host is None:
         _host = host
         sys.stdout, sys.stderr = _Lines("INFO"), _Lines("WARN")
+        if "zoneinfo" in sys.modules:
+            sys.modules["zoneinfo"].reset_tzpath(())
         heed_level()
 
 

@@ -74,7 +74,7 @@ class Definition:
             transform.configure(config.parse(self.config, text))
         except ConfigError as error:
             raise ConfigError({**error.problems, **missing}) from None
-        except Exception as error:
+        except BaseException as error:
             raise ConfigError({"": describe(error, self.function), **missing}) from None
         if missing:
             raise ConfigError(missing)
@@ -207,7 +207,7 @@ class Ready:
             metrics.flush()
         except (Retry, BadBatch, Fatal):
             raise
-        except Exception as error:
+        except BaseException as error:
             raise BadBatch(describe(error, self.definition.function)) from error
         finally:
             metrics.forget()

@@ -25,7 +25,7 @@ class Reading:
 
 
 @plugin(example={"celsius_max": 60})
-def {{name_snake}}(reading: Reading, config: Config) -> Reject | None:
+def convert(reading: Reading, config: Config) -> Reject | None:
     if reading.celsius is None:
         return Reject("`celsius` is missing")
     if reading.celsius < ABSOLUTE_ZERO_CELSIUS:
