@@ -4,7 +4,7 @@ import { TimeZone } from '@millstream/sdk/time';
 import { thrower, type Fault } from './faults.ts';
 
 interface Config {
-  fault: Fault | 'none';
+  fault: Fault | 'none' | 'configure' | 'column' | 'split';
 }
 
 const rows = counter('rows');
