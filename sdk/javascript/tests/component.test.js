@@ -26,13 +26,19 @@ const done = {};
 let faulty;
 
 before(async () => {
-  const { status, stderr, out } = build(join(HERE, 'faulty'));
-  assert.equal(status, 0, stderr);
-  execFileSync('node', [join(TOOLS, 'node_modules/.bin/jco'), 'transpile', out, '-o', folder, '--name', 'faulty', '--instantiation', 'async', '-q', '--no-nodejs-compat']);
-  const { instantiate } = await import(pathToFileURL(join(folder, 'faulty.js')));
-  const compile = (path) => WebAssembly.compile(readFileSync(join(folder, path)));
-  ({ plugin: faulty } = await instantiate(compile, imports()));
+  faulty = await load('faulty');
 });
+
+/** Builds a plugin of this folder and instantiates it. */
+async function load(name, more = {}) {
+  const { status, stderr, out } = build(join(HERE, name));
+  assert.equal(status, 0, stderr);
+  const jco = join(TOOLS, 'node_modules/.bin/jco');
+  execFileSync(jco, ['transpile', out, '-o', folder, '--name', name, '--instantiation', 'async', '-q', '--no-nodejs-compat']);
+  const { instantiate } = await import(pathToFileURL(join(folder, `${name}.js`)));
+  const compile = (path) => WebAssembly.compile(readFileSync(join(folder, path)));
+  return (await instantiate(compile, { ...imports(), ...more })).plugin;
+}
 
 /** Two rows, and whatever is called with what. */
 class Batch {
@@ -143,6 +149,54 @@ test('an exception of configure is a problem of the configuration', async () => 
 test('console is the log of the host', async () => {
   const { log } = await outcome('log');
   assert.equal(log, 'warn: speed 20 {"big":"1"} faults.ts:14: Error: x');
+});
+
+/** Answers one address, and is otherwise as `answer` says. */
+async function ask(answer) {
+  const asked = [];
+  const send = (request) => {
+    asked.push([request.method, request.url, request.headers, new TextDecoder().decode(request.body)]);
+    return answer;
+  };
+  const sendMany = (requests) => requests.map((request) => ({ tag: answer.status ? 'ok' : 'err', val: send(request) }));
+  const sendOne = (request) => {
+    if (send(request).status) return answer;
+    throw Object.assign(new Error('failed'), { payload: answer });
+  };
+  asking ??= await load('asking', { 'millstream:plugin/http': { send: (request) => server.send(request), sendMany: (requests) => server.sendMany(requests) } });
+  server = { send: sendOne, sendMany };
+  await asking.configure('{}', [{ name: 'vehicle', fields: FIELDS }]);
+  for (const key of Object.keys(done)) delete done[key];
+  try {
+    asking.process(0, new Batch());
+    return { asked, owners: done['bytes 0'] };
+  } catch (error) {
+    return error.payload;
+  }
+}
+
+let asking;
+let server;
+
+test('servers are asked, a batch in one go', async () => {
+  const { asked, owners } = await ask({ status: 200, headers: [], body: new TextEncoder().encode('{"owner":"Ann"}') });
+  assert.deepEqual(asked, [['POST', 'https://cars.example/BMW', [['accept', 'json']], 'ä'], ['GET', 'https://cars.example/none', [], '']]);
+  assert.deepEqual(owners, [[0, 3, 18], 'Ann{"owner":"Ann"}', undefined]);
+});
+
+test('what a server may mend is tried again', async () => {
+  const place = /^plugin\.js:\d+: HttpError: /;
+  const check = async (answer, tag, message) => {
+    const error = await ask(answer);
+    assert.deepEqual([error.tag, error.val.replace(place, '')], [tag, message]);
+    assert.match(error.val, place);
+  };
+  const status = (status) => ({ status, headers: [], body: new Uint8Array() });
+  await check(status(503), 'retry', 'the server answered 503');
+  await check(status(404), 'bad-batch', 'the server answered 404');
+  await check({ tag: 'timeout' }, 'retry', 'the server did not answer in time');
+  await check({ tag: 'failed', val: 'no route' }, 'retry', 'no route');
+  await check({ tag: 'denied', val: 'not granted' }, 'bad-batch', 'not granted');
 });
 
 function checkBroken(source, expected) {
