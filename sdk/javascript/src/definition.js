@@ -1,7 +1,7 @@
 // What an author writes, checked when the plugin is built: a wrong definition makes no component.
 
 import { declared } from './columns.js';
-import { checkSchema } from './config.js';
+import { closed } from './config.js';
 
 /** Names the output whose rows continue in the stream, beside or instead of the row in hand. */
 export const stream = Symbol('stream');
@@ -13,17 +13,16 @@ const NO_KEYS = { type: 'object', properties: {} };
 export function definePlugin(definition) {
   const unknown = Object.keys(definition).find((key) => !KEYS.includes(key));
   if (unknown) throw new TypeError(`definePlugin does not know \`${unknown}\`; it knows ${KEYS.join(', ')}`);
-  const { columns = {}, outputs = {}, config: schema, exampleConfig = {}, rowPreserving = false } = definition;
+  const { columns = {}, outputs = {}, config: schema = NO_KEYS, exampleConfig = {}, rowPreserving = false } = definition;
   const { configure = (config) => config, prepare, process, processBatch } = definition;
   if ((typeof process === 'function') === (typeof processBatch === 'function')) {
     throw new TypeError('definePlugin needs one function: `process` for a row, or `processBatch` for a batch');
   }
   if (prepare && processBatch) throw new TypeError('`prepare` goes with `process`; `processBatch` sees the whole batch itself');
-  if (schema) checkSchema(schema);
   return Object.freeze({
     columns: declared(columns, 'columns'),
     outputs: Reflect.ownKeys(outputs).map((key) => declaredOutput(key, outputs[key])),
-    schema, checkedBy: schema ?? NO_KEYS, exampleConfig, rowPreserving, configure, prepare, process, processBatch,
+    schema: closed(schema), exampleConfig, rowPreserving, configure, prepare, process, processBatch,
   });
 }
 

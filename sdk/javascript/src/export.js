@@ -43,8 +43,7 @@ globalThis.console = { debug: logAt('debug'), log: logAt('info'), info: logAt('i
 /** The component's exports; `about` has name and version. */
 export function exportPlugin(definition, { name, version }) {
   const { schema, exampleConfig } = definition;
-  const configSchema = schema && JSON.stringify(schema);
-  const about = { name, version, configSchema, exampleConfig: JSON.stringify(exampleConfig) };
+  const about = { name, version, configSchema: JSON.stringify(schema), exampleConfig: JSON.stringify(exampleConfig) };
   let configured;
   return {
     describe: () => about,

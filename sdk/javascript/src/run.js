@@ -2,8 +2,8 @@
 // results out. The batch is the host's or one in memory (testing.js); nothing here knows which.
 
 import { ColumnBatch, Written, lazyColumns } from './columnar.js';
-import { checkConfig } from './config.js';
-import { ConfigError } from './errors.js';
+import { parseConfig } from './config.js';
+import { ConfigError, toConfigProblems } from './errors.js';
 import { Emitter, Removed } from './outcome.js';
 import { fit } from './plan.js';
 import { compileLoop } from './rows.js';
@@ -19,12 +19,11 @@ export function configure(definition, config, inputs) {
     try {
       return check();
     } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      problems.push(...error.problems);
+      problems.push(...toConfigProblems(error));
       return undefined;
     }
   };
-  const context = noted(() => definition.configure(checkConfig(definition.checkedBy, config)));
+  const context = noted(() => definition.configure(parseConfig(definition.schema, config)));
   const fitted = noted(() => fit(definition, inputs));
   if (problems.length > 0) throw new ConfigError(problems);
   return new Configured(definition, context, fitted);

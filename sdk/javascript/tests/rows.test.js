@@ -143,24 +143,25 @@ test('a value that does not fit its column is named', () => {
 
 test('what the stream lacks is named by column, with the configuration in one go', () => {
   const columns = { speed: float64(), make: text() };
-  const config = { type: 'object', properties: { limit: { type: 'number' } }, required: ['limit'] };
-  const plugin = definePlugin({ columns, config, process() {} });
-  const problems = (configuration, fields) => {
-    try {
-      configureWith(plugin, configuration, fields);
-      return [];
-    } catch (error) {
-      assert.ok(error instanceof ConfigError, error);
-      return error.problems.map(({ path, message }) => `${path}: ${message}`);
-    }
+  const configure = ({ limit }) => {
+    if (limit === undefined) throw new ConfigError('limit', 'it is missing');
   };
+  const plugin = definePlugin({ columns, config: {}, configure, process() {} });
   const field = (name, nullable) => ({ name, ty: { tag: 'float64' }, nullable });
-  assert.deepEqual(problems({ limit: 1 }, [field('speed', false), field('make', false)]), []);
-  assert.deepEqual(problems({ limit: 1 }, [field('speed', true)]), [
+  checkProblems(plugin, { limit: 1 }, [field('speed', false), field('make', false)], []);
+  checkProblems(plugin, { limit: 1 }, [field('speed', true)], [
     'inputs.vehicle.speed: column `speed` may be null, but this plugin needs a value: declare it as required',
     'inputs.vehicle.make: the input has no column `make`; it has `speed`',
   ]);
-  assert.deepEqual(problems({}, [field('speed', false)]), ['limit: it is missing', 'inputs.vehicle.make: the input has no column `make`; it has `speed`']);
+  checkProblems(plugin, {}, [field('speed', false)], ['limit: it is missing', 'inputs.vehicle.make: the input has no column `make`; it has `speed`']);
 });
 
-const configureWith = (plugin, config, fields) => configure(plugin, JSON.stringify(config), [{ name: 'vehicle', fields }]);
+function checkProblems(plugin, config, fields, expected) {
+  let found = [];
+  try {
+    configure(plugin, JSON.stringify(config), [{ name: 'vehicle', fields }]);
+  } catch (error) {
+    found = error.problems.map(({ path, message }) => `${path}: ${message}`);
+  }
+  assert.deepEqual(found, expected);
+}
