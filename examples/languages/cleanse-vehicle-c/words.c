@@ -94,7 +94,7 @@ const char *word_of(vocabulary vocabulary, mill_text text) {
     if (!make_key(text, key)) return NULL;
     if (vocabulary == directions) strip_bound(key);
     for (; vocabulary->key != NULL; vocabulary++) {
-        if (strcmp(vocabulary->key, key) == 0) return vocabulary->word;
+        if (*vocabulary->key == *key && strcmp(vocabulary->key, key) == 0) return vocabulary->word;
     }
     return NULL;
 }

@@ -291,8 +291,9 @@ _Noreturn void mill_abort_at(const char *file, int line, const char *format, ...
 
 // ---- Outputs: rows besides those that are kept ----
 
-// An output: a table by its name, or the stream itself (NULL), whose rows take what is not written from the
-// row they continue. A table's rows do so too for columns that the row has.
+// An output: a table by its name, which has the columns of `row`, or the stream itself (NULL), whose columns are
+// those of the plugin's own row and whatever else the stream has. MILL_NEW columns are written; MILL_READ ones, and
+// all others of the stream, are taken from the row that is continued.
 typedef struct {
     const char *name;
     mill_row row;

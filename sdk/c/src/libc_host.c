@@ -1,6 +1,6 @@
 // What wasi-libc asks of the system, answered here, so that a plugin imports nothing but millstream:plugin.
-// What is written to stdout and stderr becomes lines of the host's log; there are no files, no environment,
-// no clock and no entropy, and asking for them fails.
+// What is written to stdout and stderr becomes lines of the host's log. There are no files and no environment;
+// asking for the time or for entropy ends the call.
 
 #include "internal.h"
 #include <stdint.h>
@@ -81,12 +81,12 @@ int32_t __imported_wasi_snapshot_preview1_environ_get(int32_t variables, int32_t
 
 int32_t __imported_wasi_snapshot_preview1_clock_time_get(int32_t clock, int64_t precision, int32_t time) {
     (void)clock, (void)precision, (void)time;
-    return NOT_SUPPORTED;
+    mill_abort("plugins have no clock: read `_timestamp` or a column");
 }
 
 int32_t __imported_wasi_snapshot_preview1_random_get(int32_t bytes, int32_t length) {
     (void)bytes, (void)length;
-    return NOT_SUPPORTED;
+    mill_abort("plugins have no entropy: the same rows must become the same, whenever they are processed");
 }
 
 _Noreturn void __imported_wasi_snapshot_preview1_proc_exit(int32_t status) {

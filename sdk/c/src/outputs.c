@@ -45,6 +45,7 @@ void mill_emit_from(size_t output, size_t from, const void *row) {
     const mill_row *shape = &declared(output)->row;
     for (size_t at = 0; at < shape->count; at++) {
         const mill_column *column = &shape->columns[at];
+        if (!(column->use & MILL_NEW)) continue;
         append_value(&outputs[output].writes[at], column->type, (const uint8_t *)row + column->offset);
     }
 }
@@ -60,6 +61,7 @@ static void finish_output(size_t number, batch_handle batch) {
     column_target target = {.is_builder = true, .handle = borrowed.__handle};
     const mill_row *row = &declared(number)->row;
     for (size_t at = 0; at < row->count; at++) {
+        if (!(row->columns[at].use & MILL_NEW)) continue;
         finish_column(&output->writes[at], row->columns[at].type, target, (uint32_t)at);
     }
     millstream_plugin_batches_emit(builder);

@@ -102,13 +102,40 @@ static void write_bools(column_write *write, field_run run) {
     }
 }
 
-static void write_slices(column_write *write, field_run run, size_t element_size, bool nullable) {
-    for (size_t row = 0; row < run.count; row++) {
-        const uint8_t *field = run.at + row * run.stride;
-        mill_text slice = {0};
-        if (!nullable || *field) memcpy(&slice, field + run.value, sizeof slice);
-        append_slice(write, slice.data, slice.length * element_size, element_size);
+// Most texts are short, and a call for each would cost more than the copy.
+static inline void copy_bytes(uint8_t *to, const char *from, size_t bytes) {
+    for (; bytes >= 8; to += 8, from += 8, bytes -= 8) memcpy(to, from, 8);
+    if (bytes >= 4) {
+        memcpy(to, from, 4);
+        to += 4, from += 4, bytes -= 4;
     }
+    if (bytes >= 2) {
+        memcpy(to, from, 2);
+        to += 2, from += 2, bytes -= 2;
+    }
+    if (bytes > 0) *to = (uint8_t)*from;
+}
+
+static mill_text slice_at(field_run run, size_t row, bool nullable) {
+    const uint8_t *field = run.at + row * run.stride;
+    mill_text slice = {0};
+    if (!nullable || *field) memcpy(&slice, field + run.value, sizeof slice);
+    return slice;
+}
+
+static void write_slices(column_write *write, field_run run, size_t element_size, bool nullable) {
+    size_t begin = write->values.length, length = 0;
+    for (size_t row = 0; row < run.count; row++) length += slice_at(run, row, nullable).length;
+    uint8_t *to = extend(&write->values, length * element_size);
+    uint32_t *ends = extend(&write->offsets, run.count * sizeof *ends);
+    uint32_t end = (uint32_t)(begin / element_size);
+    for (size_t row = 0; row < run.count; row++) {
+        mill_text slice = slice_at(run, row, nullable);
+        copy_bytes(to, slice.data, slice.length * element_size);
+        to += slice.length * element_size;
+        ends[row] = end += (uint32_t)slice.length;
+    }
+    write->rows += run.count;
 }
 
 void take_fields(column_write *write, const mill_column *column, row_block block) {
