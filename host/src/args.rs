@@ -103,7 +103,7 @@ pub enum LogFormat {
     Json,
 }
 
-#[derive(ClapArgs)]
+#[derive(Clone, ClapArgs)]
 pub struct ConfigFile {
     /// Configuration file
     #[arg(short, long, default_value = "millstream.toml", env = "MILLSTREAM_CONFIG")]

@@ -65,8 +65,8 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(code(error))
 }
 
-/// The error and its causes; many errors say in their own text what caused them, and say it once.
-fn text(error: &anyhow::Error) -> String {
+/// The error and its causes in one line; many errors say in their own text what caused them, and say it once.
+pub fn text(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if text.is_empty() {

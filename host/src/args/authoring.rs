@@ -154,8 +154,12 @@ pub struct Repro {
 
 #[derive(ClapArgs)]
 pub struct Dev {
-    #[command(flatten)]
-    pub plugin: PluginUnderTest,
+    /// Folder of the plugin
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+    /// Folder of the cases [default: cases in the folder of the plugin]
+    #[arg(long, value_name = "DIR")]
+    pub cases: Option<PathBuf>,
     /// Drop what passes its cases into this folder, where a running process takes it
     #[arg(long, value_name = "DIR", conflicts_with = "shadow")]
     pub into: Option<PathBuf>,

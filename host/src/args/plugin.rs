@@ -49,7 +49,7 @@ pub enum Plugin {
 }
 
 /// A process that is running, and what it takes to change it.
-#[derive(ClapArgs)]
+#[derive(Clone, ClapArgs)]
 pub struct AdminProcess {
     #[command(flatten)]
     pub process: RunningProcess,

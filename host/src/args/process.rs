@@ -15,7 +15,7 @@ pub struct Status {
 }
 
 /// A process that is running: where it says it is, or its configuration does.
-#[derive(ClapArgs)]
+#[derive(Clone, ClapArgs)]
 pub struct RunningProcess {
     /// Address of the process (http://127.0.0.1:9464), instead of the configuration's http.listen
     #[arg(long)]

@@ -29,6 +29,14 @@ impl Sources {
         self
     }
 
+    /// The same with every file below `folder`, which need not be there.
+    pub fn and_below(mut self, folder: &Path) -> io::Result<Self> {
+        if folder.is_dir() {
+            self.walk(folder, folder)?;
+        }
+        Ok(self)
+    }
+
     /// Their paths.
     pub(crate) fn into_files(self) -> Vec<PathBuf> {
         self.0.into_keys().collect()

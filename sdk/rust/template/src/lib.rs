@@ -26,11 +26,11 @@ pub struct Config {
 }
 
 /// The plugin, once it is configured.
-pub struct Plugin {
+pub struct Thermometer {
     celsius_max: f64,
 }
 
-impl Transform for Plugin {
+impl Transform for Thermometer {
     type Config = Config;
     type Row = Reading<'static>;
     type Outcome = Verdict;
@@ -62,7 +62,7 @@ impl Transform for Plugin {
     }
 }
 
-millstream_sdk::export!(Plugin);
+millstream_sdk::export!(Thermometer);
 
 #[cfg(test)]
 mod tests {
@@ -70,7 +70,7 @@ mod tests {
 
     fn check(celsius: Option<f64>, expect: Result<f64, &str>) {
         let mut reading = Reading { celsius, ..Reading::default() };
-        let verdict = Plugin { celsius_max: 60.0 }.process(&mut reading);
+        let verdict = Thermometer { celsius_max: 60.0 }.process(&mut reading);
         match expect {
             Ok(fahrenheit) => assert_eq!((verdict, reading.fahrenheit), (Verdict::Keep, fahrenheit)),
             Err(reason) => assert_eq!(verdict, Verdict::Reject(reason.to_owned().into())),
