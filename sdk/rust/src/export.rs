@@ -13,7 +13,6 @@ macro_rules! export {
                     const { ::std::cell::RefCell::new(::std::option::Option::None) };
             }
 
-            #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
             struct Plugin;
 
             impl world::Guest for Plugin {
@@ -43,7 +42,10 @@ macro_rules! export {
                 }
             }
 
-            // A native linker does not take the names of a component's exports.
+            // A native linker does not take the names of a component's exports; what they are made of is in
+            // use all the same.
+            #[cfg(not(target_arch = "wasm32"))]
+            const _: fn() -> world::About = <Plugin as world::Guest>::describe;
             #[cfg(target_arch = "wasm32")]
     $crate::bindings::export_world!(Plugin with_types_in $crate::bindings);
         };
