@@ -113,8 +113,8 @@ def _not_staged(folder: str, names: list) -> set:
     return shutil.ignore_patterns(*NOT_STAGED)(folder, names) | environments
 
 
-def componentize(project: Project, paths: list, out: Path) -> None:
-    """Runs componentize-py. What the imports print or raise is shown as it is."""
+def componentize(project: Project, paths: list, staged: Path, out: Path) -> None:
+    """Runs componentize-py. What the author's modules raise while they are imported is shown."""
     run = "import sys; from componentize_py import script; sys.argv[0] = 'componentize-py'; sys.exit(script())"
     command = [
         *(sys.executable, "-c", run, "--quiet", "--wit-path", SDK / "wit", "--world", project.world),
@@ -122,9 +122,33 @@ def componentize(project: Project, paths: list, out: Path) -> None:
     ]
     for path in paths:
         command += ["--python-path", path]
-    environment = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    if subprocess.run(command, env=environment).returncode != 0:
+    # componentize-py looks for packages in this environment, or else in those of whichever Python it finds.
+    nothing = staged / "environment" / "lib" / "site-packages"
+    nothing.mkdir(parents=True)
+    environment = {**os.environ, "VIRTUAL_ENV": str(nothing.parents[1]), "RUST_BACKTRACE": "0"}
+    environment.pop("PYTHONPATH", None)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    sys.stderr.write(done.stdout + (done.stderr if done.returncode == 0 else authors_traceback(done.stderr)))
+    if done.returncode != 0:
         raise BuildError(f"{project.name} did not build: see above")
+
+
+def authors_traceback(text: str) -> str:
+    """The traceback within what componentize-py prints, without the frames of its own and of the SDK."""
+    begin = text.find("Traceback (most recent call last):", text.find("AssertionError: "))
+    if begin < 0:
+        return text
+    kept, is_authors = [], True
+    for line in text[begin:].partition("\n\n")[0].splitlines():
+        if line.startswith('  File "'):
+            is_authors = line.startswith('  File "/0/') and not line.startswith('  File "/0/millstream')
+        elif not line.startswith(" "):
+            is_authors = True
+        if is_authors:
+            kept.append(line.replace('  File "/0/', '  File "'))
+    if not kept[1].startswith("  "):
+        del kept[0]
+    return "\n".join(kept) + "\n"
 
 
 def build(folder: Path, out: Path | None) -> Path:
@@ -135,7 +159,7 @@ def build(folder: Path, out: Path | None) -> Path:
     with tempfile.TemporaryDirectory() as staged:
         modules, built = Path(staged) / "plugin", Path(staged) / "plugin.wasm"
         stage(project, folder, modules)
-        componentize(project, [modules, *packages], built)
+        componentize(project, [modules, *packages], Path(staged), built)
         beside = out.with_name(f".{out.name}.{os.getpid()}")
         shutil.copyfile(built, beside)
         os.replace(beside, out)
@@ -148,7 +172,9 @@ def main() -> int:
     arguments.add_argument("--out", type=Path, help="file to write [default: NAME.wasm in the folder]")
     given = arguments.parse_args()
     try:
-        print(build(given.folder.resolve(), given.out and given.out.absolute()))
+        built = build(given.folder.resolve(), given.out and given.out.absolute())
+        if given.out is None:
+            print(built)
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

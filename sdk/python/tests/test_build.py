@@ -38,3 +38,34 @@ def test_packages_that_are_there_are_not_installed_again(tmp_path):
     assert build.install(["tzdata"], tmp_path) == [first]
     assert build.packages_folder(["tzdata", "other"], tmp_path) != first
     assert build.install([], tmp_path) == []
+
+
+PRINTED = """Traceback (most recent call last):
+  File "<string>", line 1, in <module>
+AssertionError: Traceback (most recent call last):
+  File "/0/millstream/component.py", line 55, in <module>
+    _DEFINITION = _find()
+{frame}ImportError: no such thing
+
+
+Caused by:
+    ImportError: no such thing
+"""
+
+
+@pytest.mark.parametrize(
+    ("frame", "shown"),
+    [
+        (
+            '  File "/0/plugin.py", line 3, in <module>\n    import thing\n',
+            'Traceback (most recent call last):\n  File "plugin.py", line 3, in <module>\n    import thing\n',
+        ),
+        ("", ""),
+    ],
+)
+def test_tracebacks_show_the_authors_lines_alone(frame, shown):
+    assert build.authors_traceback(PRINTED.format(frame=frame)) == shown + "ImportError: no such thing\n"
+
+
+def test_what_is_no_traceback_is_shown_as_it_is():
+    assert build.authors_traceback("error: no space left") == "error: no space left"
