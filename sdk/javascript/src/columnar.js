@@ -92,12 +92,12 @@ export class Written {
     return this.#values;
   }
 
-  /** The column in the place that has no value must not be null. */
-  finish(target, removed) {
+  /** Hands them to the batch, with something harmless in the rows that do not go on. */
+  finish(batch, removed) {
     this.#writes.forEach(({ key, column }, number) => {
       const values = this.#values[number];
       if (!values) throw new ColumnError(column, `was not written: call \`batch.set('${key}', values)\``);
-      writeColumn(target, number, column, removed?.isEmpty === false ? removed.filled(values, column.type.filler) : values);
+      writeColumn(batch, number, column, removed.filled(values, column.type.filler));
     });
   }
 }

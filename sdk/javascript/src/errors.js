@@ -34,18 +34,25 @@ export class ColumnError extends TypeError {
   }
 }
 
-const FRAME = /^.*@(.+?):(\d+):(\d+)$|^ *at .*?\(?([^( ]+?):(\d+):(\d+)\)?$/;
+/** A frame of the engine's: `process@plugin.js:12:5`. */
+const FRAME = /@plugin\.js:(\d+):(\d+)$/;
 
-let lines;
+let known;
+
+/** The places of this plugin's bundle; `build.mjs` puts the map there. */
+function sourceLines() {
+  const map = globalThis.millstreamSourceMap;
+  known ??= map && new SourceLines(map);
+  return known;
+}
 
 /** Where an error was thrown: the innermost place in the author's own files, as `plugin.js:12`; nothing if unknown. */
-export function authorsPlace(error, map = globalThis.millstreamSourceMap) {
-  if (!map || typeof error?.stack !== 'string') return undefined;
-  if (lines?.map !== map) lines = { map, find: new SourceLines(map) };
-  for (const frame of error.stack.split('\n')) {
-    const [, file, line, column] = (FRAME.exec(frame) ?? []).filter((part) => part !== undefined);
-    if (!file?.endsWith('plugin.js')) continue;
-    const found = lines.find.find(Number(line), Number(column));
+function authorsPlace({ stack }) {
+  const lines = sourceLines();
+  if (!lines || typeof stack !== 'string') return undefined;
+  for (const frame of stack.split('\n')) {
+    const [, line, column] = FRAME.exec(frame) ?? [];
+    const found = line && lines.find(Number(line), Number(column));
     if (found?.source) return `${found.source}:${found.line}`;
   }
   return undefined;

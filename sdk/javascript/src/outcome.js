@@ -8,6 +8,7 @@ import { Rejection, drop, keep } from './rows.js';
 export class Removed {
   #rows;
   #mask;
+  #numbers = [];
   #reasons = new Map();
 
   constructor(rows) {
@@ -21,6 +22,7 @@ export class Removed {
   drop(row) {
     this.#mask ??= bitmap.ones(this.#rows);
     bitmap.clear(this.#mask, row);
+    this.#numbers.push(row);
   }
 
   reject(row, reason) {
@@ -31,19 +33,19 @@ export class Removed {
     else this.#reasons.set(reason, [row]);
   }
 
-  /** Takes what `process` returned for a row; true if the row goes on. */
+  /** Takes what `process` returned for a row. */
   take(row, verdict) {
-    if (verdict === keep) return true;
     if (verdict === drop) this.drop(row);
     else if (verdict instanceof Rejection) this.reject(row, verdict.reason);
-    else throw new TypeError(`process returned ${describe(verdict)}: return keep, drop, reject(reason) or nothing`);
-    return false;
+    else if (verdict !== keep) throw new TypeError(`process returned ${describe(verdict)}: return keep, drop, reject(reason) or nothing`);
   }
 
   /** The values, with `filler` in the rows that do not go on. */
   filled(values, filler) {
-    if (ArrayBuffer.isView(values)) return values;
-    return values.map((value, row) => (bitmap.isSet(this.#mask, row) ? value : filler));
+    if (this.#numbers.length === 0 || ArrayBuffer.isView(values)) return values;
+    const copy = values.slice();
+    for (const row of this.#numbers) copy[row] = filler;
+    return copy;
   }
 
   apply(batch) {

@@ -18,9 +18,8 @@ export class Rejection {
 export const reject = (reason) => new Rejection(reason);
 
 /**
- * Makes `(columns, written, fillers, rows, process, context, emitter, outcome)`: `columns` holds an array of values for
- * each of `reads`, `written` one for each of `writes`, `fillers` what these get where a row does not go on;
- * `outcome(row, verdict)` is told what `process` returned, and returns whether the row goes on.
+ * Makes `(columns, written, rows, process, context, emitter, outcome)`: `columns` holds an array of values for each of
+ * `reads`, `written` one for each of `writes`; `outcome(row, verdict)` is told what `process` returned.
  */
 export function compileLoop(reads, absent, writes) {
   const key = (declared) => JSON.stringify(declared.key);
@@ -32,9 +31,8 @@ export function compileLoop(reads, absent, writes) {
   const fields = [...beginning.keys()].map((field) => `${field}: undefined`);
   const fill = [...beginning].map(([field, value]) => `row[${field}] = ${value};`);
   const take = writes.map((declared, number) => `write${number}[i] = row[${key(declared)}];`);
-  const skip = writes.map((_, number) => `write${number}[i] = fillers[${number}];`);
   const names = (prefix, declared) => declared.map((_, number) => prefix + number).join(', ');
-  const parameters = ['columns', 'written', 'fillers', 'rows', 'process', 'context', 'emitter', 'outcome'];
+  const parameters = ['columns', 'written', 'rows', 'process', 'context', 'emitter', 'outcome'];
   return new Function(...parameters, `'use strict';
     const [${names('read', reads)}] = columns;
     const [${names('write', writes)}] = written;
@@ -43,10 +41,7 @@ export function compileLoop(reads, absent, writes) {
       ${fill.join(' ')}
       emitter.parent = i;
       const verdict = process(row, context, emitter.emit);
-      if (verdict === undefined || outcome(i, verdict)) {
-        ${take.join(' ')}
-      } else {
-        ${skip.join(' ')}
-      }
+      if (verdict !== undefined) outcome(i, verdict);
+      ${take.join(' ')}
     }`);
 }

@@ -34,14 +34,12 @@ class Configured {
   #context;
   #fitted;
   #loop;
-  #fillers;
 
   constructor(definition, context, fitted) {
     this.#definition = definition;
     this.#context = context;
     this.#fitted = fitted;
     this.#loop = definition.process && compileLoop(fitted.reads, fitted.absent, fitted.writes);
-    this.#fillers = fitted.writes.map(({ column }) => column.type.filler);
   }
 
   get plan() {
@@ -54,13 +52,9 @@ class Configured {
     const columns = lazyColumns(batch, rows, this.#fitted);
     const written = new Written(this.#fitted.writes, rows);
     const [removed, emitter] = [new Removed(rows), new Emitter(this.#definition.outputs)];
-    if (this.#loop) {
-      this.#processRows(rows, columns, written, removed, emitter);
-      written.finish(batch);
-    } else {
-      this.#definition.processBatch(new ColumnBatch(rows, columns, written, removed, emitter), this.#context);
-      written.finish(batch, removed);
-    }
+    if (this.#loop) this.#processRows(rows, columns, written, removed, emitter);
+    else this.#definition.processBatch(new ColumnBatch(rows, columns, written, removed, emitter), this.#context);
+    written.finish(batch, removed);
     if (this.#definition.rowPreserving && !removed.isEmpty) throw new TypeError('the plugin is `rowPreserving`, and removed a row');
     removed.apply(batch);
     emitter.apply(batch, host);
@@ -71,6 +65,6 @@ class Configured {
     prepare?.({ rows, columns }, this.#context);
     const reads = this.#fitted.reads.map(({ key }) => columns[key]);
     const outcome = (row, verdict) => removed.take(row, verdict);
-    this.#loop(reads, written.open(), this.#fillers, rows, process, this.#context, emitter, outcome);
+    this.#loop(reads, written.open(), rows, process, this.#context, emitter, outcome);
   }
 }
