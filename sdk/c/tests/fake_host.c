@@ -216,7 +216,9 @@ char *plan(void) {
     add(&text, " writes");
     add_fields(&text, &own->writes);
     add(&text, " drops");
-    for (size_t at = 0; at < own->drops.len; at++) add(&text, " %.*s", (int)own->drops.ptr[at].len, own->drops.ptr[at].ptr);
+    for (size_t at = 0; at < own->drops.len; at++) {
+        add(&text, " %.*s", (int)own->drops.ptr[at].len, own->drops.ptr[at].ptr);
+    }
     for (size_t at = 0; at < planned.outputs.len; at++) {
         const exports_millstream_plugin_plugin_output_t *output = &planned.outputs.ptr[at];
         add(&text, " output %.*s", (int)output->name.len, output->name.ptr);
@@ -236,7 +238,8 @@ char *process(void) {
         add(&text, "ok");
     } else {
         const bindings_string_t *why = &error.val.fatal;
-        add(&text, "%s: %.*s", error.tag == 0 ? "retry" : error.tag == 1 ? "bad batch" : "fatal", (int)why->len, why->ptr);
+        const char *kind = error.tag == 0 ? "retry" : error.tag == 1 ? "bad batch" : "fatal";
+        add(&text, "%s: %.*s", kind, (int)why->len, why->ptr);
         exports_millstream_plugin_plugin_error_free(&error);
     }
     return text;

@@ -14,7 +14,7 @@ static mill_verdict process_columns(void *config, mill_batch *batch) {
     const mill_request requests[] = {
         {.url = MILL_TEXT("/cars")},
         {.url = MILL_TEXT("0")},
-        {.method = "POST", .url = MILL_TEXT("/"), .headers = &header, .headers_count = 1, .body = {(uint8_t *)"body", 4}},
+        {"POST", MILL_TEXT("/"), &header, 1, {(uint8_t *)"body", 4}},
         {.url = MILL_TEXT("1")},
         {.url = MILL_TEXT("2")},
         {.url = MILL_TEXT("3")},
