@@ -19,8 +19,8 @@ static mill_verdict process_columns(void *config, mill_batch *batch) {
         {.url = MILL_TEXT("2")},
         {.url = MILL_TEXT("3")},
     };
-    mill_response responses[MILL_COUNT(requests)], again;
-    mill_http_send(requests, MILL_COUNT(requests), responses);
+    mill_response responses[MILL_LENGTH(requests)], again;
+    mill_http_send(requests, MILL_LENGTH(requests), responses);
     mill_http_send(requests, 1, &again);
     CHECK_THAT(responses[0].outcome == MILL_ANSWERED && responses[0].status == 200 && responses[0].body.length == 0);
     CHECK_THAT(responses[0].headers_count == 1 && is(responses[0].headers[0].name, "GET"));
