@@ -87,7 +87,7 @@ static void check_zone(struct config *config, mill_problems *problems) {
     if (strchr(name, '/') == NULL) {
         mill_problem(problems, "zone", "no time zone is called `%s`: write an IANA name as `Europe/London`", name);
     } else {
-        mill_problem(problems, "zone", "time zone `%s` is not in this plugin: add it to zones.py, or use its port", name);
+        mill_problem(problems, "zone", "time zone `%s` is not built into this plugin: add it to zones.py", name);
     }
 }
 
@@ -96,7 +96,8 @@ static void configure(void *from, mill_problems *problems) {
     check_zone(config, problems);
     double micros = config->future_max_seconds * 1e6;
     if (!(config->future_max_seconds >= 0)) {
-        mill_problem(problems, "future_max_seconds", "%g is no bound: write a number, 0 or above", config->future_max_seconds);
+        mill_problem(problems, "future_max_seconds", "%g is no bound: write a number, 0 or above",
+                     config->future_max_seconds);
     }
     config->future_max_micros = micros < 9e18 ? (int64_t)micros : INT64_MAX;
     if (!(config->speed_max_kmh > 0)) {

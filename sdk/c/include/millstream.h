@@ -178,7 +178,7 @@ typedef struct {
 #define MILL_WHOLE_COLUMN(type, name, use) \
     { name, MILL_TYPE_OF((type){0}), use, 0 }
 
-#define MILL_COUNT(array) (sizeof(array) / sizeof *(array))
+#define MILL_LENGTH(array) (sizeof(array) / sizeof *(array))
 
 // The projection: a column that is not in it never enters the plugin.
 typedef struct {
@@ -187,9 +187,9 @@ typedef struct {
     size_t count;
 } mill_row;
 #define MILL_ROW(row, columns) \
-    { sizeof(row), columns, MILL_COUNT(columns) }
+    { sizeof(row), columns, MILL_LENGTH(columns) }
 #define MILL_WHOLE_COLUMNS(columns) \
-    { 0, columns, MILL_COUNT(columns) }
+    { 0, columns, MILL_LENGTH(columns) }
 
 // ---- Configuration: a struct, filled from JSON. Unknown keys are refused, with their path ----
 
@@ -256,7 +256,7 @@ typedef struct {
     size_t count;
 } mill_config;
 #define MILL_CONFIG(config, settings) \
-    { sizeof(config), settings, MILL_COUNT(settings) }
+    { sizeof(config), settings, MILL_LENGTH(settings) }
 
 // What is wrong with a configuration; every problem that is added refuses it.
 typedef struct mill_problems mill_problems;
@@ -304,7 +304,7 @@ typedef struct {
     size_t count;
 } mill_outputs;
 #define MILL_OUTPUTS(outputs) \
-    { outputs, MILL_COUNT(outputs) }
+    { outputs, MILL_LENGTH(outputs) }
 
 // Emits one row of output number `output`, made of the row in hand; any number of times. `row` is copied.
 void mill_emit(size_t output, const void *row);

@@ -123,7 +123,10 @@ static const void *value_of(mill_type type, const void *field) {
 
 void append_value(column_write *write, mill_type type, const void *field) {
     if (is_nullable(type)) {
-        if (!*(const bool *)field) return append_null(write, type);
+        if (!*(const bool *)field) {
+            append_null(write, type);
+            return;
+        }
         field = value_of(type, field);
     }
     size_t size = value_size(type);

@@ -87,7 +87,7 @@ static void texts(void) {
     parses("1", 1), parses("-.5", -0.5), parses("5.", 5), parses("+1e3", 1000), parses("INF", INFINITY);
     parses("-infinity", -INFINITY), parses("nan", NAN);
     const char *none[] = {"", " 1", "1 ", "0x10", "1e", "1,5", "nan(1)", "--1", "1_0", "in", "."};
-    for (size_t at = 0; at < MILL_COUNT(none); at++) is_no_number(none[at]);
+    for (size_t at = 0; at < MILL_LENGTH(none); at++) is_no_number(none[at]);
     CHECK_THAT(mill_equal_ignoring_case(MILL_TEXT("aZ"), MILL_TEXT("Az")) && !mill_equal(MILL_TEXT("a"), MILL_TEXT("A")));
     CHECK_THAT((uintptr_t)mill_alloc(1) % 16 == 0 && (uintptr_t)mill_alloc(100000) % 16 == 0);
     mill_log(MILL_DEBUG, "not shown");

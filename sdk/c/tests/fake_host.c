@@ -216,7 +216,9 @@ char *plan(void) {
     add(&text, " writes");
     add_fields(&text, &own->writes);
     add(&text, " drops");
-    for (size_t at = 0; at < own->drops.len; at++) add(&text, " %.*s", (int)own->drops.ptr[at].len, own->drops.ptr[at].ptr);
+    for (size_t at = 0; at < own->drops.len; at++) {
+        add(&text, " %.*s", (int)own->drops.ptr[at].len, own->drops.ptr[at].ptr);
+    }
     for (size_t at = 0; at < planned.outputs.len; at++) {
         const exports_millstream_plugin_plugin_output_t *output = &planned.outputs.ptr[at];
         add(&text, " output %.*s", (int)output->name.len, output->name.ptr);
@@ -236,8 +238,38 @@ char *process(void) {
         add(&text, "ok");
     } else {
         const bindings_string_t *why = &error.val.fatal;
-        add(&text, "%s: %.*s", error.tag == 0 ? "retry" : error.tag == 1 ? "bad batch" : "fatal", (int)why->len, why->ptr);
+        const char *kind = error.tag == 0 ? "retry" : error.tag == 1 ? "bad batch" : "fatal";
+        add(&text, "%s: %.*s", kind, (int)why->len, why->ptr);
         exports_millstream_plugin_plugin_error_free(&error);
     }
     return text;
+}
+
+// ---- Servers: the url says how the answer is ----
+
+static millstream_plugin_http_result_response_http_error_t answer(const millstream_plugin_http_request_t *request) {
+    millstream_plugin_http_result_response_http_error_t answer = {0};
+    const char *url = (const char *)request->url.ptr;
+    answer.is_err = url[0] != '/';
+    answer.val.err.tag = (uint8_t)(url[0] - '0');
+    if (answer.is_err && (answer.val.err.tag == 0 || answer.val.err.tag == 3)) {
+        answer.val.err.val.denied = string_of("because", strlen("because"));
+    }
+    if (answer.is_err) return answer;
+    millstream_plugin_http_response_t *response = &answer.val.ok;
+    response->status = 200;
+    response->body.ptr = copy(request->body.ptr, request->body.len);
+    response->body.len = request->body.len;
+    response->headers.ptr = calloc(1, sizeof *response->headers.ptr);
+    response->headers.len = 1;
+    response->headers.ptr->f0 = string_of((char *)request->method.ptr, request->method.len);
+    response->headers.ptr->f1 = string_of(url, request->url.len);
+    return answer;
+}
+
+void millstream_plugin_http_send_many(millstream_plugin_http_list_request_t *requests,
+                                      millstream_plugin_http_list_result_response_http_error_t *ret) {
+    ret->ptr = calloc(requests->len, sizeof *ret->ptr);
+    ret->len = requests->len;
+    for (size_t at = 0; at < requests->len; at++) ret->ptr[at] = answer(&requests->ptr[at]);
 }

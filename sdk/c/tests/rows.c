@@ -224,7 +224,7 @@ int main(void) {
                   "maybe_flag:0? maybe_small:1? maybe_number:4? maybe_text:6? maybe_list:10? twice:4 drops "
                   "output alerts small:1 text:6 number:4? output s small:1 text:6 number:4?");
     const size_t sizes[] = {1, 2, 7, 8, 63, 64, 65, 128, 1000, 8192, 3};
-    for (size_t at = 0; at < MILL_COUNT(sizes); at++) everything_comes_back(sizes[at]);
+    for (size_t at = 0; at < MILL_LENGTH(sizes); at++) everything_comes_back(sizes[at]);
     rows_leave_with_their_reasons();
     rows_are_emitted();
     batches_fail();
