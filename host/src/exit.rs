@@ -8,6 +8,7 @@ use millstream_pipeline::config::ConfigError;
 use millstream_pipeline::replay::ReplayError;
 use millstream_pipeline::source::{Remedy, SourceError};
 use millstream_signing::SignatureError;
+use millstream_testkit::CaseError;
 
 const FAILURE: u8 = 1;
 const CONFIGURATION: u8 = 2;
@@ -20,6 +21,10 @@ pub enum Told {
     Waiting,
     /// Rows differ.
     Different,
+    /// Cases of a plugin failed.
+    Failed,
+    /// Cases of a plugin cannot be used.
+    Unusable,
 }
 
 impl std::fmt::Display for Told {
@@ -27,6 +32,8 @@ impl std::fmt::Display for Told {
         f.write_str(match self {
             Self::Waiting => "something waits",
             Self::Different => "rows differ",
+            Self::Failed => "cases failed",
+            Self::Unusable => "cases cannot be used",
         })
     }
 }
@@ -40,8 +47,8 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if io.into_iter().any(|error| error.kind() == ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
-    if error.is::<Told>() {
-        return ExitCode::from(FAILURE);
+    if let Some(told) = error.downcast_ref::<Told>() {
+        return ExitCode::from(if matches!(told, Told::Unusable) { CONFIGURATION } else { FAILURE });
     }
     // Standard error may be closed, too, and then nobody is listening.
     let _ = writeln!(std::io::stderr(), "error: {}", text(error));
@@ -66,6 +73,7 @@ fn code(error: &anyhow::Error) -> u8 {
         || error.downcast_ref::<RunError>().is_some_and(RunError::is_configuration)
         || error.downcast_ref::<ReplayError>().is_some_and(ReplayError::is_configuration)
         || error.downcast_ref::<SignatureError>().is_some()
+        || error.downcast_ref::<CaseError>().is_some()
         // What a run meets is wrapped; this is a source that the command line itself named.
         || error.downcast_ref::<SourceError>().is_some_and(|e| e.remedy() == Remedy::FixConfiguration);
     match error.downcast_ref::<RunError>() {
