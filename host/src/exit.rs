@@ -9,6 +9,7 @@ use millstream_pipeline::config::ConfigError;
 use millstream_pipeline::replay::ReplayError;
 use millstream_pipeline::source::{Remedy, SourceError};
 use millstream_signing::SignatureError;
+use millstream_testkit::CaseError;
 use millstream_toolchain::{BuildError, DropInError, NewError};
 
 const FAILURE: u8 = 1;
@@ -24,6 +25,10 @@ pub enum Told {
     Different,
     /// A record fails.
     Failing,
+    /// Cases of a plugin failed.
+    Failed,
+    /// Cases of a plugin cannot be used.
+    Unusable,
 }
 
 impl std::fmt::Display for Told {
@@ -32,6 +37,8 @@ impl std::fmt::Display for Told {
             Self::Waiting => "something waits",
             Self::Different => "rows differ",
             Self::Failing => "a record fails",
+            Self::Failed => "cases failed",
+            Self::Unusable => "cases cannot be used",
         })
     }
 }
@@ -57,8 +64,8 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if io.into_iter().any(|error| error.kind() == ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
-    if error.is::<Told>() {
-        return ExitCode::from(FAILURE);
+    if let Some(told) = error.downcast_ref::<Told>() {
+        return ExitCode::from(if matches!(told, Told::Unusable) { CONFIGURATION } else { FAILURE });
     }
     // Standard error may be closed, too, and then nobody is listening.
     let _ = writeln!(std::io::stderr(), "error: {}", text(error));
@@ -89,6 +96,7 @@ fn code(error: &anyhow::Error) -> u8 {
         || error.downcast_ref::<BuildError>().is_some_and(BuildError::is_configuration)
         || error.downcast_ref::<NewError>().is_some_and(|error| !matches!(error, NewError::Io { .. }))
         || matches!(error.downcast_ref(), Some(DropInError::NoFolder { .. }))
+        || error.downcast_ref::<CaseError>().is_some()
         // What a run meets is wrapped; this is a source that the command line itself named.
         || error.downcast_ref::<SourceError>().is_some_and(|e| e.remedy() == Remedy::FixConfiguration);
     match error.downcast_ref::<RunError>() {

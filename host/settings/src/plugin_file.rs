@@ -56,7 +56,12 @@ pub fn plugin_file(path: &Path, limits: &Limits, is_secret: IsSecret<'_>) -> Res
     Ok(PluginFile { grants, limits, config: typed.config })
 }
 
-fn grants(document: &Document, typed: typed::Grants, is_secret: IsSecret<'_>) -> Result<Grants, ConfigError> {
+/// Checks a section `[grants]` at the top of a file. The secrets that it names must be known to `is_secret`.
+pub fn grants(
+    document: &Document,
+    typed: typed::Grants,
+    is_secret: IsSecret<'_>,
+) -> Result<Grants, ConfigError> {
     for (index, name) in typed.secrets.iter().flatten().enumerate() {
         known_secret(document, &["grants", "secrets", &index.to_string()], name, is_secret)?;
     }

@@ -68,7 +68,7 @@ pub use logs::LogLine;
 pub use outcome::{Fate, Outcome, Row, lines};
 pub use plugin::{Plugin, Run};
 pub use report::{Colours, report};
-pub use verdict::{CutDifference, Verdict};
+pub use verdict::{CutDifference, ErrorDifference, Found, Verdict};
 
 /// Runs every case in the folder `cases` with the plugin in the file `wasm`.
 ///

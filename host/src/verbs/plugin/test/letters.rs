@@ -1,0 +1,235 @@
+//! `--from-dead-letters`: messages that a step could not process become cases of its plugin, each with its original
+//! bytes, the columns of its stream and the parameters of its step. What is expected is what the plugin makes of them
+//! now, for somebody to read and correct. A case that is there already is left alone.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use millstream_pipeline::config::{Config, StepConfig, StreamConfig};
+use millstream_pipeline::dead_letter::{self, Letter};
+use millstream_testkit::{CaseFolder, Cuts, Found, Plugin};
+use serde::de::IgnoredAny;
+use toml::Table;
+
+use super::super::super::dead_letters::each;
+use super::super::super::read_config;
+use super::session::Session;
+use crate::{args, out};
+
+/// Characters of a reason in the name of a case.
+const SLUG_CHARACTERS_MAX: usize = 48;
+/// Different reasons that become cases.
+const REASONS_MAX: usize = 1000;
+
+/// Writes the cases, and says what they expect.
+pub async fn to_cases(args: args::Test) -> anyhow::Result<()> {
+    let wasm = super::wasm(&args.plugin)?;
+    let session = Session::new()?;
+    let plugin = session.load(&args.plugin, &wasm)?;
+    let config = read_config(&args.letters.config)?;
+    let steps = steps_of(&config, &plugin, args.letters.step.as_deref())?;
+    let file: Table = fs::read_to_string(&args.letters.config.config)?.parse()?;
+    let found = letters(&args, &steps).await?;
+    let cases = super::cases(&args.plugin);
+    let mut written = 0;
+    for ((name, _), letters) in found {
+        for (number, letter) in letters.iter().enumerate() {
+            let folder = cases.join(format!("{name}-{}", number + 1));
+            if folder.exists() {
+                continue;
+            }
+            let (stream, step) = steps[letter.step];
+            write(&folder, letter, &settings(&file, stream, step, letter)?)?;
+            say(&plugin, &cases, &folder)?;
+            written += 1;
+        }
+    }
+    match written {
+        0 => out::line("no dead letter became a case: there is none, or each has its case already"),
+        1 => out::line("1 case: it expects what the plugin does now; read it, and correct what should be otherwise"),
+        _ => out::line(format_args!(
+            "{written} cases: they expect what the plugin does now; read them, and correct what should be otherwise"
+        )),
+    }
+}
+
+type Steps<'a> = Vec<(&'a StreamConfig, &'a StepConfig)>;
+
+/// The steps that run the plugin, or the one that the command line names.
+fn steps_of<'a>(config: &'a Config, plugin: &Plugin, wanted: Option<&str>) -> anyhow::Result<Steps<'a>> {
+    let all = config.streams.iter().flat_map(|stream| stream.steps.iter().map(move |step| (stream, step)));
+    let is_wanted = |stream: &StreamConfig, step: &StepConfig| match wanted {
+        Some(wanted) => wanted == format!("{}/{}", stream.name, step.name),
+        None => [plugin.loaded().name(), &plugin.loaded().about().name].contains(&step.plugin.as_str()),
+    };
+    let steps: Steps<'_> = all.filter(|(stream, step)| is_wanted(stream, step)).collect();
+    match (steps.is_empty(), wanted) {
+        (false, _) => Ok(steps),
+        (true, Some(wanted)) => bail!("the configuration has no step {wanted}; name one as STREAM/STEP"),
+        (true, None) => {
+            let name = plugin.loaded().name();
+            bail!("no step of the configuration runs plugin `{name}`; name one with --step STREAM/STEP")
+        }
+    }
+}
+
+/// A letter that becomes a case.
+struct Kept {
+    /// Number of the step whose parameters it gets.
+    step: usize,
+    value: Vec<u8>,
+    timestamp_us: Option<i64>,
+    origin: String,
+    reason: String,
+}
+
+/// Letters by the names of their cases and their reasons: as many of each as are wanted.
+async fn letters(args: &args::Test, steps: &Steps<'_>) -> anyhow::Result<BTreeMap<(String, String), Vec<Kept>>> {
+    let args::LettersToCases { step: wanted, per_reason, lake, config } = &args.letters;
+    let config = args::ConfigFile { config: config.config.clone() };
+    let lake = args::LakeOrConfig { lake: lake.clone(), config, json: false };
+    let filter = args::LetterFilter { stream: None, step: None, reason: None, since: None };
+    let mut found: BTreeMap<(String, String), Vec<Kept>> = BTreeMap::new();
+    let mut shapeless = 0_u64;
+    each(&filter, &lake, |letter| {
+        let Some(step) = step_of(steps, letter, wanted.is_none()) else { return Ok(ControlFlow::Continue(())) };
+        let key = (format!("{}-{}", letter.step, slug(letter.reason)), letter.reason.to_owned());
+        let is_full = found.get(&key).map_or(found.len() >= REASONS_MAX, |kept| kept.len() >= *per_reason);
+        let Some(value) = letter.value.and_then(on_one_line) else {
+            shapeless += 1;
+            return Ok(ControlFlow::Continue(()));
+        };
+        if !is_full && !found.get(&key).is_some_and(|kept| kept.iter().any(|kept| kept.value == value)) {
+            let origin = format!("{}/{}/{}", letter.topic, letter.partition, letter.offset);
+            let (timestamp_us, reason) = (letter.timestamp_us, letter.reason.to_owned());
+            found.entry(key).or_default().push(Kept { step, value, timestamp_us, origin, reason });
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+    .await?;
+    if shapeless > 0 {
+        tracing::warn!(letters = shapeless, "letters without a value, or with line breaks in what is no JSON, became no cases");
+    }
+    Ok(found)
+}
+
+/// The step that a letter belongs to. What could not be decoded belongs to the first step of its stream that is looked at.
+fn step_of(steps: &Steps<'_>, letter: &Letter<'_>, takes_undecoded: bool) -> Option<usize> {
+    let is_undecoded = takes_undecoded && letter.step == dead_letter::DECODE;
+    steps.iter().position(|(stream, step)| {
+        stream.name == letter.stream && (step.name == letter.step || is_undecoded)
+    })
+}
+
+/// The message as a line: JSON means the same with blanks in place of line breaks, anything else does not.
+fn on_one_line(value: &[u8]) -> Option<Vec<u8>> {
+    let is_one_line = !value.contains(&b'\n');
+    if is_one_line {
+        return (!value.trim_ascii().is_empty()).then(|| value.to_vec());
+    }
+    let is_json = serde_json::from_slice::<IgnoredAny>(value).is_ok();
+    let plain = |byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
+    is_json.then(|| value.iter().map(plain).collect())
+}
+
+/// A reason as a part of a folder's name.
+fn slug(reason: &str) -> String {
+    let mut slug = String::new();
+    for letter in reason.chars().take(SLUG_CHARACTERS_MAX * 2) {
+        match letter.to_ascii_lowercase() {
+            plain if plain.is_ascii_alphanumeric() => slug.push(plain),
+            _ if slug.is_empty() || slug.ends_with('-') => {}
+            _ => slug.push('-'),
+        }
+    }
+    slug.truncate(SLUG_CHARACTERS_MAX);
+    slug.trim_end_matches('-').to_owned()
+}
+
+/// `config.toml` of the case: the keys of the stream that make its schema as the configuration has them.
+fn settings(file: &Table, stream: &StreamConfig, step: &StepConfig, letter: &Kept) -> anyhow::Result<String> {
+    let mut settings = Table::new();
+    settings.insert("input".to_owned(), stream.name.clone().into());
+    if let Some(received) = letter.timestamp_us {
+        let received = crate::units::moment(received);
+        settings.insert("received".to_owned(), received.into());
+    }
+    let declared = file.get("streams").and_then(|streams| streams.get(&stream.name)).and_then(toml::Value::as_table);
+    let declared = declared.context("the stream stands in no file; give its columns in the case's config.toml")?;
+    for key in ["event_time", "unknown_fields"] {
+        settings.extend(declared.get(key).map(|value| (key.to_owned(), value.clone())));
+    }
+    settings.insert("config".to_owned(), toml::Value::try_from(&step.config)?);
+    settings.extend(declared.get("schema").map(|value| ("schema".to_owned(), value.clone())));
+    let Kept { origin, reason, .. } = letter;
+    let comment = format!("# Dead letter {origin} of {}/{}: {}", stream.name, step.name, plain(reason));
+    let before = match stream.steps.iter().position(|other| other.name == step.name) {
+        Some(before @ 1..) => format!("\n# {before} steps run before this one; here the plugin gets the message as it came."),
+        _ => String::new(),
+    };
+    Ok(format!("{comment}{before}\n{}", toml::to_string(&settings)?))
+}
+
+/// On one line, for a comment.
+fn plain(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}
+
+fn write(folder: &Path, letter: &Kept, settings: &str) -> anyhow::Result<()> {
+    let cannot = |path: PathBuf| format!("cannot write {}", path.display());
+    let parent = folder.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).with_context(|| cannot(parent.to_owned()))?;
+    fs::create_dir(folder).with_context(|| cannot(folder.to_owned()))?;
+    for (name, bytes) in [("input.jsonl", &[&letter.value[..], b"\n"].concat()[..]), ("config.toml", settings.as_bytes())] {
+        let path = folder.join(name);
+        fs::write(&path, bytes).with_context(|| cannot(path))?;
+    }
+    Ok(())
+}
+
+/// Has the plugin process the new case, writes that as what is expected, and says what it is.
+fn say(plugin: &Plugin, cases: &Path, folder: &Path) -> anyhow::Result<()> {
+    let folders = millstream_testkit::case_folders(cases)?;
+    let case = folders.iter().find(|case| case.path() == folder);
+    let case: &CaseFolder = case.context("the case that was just written has gone")?;
+    let verdict = plugin.test_folder(case, Cuts { times: 0, seed: 0 })?;
+    let outcome = match &verdict.found {
+        Found::Rows(outcomes) => {
+            case.bless(outcomes)?;
+            outcomes.first().map_or_else(|| "dropped".to_owned(), millstream_testkit::Outcome::to_line)
+        }
+        Found::Error(error) => {
+            case.bless_error(error)?;
+            error.clone()
+        }
+    };
+    out::line(format_args!("{}\n  now {outcome}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_become_names() {
+        let check = |reason: &str, expect: &str| assert_eq!(slug(reason), expect);
+        check("`speed` is above the maximum", "speed-is-above-the-maximum");
+        check("`bearing` is out of range [0, 360]", "bearing-is-out-of-range-0-360");
+        check("../../etc/passwd", "etc-passwd");
+        check("", "");
+    }
+
+    #[test]
+    fn a_message_becomes_a_line_only_if_it_stays_what_it_is() {
+        let check = |value: &str, expect: Option<&str>| {
+            assert_eq!(on_one_line(value.as_bytes()), expect.map(|text| text.as_bytes().to_vec()), "{value}");
+        };
+        check("{ \"a\": 1 }", Some("{ \"a\": 1 }"));
+        check("{\n\"a\": 1}", Some("{ \"a\": 1}"));
+        check("no\njson", None);
+        check(" ", None);
+    }
+}

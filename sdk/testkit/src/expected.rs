@@ -1,0 +1,142 @@
+//! What a case expects: lines of `expected.jsonl`, or an error.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::CaseError;
+use crate::outcome::{Fate, LINE, OUTPUT, Outcome, REJECTED, Row, UNDECODED};
+
+/// What a case expects.
+#[derive(Clone, Debug)]
+pub enum Expected {
+    /// Outcomes of its messages.
+    Rows(Vec<ExpectedRow>),
+    /// The plugin cannot be used like this: the engine's words, in which it is called "the plugin".
+    Error(String),
+}
+
+/// An expected outcome.
+#[derive(Clone, Debug)]
+pub struct ExpectedRow {
+    /// Where it stands in `expected.jsonl`, from 1.
+    pub(crate) at: usize,
+    /// Line of the message; none if it is not said.
+    pub(crate) line: Option<u64>,
+    pub(crate) fate: Fate,
+}
+
+impl Expected {
+    /// Reads the text of the file at `path`: a JSON object on each line. Empty lines are skipped.
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, CaseError> {
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let rows = lines.map(|(index, line)| {
+            let at = index + 1;
+            let wrong = |message| CaseError::Line { path: path.to_owned(), line: at, message };
+            expected_row(at, line).map_err(wrong)
+        });
+        rows.collect::<Result<_, _>>().map(Self::Rows)
+    }
+
+    /// Exactly these outcomes.
+    pub(crate) fn exactly(outcomes: &[Outcome]) -> Self {
+        let rows = outcomes.iter().enumerate().map(|(index, outcome)| ExpectedRow {
+            at: index + 1,
+            line: Some(outcome.line),
+            fate: outcome.fate.clone(),
+        });
+        Self::Rows(rows.collect())
+    }
+}
+
+fn expected_row(at: usize, text: &str) -> Result<ExpectedRow, String> {
+    let Object(mut entries) = serde_json::from_str(text).map_err(|error| {
+        format!(
+            "not a JSON object on one line ({}); a row stands as {{\"_line\": 1, \"column\": …}}",
+            plain(&error)
+        )
+    })?;
+    let mut take = |key: &str| {
+        let found = entries.iter().position(|(name, _)| name == key);
+        found.map(|index| entries.remove(index).1)
+    };
+    let line = take(LINE).map(|value| {
+        let number = value.as_u64().filter(|number| *number > 0);
+        number
+            .ok_or_else(|| format!("`{LINE}` is {value}; expected the number of a line of the input, from 1"))
+    });
+    let line = line.transpose()?;
+    let (output, rejected, undecoded) = (take(OUTPUT), take(REJECTED), take(UNDECODED));
+    if let Some((unknown, _)) = entries.iter().find(|(name, _)| name.starts_with('_')) {
+        return Err(format!(
+            "`{unknown}` is no column and no key: expected {LINE}, {OUTPUT}, {REJECTED} or {UNDECODED}"
+        ));
+    }
+    let text = |key: &str, value: Value| match value {
+        Value::String(text) => Ok(text),
+        other => Err(format!("`{key}` is {other}; expected a text")),
+    };
+    let fate = match (output, rejected, undecoded) {
+        (None, None, None) => Fate::Passed(Row(entries)),
+        (Some(output), None, None) => Fate::Emitted { output: text(OUTPUT, output)?, row: Row(entries) },
+        (None, Some(reason), None) if entries.is_empty() => Fate::Rejected(text(REJECTED, reason)?),
+        (None, None, Some(reason)) if entries.is_empty() => Fate::Undecoded(text(UNDECODED, reason)?),
+        _ => {
+            return Err(format!(
+                "a line has columns, {REJECTED} or {UNDECODED}, and {OUTPUT} with columns only; make it several lines"
+            ));
+        }
+    };
+    Ok(ExpectedRow { at, line, fate })
+}
+
+/// serde_json's message without its place: each line is a text of its own.
+fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
+}
+
+/// An object that keeps the order of its keys.
+struct Object(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let ordered = millstream_settings::typed::Ordered::<Value>::deserialize(deserializer)?;
+        Ok(Self(ordered.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        for line in [
+            r#"{"_line": 1, "b": 0.1, "a": [1, null], "c": {"x": 1}}"#,
+            r#"{"_line": 2, "_output": "alerts", "id": "x"}"#,
+            r#"{"_line": 3, "_rejected": "`speed` is negative"}"#,
+            r#"{"_line": 4, "_undecoded": "not JSON"}"#,
+        ] {
+            let ExpectedRow { line: number, fate, .. } = expected_row(1, line).unwrap();
+            let outcome = Outcome { line: number.unwrap(), fate };
+            assert_eq!(outcome.to_line().replace(' ', ""), line.replace(' ', ""));
+        }
+    }
+
+    #[test]
+    fn a_wrong_line_is_named() {
+        let check = |line: &str, expect: &str| {
+            let error = Expected::parse(Path::new("e.jsonl"), &format!("{{}}\n\n{line}\n")).unwrap_err();
+            let error = error.to_string();
+            assert!(error.starts_with("e.jsonl:3: ") && error.contains(expect), "{error}");
+        };
+        check("{", "EOF while parsing an object");
+        check("[1]", "expected a table");
+        check(r#"{"_line": 0}"#, "`_line` is 0; expected the number of a line");
+        check(r#"{"_row": 1}"#, "`_row` is no column and no key");
+        check(r#"{"_rejected": 1}"#, "`_rejected` is 1; expected a text");
+        check(r#"{"_rejected": "x", "a": 1}"#, "make it several lines");
+    }
+}
