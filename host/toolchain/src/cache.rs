@@ -50,7 +50,11 @@ pub(crate) fn once(
         std::fs::remove_dir_all(&unfinished).map_err(fail)?;
     }
     std::fs::create_dir_all(&unfinished).map_err(fail)?;
-    install(&unfinished)?;
+    if let Err(error) = install(&unfinished) {
+        // The error is what matters; what is left is removed before the next try.
+        let _ = std::fs::remove_dir_all(&unfinished);
+        return Err(error);
+    }
     std::fs::rename(&unfinished, &folder).map_err(fail)?;
     Ok(folder)
 }

@@ -68,3 +68,35 @@ pub(crate) fn imports(wasm: &[u8]) -> Result<(), ImportProblem> {
 fn is_ours(name: &str) -> bool {
     name.starts_with(PACKAGE) || name.starts_with(OWN_EXPORTS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A core module that imports one function.
+    fn module(from: &str, name: &str) -> Vec<u8> {
+        let text = |text: &str| [&[text.len() as u8], text.as_bytes()].concat();
+        let import = [&[1], &*text(from), &*text(name), &[0, 0]].concat();
+        let import = [&[2, import.len() as u8], &*import].concat();
+        [b"\0asm\x01\0\0\0", &[1, 4, 1, 0x60, 0, 0], &*import].concat()
+    }
+
+    fn check(from: &str, name: &str, expect: &str) {
+        let problem = imports(&module(from, name)).err().map_or(String::new(), |problem| problem.to_string());
+        assert!(problem.contains(expect) && problem.is_empty() == expect.is_empty(), "{from}: {problem}");
+    }
+
+    #[test]
+    fn an_import_that_no_host_gives_is_told_with_where_it_comes_from() {
+        check("millstream:plugin/log@0.1.0", "log", "");
+        check("[export]millstream:plugin/plugin@0.1.0", "x", "");
+        check(
+            "wasi_snapshot_preview1",
+            "clock_time_get",
+            "`wasi_snapshot_preview1.clock_time_get`, which no host gives: it or a package that it uses asks the system",
+        );
+        check("__wbindgen_placeholder__", "now", "`cargo tree -i wasm-bindgen`");
+        check("env", "missing", "declared but nowhere defined");
+        check("other:package/thing@1.0.0", "f", "leave out the package");
+    }
+}

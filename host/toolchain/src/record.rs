@@ -1,14 +1,19 @@
-//! What is remembered of a build, in the cache folder: it says later whether anything would come out differently.
+//! What is remembered of a build, in the plugin's folder: it says later whether anything would come out
+//! differently.
 
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::build::Made;
-use crate::cache::{cache_folder, lock, write_in_one_piece};
 use crate::sources::Sources;
 use crate::{BuildError, PluginFolder};
+
+/// Folder of records within a plugin's; it tells git to pass it by.
+const FOLDER: &str = ".millstream";
 
 /// A build, and what it was made of.
 #[derive(Serialize, Deserialize)]
@@ -26,49 +31,61 @@ pub(crate) struct Record {
     pub(crate) bytes: u64,
 }
 
-/// Where the record of one file lies; whoever holds this is alone at building it.
+/// The record of one file; whoever holds this is alone at building it.
 pub(crate) struct Place {
     path: PathBuf,
+    file: File,
     out: PathBuf,
-    _alone: std::fs::File,
 }
 
 impl Place {
     /// That of the build of `folder` to `out`; waits for whoever is at it.
     pub(crate) fn of(folder: &PluginFolder, out: &Path) -> Result<Self, BuildError> {
-        let key = format!("{}\0{}", folder.path().display(), out.display());
-        let key = hex::encode(&Sha256::digest(key)[..8]);
-        let path = cache_folder()?.join("built").join(format!("{key}.json"));
-        let alone = lock(&path.with_extension("lock"))?;
-        Ok(Self { path, out: out.to_owned(), _alone: alone })
+        let records = folder.path().join(FOLDER);
+        let key = hex::encode(&Sha256::digest(out.as_os_str().as_encoded_bytes())[..4]);
+        let path = records.join(format!("built-{key}.json"));
+        let file = open(&records, &path).map_err(|source| BuildError::io(&path, source))?;
+        Ok(Self { path, file, out: out.to_owned() })
     }
 
     /// The last build, unless something has changed since then.
-    pub(crate) fn fresh(&self, sources: &Sources) -> Option<Record> {
-        let record: Record = serde_json::from_slice(&std::fs::read(&self.path).ok()?).ok()?;
+    pub(crate) fn fresh(&mut self, sources: &Sources) -> Option<Record> {
+        let mut json = String::new();
+        self.file.read_to_string(&mut json).ok()?;
+        let record: Record = serde_json::from_str(&json).ok()?;
         let now = sources.clone().and(&record.elsewhere).fingerprint();
         let same = record.millstream == env!("CARGO_PKG_VERSION")
             && record.sources == now
-            && record.file == self.file();
+            && record.file == self.made();
         same.then_some(record)
     }
 
-    /// Remembers a build whose file is written.
-    pub(crate) fn remember(&self, sources: Sources, made: &Made, digest: &str) -> Result<(), BuildError> {
+    /// Remembers a build whose file is written. A record that is cut short is no record.
+    pub(crate) fn remember(mut self, sources: Sources, made: &Made, digest: &str) -> Result<(), BuildError> {
         let record = Record {
             millstream: env!("CARGO_PKG_VERSION").to_owned(),
             sources: sources.and(&made.elsewhere).fingerprint(),
-            file: self.file(),
+            file: self.made(),
             elsewhere: made.elsewhere.clone(),
             way: made.way.clone(),
             digest: digest.to_owned(),
             bytes: made.wasm.len() as u64,
         };
         let json = serde_json::to_vec(&record).expect("strings and numbers are JSON");
-        write_in_one_piece(&self.path, &json).map_err(|source| BuildError::io(&self.path, source))
+        let written = self.file.set_len(0).and_then(|()| self.file.rewind());
+        let written = written.and_then(|()| self.file.write_all(&json));
+        written.map_err(|source| BuildError::io(&self.path, source))
     }
 
-    fn file(&self) -> String {
+    fn made(&self) -> String {
         Sources::default().and(std::slice::from_ref(&self.out)).fingerprint()
     }
+}
+
+fn open(folder: &Path, path: &Path) -> io::Result<File> {
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(folder.join(".gitignore"), "*\n")?;
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+    file.lock()?;
+    Ok(file)
 }

@@ -163,15 +163,21 @@ impl Running {
 
     /// Waits for the end.
     #[track_caller]
-    pub fn finish(mut self) -> Output {
+    pub fn finish(self) -> Output {
+        self.finish_within(PATIENCE)
+    }
+
+    /// Waits for the end of a command that may take so long.
+    #[track_caller]
+    pub fn finish_within(mut self, patience: Duration) -> Output {
         let stdout =
             self.child.stdout.take().map(|stdout| std::thread::spawn(|| std::io::read_to_string(stdout)));
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + patience;
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("the child is ours") {
                 break status;
             }
-            assert!(Instant::now() < end, "the command did not end within {PATIENCE:?}");
+            assert!(Instant::now() < end, "the command did not end within {patience:?}");
             std::thread::sleep(Duration::from_millis(5));
         };
         let stdout =

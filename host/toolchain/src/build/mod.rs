@@ -53,7 +53,7 @@ pub fn build(
     let start = Instant::now();
     let out = out.map_or_else(|| folder.built(), Path::to_owned);
     let file = std::path::absolute(&out).map_err(|source| BuildError::io(&out, source))?;
-    let place = Place::of(folder, &file)?;
+    let mut place = Place::of(folder, &file)?;
     let sources = folder.sources().map_err(|source| BuildError::io(folder.path(), source))?;
     if let Some(record) = place.fresh(&sources) {
         let (way, digest) = (record.way, record.digest);
