@@ -111,8 +111,11 @@ impl Reader {
             Payload::ExportSection(exports) if is_outermost => {
                 for export in exports {
                     let export = export?;
-                    let interface = export.name.split_once('#').filter(|_| export.kind == ExternalKind::Func);
-                    self.found.exports.extend(interface.map(|(interface, _)| interface.to_owned()));
+                    let interface = export.name.split_once('#').map(|(interface, _)| interface);
+                    let interface = interface.filter(|_| export.kind == ExternalKind::Func);
+                    // What cleans up behind a call is called after it.
+                    let own = interface.filter(|interface| !interface.starts_with("cabi_post_"));
+                    self.found.exports.extend(own.map(str::to_owned));
                 }
             }
             Payload::ComponentImportSection(imports) if is_outermost => {
@@ -123,8 +126,9 @@ impl Reader {
             Payload::ComponentExportSection(exports) if is_outermost => {
                 for export in exports {
                     let export = export?;
-                    let is_instance = export.kind == ComponentExternalKind::Instance;
-                    self.found.exports.extend(is_instance.then(|| export.name.name.to_owned()));
+                    let is_interface =
+                        export.kind == ComponentExternalKind::Instance && export.name.name.contains('/');
+                    self.found.exports.extend(is_interface.then(|| export.name.name.to_owned()));
                 }
             }
             Payload::MemorySection(memories) => {

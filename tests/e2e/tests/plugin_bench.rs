@@ -3,11 +3,13 @@
 use millstream_tests::{Workspace, seeds};
 use serde_json::Value;
 
+const PLUGIN: &str = "plugins/cleanse-vehicle.wasm";
+
 #[test]
 fn a_plugin_is_measured_on_the_last_messages_of_a_stream() {
     let workspace = Workspace::files();
     workspace.write("messages/vehicle_data/0.jsonl", seeds("canonical", "vehicle_data"));
-    let bench = ["plugin", "bench", "plugins", "--stream", "vehicle", "--rows", "64"];
+    let bench = ["plugin", "bench", "--wasm", PLUGIN, "--stream", "vehicle", "--rows", "64"];
     let report = workspace.millstream(&[&bench[..], &["--json"]].concat()).succeed();
     let report: Value = serde_json::from_str(&report).unwrap();
     let positive = |key: &str| {
@@ -31,7 +33,7 @@ fn a_plugin_is_measured_on_the_last_messages_of_a_stream() {
 fn without_rows_there_is_nothing_to_measure() {
     let workspace = Workspace::files();
     workspace.write("messages/vehicle_data/0.jsonl", "");
-    let output = workspace.millstream(&["plugin", "bench", "plugins", "--stream", "vehicle"]).run();
+    let output = workspace.millstream(&["plugin", "bench", "--wasm", PLUGIN, "--stream", "vehicle"]).run();
     assert_eq!(output.code, Some(2), "{}", output.stderr);
     assert!(output.stderr.contains("there are no rows to measure on"), "{}", output.stderr);
 }

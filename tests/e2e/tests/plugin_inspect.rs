@@ -31,7 +31,6 @@ fn a_plugin_shows_what_it_is_and_what_it_does_on_a_stream() {
         "no plan: a plugin plans for a stream",
     ];
     check(&workspace, &["inspect", PLUGIN], 0, &parts);
-    check(&workspace, &["inspect", "plugins"], 0, &parts[..1]);
     let parts = [
         "plan on stream `vehicle`, step `cleanse`",
         "  reads ",
@@ -58,7 +57,6 @@ fn what_is_no_plugin_or_does_not_fit_is_refused_with_what_to_do() {
     workspace.write("script.wasm", "#!/bin/sh");
     check(&workspace, &["inspect", "script.wasm"], 2, &["plugin `script` is not WebAssembly"]);
     check(&workspace, &["inspect", "absent.wasm"], 2, &["absent.wasm cannot be read"]);
-    check(&workspace, &["inspect", "messages"], 2, &["nothing was built in messages", "plugin build"]);
     check(&workspace, &["inspect", PLUGIN, "--stream", "gps"], 2, &["no stream `gps`; it has: vehicle"]);
     workspace.configure("make = { type = \"string\", required = true }\n", "");
     let parts = ["problem", "reads column `make`, which stream `vehicle` does not have"];

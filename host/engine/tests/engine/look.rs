@@ -10,6 +10,7 @@ fn a_plugins_bytes_show_what_it_is() {
     let anatomy = Anatomy::of(&bytes).unwrap();
     assert_eq!((anatomy.is_component, anatomy.language, anatomy.abi()), (false, Some("Rust"), Some("0.1.0")));
     assert_eq!(anatomy.world(), "transform");
+    assert_eq!(anatomy.exports.iter().collect::<Vec<_>>(), ["millstream:plugin/plugin@0.1.0"]);
     assert!(anatomy.has_lines && anatomy.memory_pages() > 0, "{anatomy:?}");
     assert!(anatomy.imports.contains("millstream:plugin/batches@0.1.0"), "{anatomy:?}");
     assert!(anatomy.tools.iter().any(|tool| tool.starts_with("rustc ")), "{anatomy:?}");

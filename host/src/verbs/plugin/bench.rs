@@ -73,7 +73,8 @@ pub async fn bench(args: args::Bench) -> anyhow::Result<()> {
         Some(_) => Some(crate::verbs::read_config(&args.config)?),
         None => workbench::config_if_any(&args.config)?,
     };
-    let engine = workbench::engine_with_cache(config.as_ref(), cache.path())?;
+    // The engine makes the folder, which must be private.
+    let engine = workbench::engine_with_cache(config.as_ref(), &cache.path().join("compiled"))?;
     let compiled = workbench::load(&engine, &file)?;
     let cached = workbench::load(&engine, &file)?;
     let rows = rows::find(&args, config.as_ref(), &engine, &cached.plugin)?;

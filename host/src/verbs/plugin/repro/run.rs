@@ -8,8 +8,8 @@ use millstream_model::Digest;
 use millstream_pipeline::decode::Decoder;
 use millstream_pipeline::plan::{PlannedStep, StreamPlan};
 use millstream_pipeline::shadow::shown;
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::ser::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::find::Record;
 use super::listen::{Line, hear};
@@ -18,7 +18,7 @@ use super::listen::{Line, hear};
 const ROWS_SHOWN_MAX: usize = 20;
 
 /// What happened.
-#[derive(Serialize)]
+#[derive(serde::Serialize)]
 pub(super) struct Ran {
     /// The letter as the lake has it.
     letter: Value,
@@ -28,11 +28,17 @@ pub(super) struct Ran {
     pub(super) outcome: Outcome,
 }
 
-/// Columns of a row by name.
-pub(super) type Row = Map<String, Value>;
+/// Columns of a row, in their order.
+pub(super) struct Row(pub(super) Vec<(String, Value)>);
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
 
 /// What one step did.
-#[derive(Serialize)]
+#[derive(serde::Serialize)]
 pub(super) struct StepRan {
     pub(super) step: String,
     pub(super) plugin: String,
@@ -55,7 +61,7 @@ pub(super) struct StepRan {
 }
 
 /// How it ended.
-#[derive(Serialize)]
+#[derive(serde::Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub(super) enum Outcome {
     /// It passes the step that it failed in, or all of them.
@@ -188,6 +194,6 @@ fn columns(rows: &RecordBatch, names: &[&str]) -> Vec<Row> {
     let value =
         |name: &str, row| rows.column_by_name(name).map(|column| (name.to_owned(), shown(column, row)));
     (0..rows.num_rows().min(ROWS_SHOWN_MAX))
-        .map(|row| names.iter().filter_map(|name| value(name, row)).collect())
+        .map(|row| Row(names.iter().filter_map(|name| value(name, row)).collect()))
         .collect()
 }

@@ -58,7 +58,7 @@ fn of_step(record: &Record, ran: &StepRan) -> String {
 
 fn rows(text: &mut String, name: &str, rows: &[Row]) {
     for row in rows {
-        let columns = row.iter().map(|(column, value)| format!("{column} = {value}"));
+        let columns = row.0.iter().map(|(column, value)| format!("{column} = {value}"));
         let columns: Vec<_> = columns.collect();
         let nothing = "no columns".to_owned();
         line(text, name, &if columns.is_empty() { nothing } else { columns.join("\n") });
@@ -72,8 +72,8 @@ fn line(text: &mut String, name: &str, value: &str) {
 }
 
 fn columns(row: &Row) -> String {
-    let width = row.keys().map(|name| name.chars().count()).max().unwrap_or(0);
-    row.iter().map(|(name, value)| format!("  {name:<width$}  {value}\n")).collect()
+    let width = row.0.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    row.0.iter().map(|(name, value)| format!("  {name:<width$}  {value}\n")).collect()
 }
 
 fn outcome(record: &Record, outcome: &Outcome) -> String {
