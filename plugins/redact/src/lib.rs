@@ -5,7 +5,7 @@
 //! counted and joined, and without the key nobody can try out values. Nulls stay null.
 
 use hmac::{Hmac, Mac as _};
-use millstream_sdk::columnar::{Batch, Columnar, Read, Stream, Write};
+use millstream_sdk::columnar::{Batch, Columnar, Rewrite, Stream};
 use millstream_sdk::plan::ConfigProblem;
 use millstream_sdk::{About, Error};
 use serde::Deserialize;
@@ -39,8 +39,8 @@ pub struct Mask {
     keep: usize,
 }
 
-/// A text column, as it comes in and goes out.
-type Text = (Read<Option<String>>, Write<Option<String>>);
+/// A text column.
+type Text = Rewrite<Option<String>>;
 
 /// The plugin.
 pub struct Redact {
@@ -65,19 +65,18 @@ impl Columnar for Redact {
         if !config.hash.is_empty() && config.key.len() < 16 {
             return Err(vec![ConfigProblem::new("key", "a hash needs a key of at least 16 bytes")]);
         }
-        let mut text = |column: &str| (stream.read(column), stream.write(column));
-        let hash = config.hash.iter().map(|column| text(column)).collect();
-        let mask = config.mask.iter().map(|mask| (text(&mask.column), mask.keep)).collect();
+        let hash = config.hash.iter().map(|column| stream.rewrite(column)).collect();
+        let mask = config.mask.iter().map(|mask| (stream.rewrite(&mask.column), mask.keep)).collect();
         let hmac = Hmac::new_from_slice(config.key.as_bytes()).expect("HMAC takes keys of any length");
         Ok(Self { hash, hmac, mask })
     }
 
     fn process(&mut self, batch: &mut Batch<'_>) -> Result<(), Error> {
-        for (before, after) in &self.hash {
+        for Text { before, after } in &self.hash {
             let texts = batch.read(*before);
             batch.write_each(*after, texts.iter().map(|text| text.map(|text| hashed(&self.hmac, text))));
         }
-        for ((before, after), keep) in &self.mask {
+        for (Text { before, after }, keep) in &self.mask {
             let texts = batch.read(*before);
             batch.write_each(*after, texts.iter().map(|text| text.map(|text| masked(text, *keep))));
         }

@@ -23,6 +23,9 @@ pub trait RawColumns {
     fn write_float64_list(&self, column: u32, values: &Float64Lists);
 }
 
+/// Writes the columns of rows that are emitted.
+pub type WriteColumns<'a> = Box<dyn FnOnce(&dyn RawColumns) + 'a>;
+
 /// One batch. A column number is an index into the plan's reads or writes.
 pub trait RawBatch: RawColumns {
     /// Number of rows.
@@ -46,7 +49,7 @@ pub trait RawBatch: RawColumns {
     /// Makes dead letters of `rows`, all for the same reason.
     fn reject(&self, rows: &[u32], reason: &str);
     /// Adds rows to output number `output`, one for each parent, with the columns that `write` writes.
-    fn emit(&self, output: u32, parents: Vec<u32>, write: Box<dyn FnOnce(&dyn RawColumns) + '_>);
+    fn emit(&self, output: u32, parents: Vec<u32>, write: WriteColumns<'_>);
 }
 
 impl RawColumns for batches::Batch {
@@ -128,7 +131,7 @@ impl RawBatch for batches::Batch {
     fn reject(&self, rows: &[u32], reason: &str) {
         batches::Batch::reject(self, rows, reason);
     }
-    fn emit(&self, output: u32, parents: Vec<u32>, write: Box<dyn FnOnce(&dyn RawColumns) + '_>) {
+    fn emit(&self, output: u32, parents: Vec<u32>, write: WriteColumns<'_>) {
         let rows = u32::try_from(parents.len()).expect("a batch of 4 G rows does not fit into memory");
         let builder = batches::Builder::new(output, rows);
         builder.gather(self, &parents);

@@ -3,7 +3,7 @@
 //! plan; [`Columnar::process`] reads and writes them in each [`Batch`].
 //!
 //! ```
-//! use millstream_sdk::columnar::{Batch, Columnar, Read, Stream, Write};
+//! use millstream_sdk::columnar::{Batch, Columnar, Rewrite, Stream};
 //! use millstream_sdk::plan::ConfigProblem;
 //! use millstream_sdk::{About, Error};
 //!
@@ -16,8 +16,7 @@
 //! /// Multiplies a column, and rejects what is above a limit.
 //! struct Scale {
 //!     limit: f64,
-//!     before: Read<Option<f64>>,
-//!     after: Write<Option<f64>>,
+//!     column: Rewrite<Option<f64>>, // or `Read` and `Write` of different columns
 //! }
 //!
 //! impl Columnar for Scale {
@@ -30,19 +29,18 @@
 //!     };
 //!
 //!     fn configure(config: Config, stream: &mut Stream<'_>) -> Result<Self, Vec<ConfigProblem>> {
-//!         let (before, after) = (stream.read(&config.column), stream.write(&config.column));
-//!         Ok(Self { limit: config.limit, before, after })
+//!         Ok(Self { limit: config.limit, column: stream.rewrite(&config.column) })
 //!     }
 //!
 //!     fn process(&mut self, batch: &mut Batch<'_>) -> Result<(), Error> {
-//!         let mut values = batch.read(self.before);
+//!         let mut values = batch.read(self.column.before);
 //!         values.values_mut().iter_mut().for_each(|value| *value *= 3.6);
 //!         for row in 0..batch.rows() {
 //!             if values.get(row).is_some_and(|value| value > self.limit) {
 //!                 batch.reject(row, "too fast");
 //!             }
 //!         }
-//!         batch.write(self.after, values);
+//!         batch.write(self.column.after, values);
 //!         Ok(())
 //!     }
 //! }
@@ -112,6 +110,23 @@ pub struct Write<V> {
     number: u32,
     value: PhantomData<fn(V)>,
 }
+
+/// A column that is read and written back.
+#[derive(Debug)]
+pub struct Rewrite<V> {
+    /// The column as it comes in.
+    pub before: Read<V>,
+    /// The column as it goes out.
+    pub after: Write<V>,
+}
+
+impl<V> Clone for Rewrite<V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V> Copy for Rewrite<V> {}
 
 impl<V> Clone for Read<V> {
     fn clone(&self) -> Self {
@@ -195,6 +210,11 @@ impl<'a> Stream<'a> {
         }
         self.plan.writes.push(field::<V>(name));
         Write { number: self.plan.writes.len() as u32 - 1, value: PhantomData }
+    }
+
+    /// Reads the column of this name, and writes it back.
+    pub fn rewrite<V: Value<'static>>(&mut self, name: &str) -> Rewrite<V> {
+        Rewrite { before: self.read(name), after: self.write(name) }
     }
 
     /// Takes the column of this name out of the stream; it need not be read.

@@ -60,7 +60,9 @@ impl<P: Plugin<Kind>, Kind> Configured<P, Kind> {
 
 /// A configured plugin of whatever type: what an instance holds.
 #[doc(hidden)]
-pub struct Ready(Box<dyn FnMut(&dyn RawBatch) -> Result<(), Error>>);
+pub struct Ready(Box<Process>);
+
+type Process = dyn FnMut(&dyn RawBatch) -> Result<(), Error>;
 
 impl Ready {
     /// Takes a plugin into use.

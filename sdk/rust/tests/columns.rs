@@ -1,6 +1,6 @@
 //! What a plugin over columns becomes: the plan that its configuration makes, and what it does to a batch.
 
-use millstream_sdk::columnar::{Batch, Columnar, Numbers, Read, Stream, Write};
+use millstream_sdk::columnar::{Batch, Columnar, Numbers, Rewrite, Stream, Write};
 use millstream_sdk::plan::{ConfigProblem, DataType, Field, Input};
 use millstream_sdk::testing::{Values, run};
 use millstream_sdk::{About, Error, Output, Outputs, Timestamp, configure};
@@ -19,8 +19,8 @@ struct Config {
 }
 
 struct Changes {
-    doubled: Vec<(Read<Option<f64>>, Write<Option<f64>>)>,
-    shouted: Vec<(Read<Option<String>>, Write<Option<String>>)>,
+    doubled: Vec<Rewrite<Option<f64>>>,
+    shouted: Vec<Rewrite<Option<String>>>,
     loud: Output<()>,
 }
 
@@ -33,8 +33,8 @@ impl Columnar for Changes {
         for name in &config.required {
             stream.read::<f64>(name);
         }
-        let doubled = config.doubled.iter().map(|name| (stream.read(name), stream.write(name))).collect();
-        let shouted = config.shouted.iter().map(|name| (stream.read(name), stream.write(name))).collect();
+        let doubled = config.doubled.iter().map(|name| stream.rewrite(name)).collect();
+        let shouted = config.shouted.iter().map(|name| stream.rewrite(name)).collect();
         if config.doubled.len() > 3 {
             return Err(vec![ConfigProblem::new("doubled", "more than three")]);
         }
@@ -46,7 +46,7 @@ impl Columnar for Changes {
     }
 
     fn process(&mut self, batch: &mut Batch<'_>) -> Result<(), Error> {
-        for (before, after) in &self.doubled {
+        for Rewrite { before, after } in &self.doubled {
             let mut values = batch.read(*before);
             values.values_mut().iter_mut().for_each(|value| *value *= 2.0);
             for row in 0..batch.rows() {
@@ -59,7 +59,7 @@ impl Columnar for Changes {
             }
             batch.write(*after, values);
         }
-        for (before, after) in &self.shouted {
+        for Rewrite { before, after } in &self.shouted {
             let texts = batch.read(*before);
             batch.write_each(*after, texts.iter().map(|text| text.map(str::to_uppercase)));
             let loud =

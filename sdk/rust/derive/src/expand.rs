@@ -21,6 +21,7 @@ pub fn expand_record(projection: &Projection) -> TokenStream {
     let (of, fixed) = forms(projection);
     let Writing { builders, fields, news, puts, finishes } = Writing::of(projection);
     quote! {
+        #[allow(clippy::unused_unit)]
         const _: () = {
             impl ::millstream_sdk::Record for #fixed {
                 type Of<'row> = #of;
@@ -48,6 +49,7 @@ pub fn expand(projection: &Projection) -> TokenStream {
     let reading = reading(projection);
     let writing = writing(projection);
     quote! {
+        #[allow(clippy::unused_unit)]
         const _: () = {
             impl ::millstream_sdk::Row for #fixed {
                 type Of<'row> = #of;

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::{Buffers, Emitted, Processed, Values};
-use crate::batch::{Bools, Bytes, Float32s, Float64Lists, Float64s, Int32s, Int64s, RawBatch, RawColumns};
+use crate::batch::{
+    Bools, Bytes, Float32s, Float64Lists, Float64s, Int32s, Int64s, RawBatch, RawColumns, WriteColumns,
+};
 use crate::bitmap;
 use crate::plan::{Field, InputPlan, Output};
 
@@ -187,7 +189,7 @@ impl RawBatch for Memory<'_> {
         let before = self.rejected.borrow_mut().insert(reason.to_owned(), rows);
         assert!(before.is_none(), "reject was called twice for one reason");
     }
-    fn emit(&self, output: u32, parents: Vec<u32>, write: Box<dyn FnOnce(&dyn RawColumns) + '_>) {
+    fn emit(&self, output: u32, parents: Vec<u32>, write: WriteColumns<'_>) {
         let Output { name, fields } = self.outputs[output as usize].clone();
         let written = Written::new(parents.len(), fields);
         write(&written);
