@@ -43,7 +43,7 @@ class Transform:
         """Processes one row, in place. Returns None to keep it, DROP, or Reject(reason); Reject may also be raised.
 
         Annotated `-> None`, it keeps every row, and the host is told so. If the parameter is annotated `Columns[Row]`, it is
-        called once for a batch, and what it does to the columns counts.
+        called once for a batch, returns None, and what it does to the columns counts.
         """
         raise NotImplementedError
 
@@ -149,7 +149,7 @@ def _define(transform: type, target: Any, emits: tuple, example: Optional[dict],
     schema = config.schema_of(config_class) if schema is None else schema
     return Definition(
         make=transform, row=row, is_columnar=is_columnar, config=config_class, emits=emits,
-        keeps_all=hints.get("return", Any) is type(None),
+        keeps_all=not is_columnar and hints.get("return", Any) is type(None),
         prepares=transform.prepare is not Transform.prepare,
         schema=json.dumps(schema), example=json.dumps(example), function=function,
     )
@@ -226,7 +226,7 @@ class Ready:
             if field.is_read:
                 place = self.plan.places[field.attribute]
                 columns.append(repeat(None) if place is None else _read(batch, place, field, rows))
-        removed = _Removed()
+        removed = _Removed(self.plan.row_preserving)
         transform = self.transform
         written = self._loop(transform.process, transform.prepare, columns, removed.add, call)
         for number, field in enumerate(field for field in fields_of(self.definition.row) if field.is_written):
@@ -244,11 +244,14 @@ def _read(batch: Any, place: int, field: Any, rows: int) -> list:
 class _Removed:
     """The rows that do not go on."""
 
-    def __init__(self) -> None:
+    def __init__(self, row_preserving: bool) -> None:
+        self._row_preserving = row_preserving
         self.dropped: list = []
         self.rejected: dict = {}
 
     def add(self, row: int, verdict: Any) -> None:
+        if self._row_preserving:
+            raise TypeError(f"process said {verdict!r}, and is annotated `-> None`: it keeps every row; write `-> Reject | None`")
         if isinstance(verdict, Reject):
             self.rejected.setdefault(verdict.reason, []).append(row)
         elif verdict is DROP:

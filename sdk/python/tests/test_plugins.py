@@ -149,6 +149,15 @@ def test_exceptions_show_the_authors_line(act, message):
     assert str(caught.value).startswith("test_plugins.py:") and str(caught.value).endswith(message)
 
 
+def test_a_function_that_keeps_every_row_does_so():
+    @plugin
+    def keeps(vehicle: Vehicle) -> None:
+        raise Reject("after all")
+
+    with pytest.raises(BadBatch, match="and is annotated `-> None`: it keeps every row; write `-> Reject | None`"):
+        run(keeps, [{"location.lat": 1.0, "speed": 1.0, "fuelType": ""}])
+
+
 @pytest.mark.parametrize("error", [Retry("later"), BadBatch("some row"), Fatal("never")])
 def test_batches_may_be_refused(error):
     @plugin
@@ -212,7 +221,7 @@ class Reading:
 
 def test_whole_columns():
     @plugin(emits=[Alert])
-    def convert(rows: Columns[Reading]):
+    def convert(rows: Columns[Reading]) -> None:
         rows.fahrenheit = [value and value * 1.8 + 32 for value in rows.celsius]
         rows.reject([value is None for value in rows.celsius], "`celsius` is missing")
         rows.keep(sensor != "broken" for sensor in rows.sensor)
