@@ -101,10 +101,14 @@ async function resolveSdk(build) {
   });
 }
 
-/** The author's files by their names in the folder; those of the SDK lose theirs. */
+/** The author's own files by their names in the folder; those of the SDK and of packages lose theirs. */
 function sourceMap({ sources, mappings }, folder) {
-  const isOfSdk = (source) => resolve(folder, source).startsWith(join(SDK, 'src')) || source === 'millstream-entry.js';
-  return { sources: sources.map((source) => (isOfSdk(source) ? null : relative(folder, resolve(folder, source)))), mappings };
+  const named = (source) => {
+    const path = resolve(folder, source);
+    const isOthers = path.startsWith(join(SDK, 'src')) || path.includes('/node_modules/') || source === 'millstream-entry.js';
+    return isOthers ? null : relative(folder, path);
+  };
+  return { sources: sources.map(named), mappings };
 }
 
 async function componentize(componentize, { code, lines, world }) {

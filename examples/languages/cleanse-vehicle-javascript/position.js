@@ -6,17 +6,19 @@ const NUMBER = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf|infinity|nan)$/i;
 
 /** Sets `latitude` and `longitude`; returns the rule that is broken. */
 export function position(vehicle, { null_island }) {
-  const { latitude, longitude, lat, lon, position } = vehicle;
-  let pair;
-  if (latitude !== null && longitude !== null) pair = [latitude, longitude];
-  else if (lat !== null && lon !== null) pair = [lat, lon];
-  else if (position !== null) pair = parse(position);
-  else return missing(vehicle);
-  if (!pair) return '`location` is not a latitude and a longitude';
-  if (!(Math.abs(pair[0]) <= 90)) return '`location.lat` is out of range [-90, 90]';
-  if (!(Math.abs(pair[1]) <= 180)) return '`location.lon` is out of range [-180, 180]';
-  if (pair[0] === 0 && pair[1] === 0 && null_island === 'reject') return '`location` is 0, 0: the device had no fix';
-  [vehicle.latitude, vehicle.longitude] = pair;
+  let { latitude, longitude } = vehicle;
+  if (latitude === null || longitude === null) {
+    const { lat, lon, position } = vehicle;
+    if (lat !== null && lon !== null) [latitude, longitude] = [lat, lon];
+    else if (position === null) return missing(vehicle);
+    else [latitude, longitude] = parse(position) ?? [];
+    if (latitude === undefined) return '`location` is not a latitude and a longitude';
+  }
+  if (!(Math.abs(latitude) <= 90)) return '`location.lat` is out of range [-90, 90]';
+  if (!(Math.abs(longitude) <= 180)) return '`location.lon` is out of range [-180, 180]';
+  if (latitude === 0 && longitude === 0 && null_island === 'reject') return '`location` is 0, 0: the device had no fix';
+  vehicle.latitude = latitude;
+  vehicle.longitude = longitude;
 }
 
 function missing({ latitude, longitude, lat, lon }) {

@@ -20,6 +20,16 @@ test('reads what the host reads', () => {
   }
 });
 
+test('days agree with the calendar', () => {
+  for (let day = -719_162; day < 2_932_896; day += 997) {
+    const text = new Date(day * 86_400_000).toISOString().slice(0, 19);
+    for (const form of [text, text.replaceAll(/[-:]/g, '')]) assert.equal(parseTime(form).wall, day * 86_400, form);
+  }
+  for (const text of ['2026-02-29T08:00:00', '20260229T080000', '1900-02-29T00:00:00', '2026-04-31T00:00:00', '2026-00-01T00:00:00']) {
+    assert.equal(parseTime(text), undefined, text);
+  }
+});
+
 function check(zone, text, offset, isAmbiguous = false) {
   const found = TimeZone.get(zone).offsetOfWall(parseTime(text).wall);
   assert.deepEqual([found.offset, found.isAmbiguous], [offset * 3600, isAmbiguous], `${text} in ${zone}`);
