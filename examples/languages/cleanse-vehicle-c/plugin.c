@@ -105,7 +105,7 @@ static void configure(void *from, mill_problems *problems) {
     }
     for (size_t at = 0; at < config->spellings.count; at++) {
         const mill_pair *pair = &config->spellings.pairs[at];
-        if (word_of(fuel_types, pair->value) != NULL || word_of(directions, pair->value) != NULL) continue;
+        if (word_of(fuel_types, pair->value).data != NULL || word_of(directions, pair->value).data != NULL) continue;
         mill_problem(problems, mill_format("spellings.%s", pair->key.data).data,
                      "`%s` is not a word that this plugin knows: write one that it writes", pair->value.data);
     }
@@ -181,22 +181,22 @@ static const char *check_speed(const struct config *config, struct vehicle *vehi
     return NULL;
 }
 
-static const char *configured_word(const struct config *config, vocabulary vocabulary, mill_text text) {
+static mill_text configured_word(const struct config *config, vocabulary vocabulary, mill_text text) {
     text = mill_trim(text);
     for (size_t at = 0; at < config->spellings.count; at++) {
         const mill_pair *pair = &config->spellings.pairs[at];
         if (mill_equal_ignoring_case(mill_trim(pair->key), text)) return word_of(vocabulary, pair->value);
     }
-    return NULL;
+    return (mill_text){0};
 }
 
 // Replaces a word by its canonical form, or an unknown one by itself without blanks. Whether it may go on.
 static bool normalise(const struct config *config, mill_nullable_text *word, vocabulary vocabulary) {
     if (!word->valid) return true;
-    const char *known = word_of(vocabulary, word->value);
-    if (known == NULL) known = configured_word(config, vocabulary, word->value);
-    word->value = known != NULL ? mill_text_of(known) : mill_trim(word->value);
-    return known != NULL || config->unknown_words == KEEP;
+    mill_text known = word_of(vocabulary, word->value);
+    if (known.data == NULL) known = configured_word(config, vocabulary, word->value);
+    word->value = known.data != NULL ? known : mill_trim(word->value);
+    return known.data != NULL || config->unknown_words == KEEP;
 }
 
 static const char *cleanse(struct config *config, struct vehicle *vehicle) {

@@ -1,75 +1,77 @@
 #include "words.h"
-#include <string.h>
 
 enum { KEY_BYTES_MAX = 24 };
 
+#define WORD(key, word) \
+    { {key, sizeof(key) - 1}, {word, sizeof(word) - 1} }
+
 const struct spelling fuel_types[] = {
-    {"petrol", "Petrol"},
-    {"gasoline", "Petrol"},
-    {"gas", "Petrol"},
-    {"benzine", "Petrol"},
-    {"unleaded", "Petrol"},
-    {"diesel", "Diesel"},
-    {"derv", "Diesel"},
-    {"electric", "Electric"},
-    {"ev", "Electric"},
-    {"bev", "Electric"},
-    {"battery", "Electric"},
-    {"batteryelectric", "Electric"},
-    {"hybrid", "Hybrid"},
-    {"hev", "Hybrid"},
-    {"hybridelectric", "Hybrid"},
-    {"selfcharginghybrid", "Hybrid"},
-    {"pluginhybrid", "Plug-in Hybrid"},
-    {"phev", "Plug-in Hybrid"},
-    {"pluginhybridelectric", "Plug-in Hybrid"},
-    {"lpg", "LPG"},
-    {"autogas", "LPG"},
-    {"cng", "CNG"},
-    {"hydrogen", "Hydrogen"},
-    {"fuelcell", "Hydrogen"},
-    {"fcev", "Hydrogen"},
-    {NULL, NULL},
+    WORD("petrol", "Petrol"),
+    WORD("gasoline", "Petrol"),
+    WORD("gas", "Petrol"),
+    WORD("benzine", "Petrol"),
+    WORD("unleaded", "Petrol"),
+    WORD("diesel", "Diesel"),
+    WORD("derv", "Diesel"),
+    WORD("electric", "Electric"),
+    WORD("ev", "Electric"),
+    WORD("bev", "Electric"),
+    WORD("battery", "Electric"),
+    WORD("batteryelectric", "Electric"),
+    WORD("hybrid", "Hybrid"),
+    WORD("hev", "Hybrid"),
+    WORD("hybridelectric", "Hybrid"),
+    WORD("selfcharginghybrid", "Hybrid"),
+    WORD("pluginhybrid", "Plug-in Hybrid"),
+    WORD("phev", "Plug-in Hybrid"),
+    WORD("pluginhybridelectric", "Plug-in Hybrid"),
+    WORD("lpg", "LPG"),
+    WORD("autogas", "LPG"),
+    WORD("cng", "CNG"),
+    WORD("hydrogen", "Hydrogen"),
+    WORD("fuelcell", "Hydrogen"),
+    WORD("fcev", "Hydrogen"),
+    {{NULL, 0}, {NULL, 0}},
 };
 
 const struct spelling directions[] = {
-    {"n", "North"},
-    {"north", "North"},
-    {"nne", "North-North-East"},
-    {"northnortheast", "North-North-East"},
-    {"ne", "North-East"},
-    {"northeast", "North-East"},
-    {"ene", "East-North-East"},
-    {"eastnortheast", "East-North-East"},
-    {"e", "East"},
-    {"east", "East"},
-    {"ese", "East-South-East"},
-    {"eastsoutheast", "East-South-East"},
-    {"se", "South-East"},
-    {"southeast", "South-East"},
-    {"sse", "South-South-East"},
-    {"southsoutheast", "South-South-East"},
-    {"s", "South"},
-    {"south", "South"},
-    {"ssw", "South-South-West"},
-    {"southsouthwest", "South-South-West"},
-    {"sw", "South-West"},
-    {"southwest", "South-West"},
-    {"wsw", "West-South-West"},
-    {"westsouthwest", "West-South-West"},
-    {"w", "West"},
-    {"west", "West"},
-    {"wnw", "West-North-West"},
-    {"westnorthwest", "West-North-West"},
-    {"nw", "North-West"},
-    {"northwest", "North-West"},
-    {"nnw", "North-North-West"},
-    {"northnorthwest", "North-North-West"},
-    {NULL, NULL},
+    WORD("n", "North"),
+    WORD("north", "North"),
+    WORD("nne", "North-North-East"),
+    WORD("northnortheast", "North-North-East"),
+    WORD("ne", "North-East"),
+    WORD("northeast", "North-East"),
+    WORD("ene", "East-North-East"),
+    WORD("eastnortheast", "East-North-East"),
+    WORD("e", "East"),
+    WORD("east", "East"),
+    WORD("ese", "East-South-East"),
+    WORD("eastsoutheast", "East-South-East"),
+    WORD("se", "South-East"),
+    WORD("southeast", "South-East"),
+    WORD("sse", "South-South-East"),
+    WORD("southsoutheast", "South-South-East"),
+    WORD("s", "South"),
+    WORD("south", "South"),
+    WORD("ssw", "South-South-West"),
+    WORD("southsouthwest", "South-South-West"),
+    WORD("sw", "South-West"),
+    WORD("southwest", "South-West"),
+    WORD("wsw", "West-South-West"),
+    WORD("westsouthwest", "West-South-West"),
+    WORD("w", "West"),
+    WORD("west", "West"),
+    WORD("wnw", "West-North-West"),
+    WORD("westnorthwest", "West-North-West"),
+    WORD("nw", "North-West"),
+    WORD("northwest", "North-West"),
+    WORD("nnw", "North-North-West"),
+    WORD("northnorthwest", "North-North-West"),
+    {{NULL, 0}, {NULL, 0}},
 };
 
 // Letters and digits in lower case; false if they are too many or not ASCII: no known spelling has such.
-static bool make_key(mill_text text, char key[KEY_BYTES_MAX + 1]) {
+static bool make_key(mill_text text, char bytes[KEY_BYTES_MAX], mill_text *key) {
     size_t length = 0;
     for (size_t at = 0; at < text.length; at++) {
         char letter = text.data[at];
@@ -77,24 +79,27 @@ static bool make_key(mill_text text, char key[KEY_BYTES_MAX + 1]) {
         if (letter >= 'A' && letter <= 'Z') letter += 'a' - 'A';
         if (!(letter >= 'a' && letter <= 'z') && !(letter >= '0' && letter <= '9')) continue;
         if (length == KEY_BYTES_MAX) return false;
-        key[length++] = letter;
+        bytes[length++] = letter;
     }
-    key[length] = 0;
+    *key = (mill_text){bytes, length};
     return true;
 }
 
 // `northbound` is north.
-static void strip_bound(char *key) {
-    size_t length = strlen(key), bound = strlen("bound");
-    if (length >= bound && strcmp(key + length - bound, "bound") == 0) key[length - bound] = 0;
+static mill_text without_bound(mill_text key) {
+    const mill_text bound = MILL_TEXT("bound");
+    if (key.length < bound.length) return key;
+    mill_text end = {key.data + key.length - bound.length, bound.length};
+    return mill_equal(end, bound) ? (mill_text){key.data, key.length - bound.length} : key;
 }
 
-const char *word_of(vocabulary vocabulary, mill_text text) {
-    char key[KEY_BYTES_MAX + 1];
-    if (!make_key(text, key)) return NULL;
-    if (vocabulary == directions) strip_bound(key);
-    for (; vocabulary->key != NULL; vocabulary++) {
-        if (*vocabulary->key == *key && strcmp(vocabulary->key, key) == 0) return vocabulary->word;
+mill_text word_of(vocabulary vocabulary, mill_text text) {
+    char bytes[KEY_BYTES_MAX];
+    mill_text key;
+    if (!make_key(text, bytes, &key)) return (mill_text){0};
+    if (vocabulary == directions) key = without_bound(key);
+    for (; vocabulary->key.data != NULL; vocabulary++) {
+        if (vocabulary->key.length == key.length && mill_equal(vocabulary->key, key)) return vocabulary->word;
     }
-    return NULL;
+    return (mill_text){0};
 }

@@ -8,15 +8,15 @@
 
 // Letters and digits of a spelling, in lower case, and the word that it means.
 struct spelling {
-    const char *key, *word;
+    mill_text key, word;
 };
 
-typedef const struct spelling *vocabulary; // ends with {NULL}
+typedef const struct spelling *vocabulary; // ends with NULL
 
 extern const struct spelling fuel_types[];
 extern const struct spelling directions[];
 
-// The canonical word that a text means; NULL if it is none.
-const char *word_of(vocabulary vocabulary, mill_text text);
+// The canonical word that a text means; of NULL if it is none.
+mill_text word_of(vocabulary vocabulary, mill_text text);
 
 #endif

@@ -353,8 +353,8 @@ typedef struct {
     mill_outputs outputs;
     const char *config_schema;  // JSON schema; made of the settings if it is NULL
     const char *example_config; // JSON; made of the settings if it is NULL
-    // Checks what settings cannot say, and prepares what rows need; fields of the struct that no setting
-    // fills are 0. May be NULL.
+    // Checks what settings cannot say, and prepares what rows need (in memory of malloc); fields of the
+    // struct that no setting fills are 0. May be NULL.
     void (*configure)(void *config, mill_problems *problems);
     // One of the two. `process` gets one row after the other; only fields that are written are kept, and
     // what they point to must live until the call of the host ends: columns, constants, mill_alloc.

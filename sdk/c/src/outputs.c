@@ -8,8 +8,10 @@ struct output {
     column_write *writes; // by number in the output's row
 };
 
+static const size_t NO_ROW = SIZE_MAX;
+
 static struct output *outputs;
-static size_t parent;
+static size_t parent; // the row in hand
 
 static const mill_output *declared(size_t number) { return &millstream_plugin.outputs.outputs[number]; }
 
@@ -26,6 +28,7 @@ static void make_outputs(void) {
 
 void begin_outputs(void) {
     if (outputs == NULL) make_outputs();
+    parent = NO_ROW;
     for (size_t number = 0; number < millstream_plugin.outputs.count; number++) {
         outputs[number].parents.length = 0;
         const mill_row *row = &declared(number)->row;
@@ -37,7 +40,10 @@ void begin_outputs(void) {
 
 void set_parent(size_t row) { parent = row; }
 
-void mill_emit(size_t output, const void *row) { mill_emit_from(output, parent, row); }
+void mill_emit(size_t output, const void *row) {
+    if (parent == NO_ROW) mill_abort("no row is in hand: mill_emit_from names one");
+    mill_emit_from(output, parent, row);
+}
 
 void mill_emit_from(size_t output, size_t from, const void *row) {
     if (output >= millstream_plugin.outputs.count) mill_abort("there is no output number %zu", output);
