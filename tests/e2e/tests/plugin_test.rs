@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use millstream_tests::{Command, Output};
+use millstream_tests::{Command, Output, Workspace, seeds};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -157,4 +157,37 @@ fn a_message_that_is_none_is_an_outcome() {
     let folder = Folder::new(&[("c/input.jsonl", input), ("c/expected.jsonl", expected)]);
     let shown = ["line 3  not JSON", "expected  not decoded: no", "found     not decoded: malformed JSON"];
     check(&folder.test("forgetful", &["--cuts", "0"]), 1, &shown);
+}
+
+#[test]
+fn dead_letters_become_cases() {
+    let workspace = Workspace::files();
+    let messages = seeds("us-route", "vehicle_data");
+    let good = messages.lines().next().unwrap();
+    let speed = good.replacen("\"speed\": ", "\"speed\": -", 1);
+    let fast = good.replacen("\"speed\": ", "\"speed\": 9", 1);
+    let lines = [good, &speed, &fast, &fast, "not JSON"].map(|line| format!("{line}\n")).concat();
+    workspace.write("messages/vehicle_data/0.jsonl", lines);
+    workspace.catch_up();
+    let test = |args: &[&str]| {
+        let fixed = ["plugin", "test", "vehicle", "--wasm", "plugins/cleanse-vehicle.wasm"];
+        let cache = workspace.path("cache");
+        workspace
+            .millstream(&[&fixed[..], args].concat())
+            .env("MILLSTREAM_CACHE", cache.to_str().unwrap())
+            .run()
+    };
+    let negative = "cleanse-speed-is-negative-1";
+    let shown =
+        [negative, "now {\"_line\": 1, \"_rejected\": \"`speed` is negative\"}", "3 cases: they expect"];
+    check(&test(&["--from-dead-letters"]), 0, &shown);
+    let read = |file: &str| std::fs::read_to_string(workspace.path(file)).unwrap();
+    assert_eq!(read(&format!("vehicle/cases/{negative}/input.jsonl")), format!("{speed}\n"));
+    assert!(read(&format!("vehicle/cases/{negative}/config.toml")).contains("zone = \"Europe/London\""));
+    // What somebody corrected is left alone.
+    let corrected = format!("vehicle/cases/{negative}/expected.jsonl");
+    workspace.write(&corrected, "{\"_line\": 1, \"_rejected\": \"too slow\"}\n");
+    check(&test(&["--from-dead-letters"]), 0, &["no dead letter became a case"]);
+    check(&test(&["--cuts", "0"]), 1, &["expected  rejected: too slow", "3 cases: 2 passed, 1 failed"]);
+    check(&test(&["--from-dead-letters", "--step", "vehicle/other"]), 1, &["has no step vehicle/other"]);
 }

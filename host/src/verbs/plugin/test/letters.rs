@@ -14,9 +14,9 @@ use millstream_testkit::{CaseFolder, Cuts, Found, Plugin};
 use serde::de::IgnoredAny;
 use toml::Table;
 
-use super::super::super::dead_letters::each;
-use super::super::super::read_config;
 use super::session::Session;
+use crate::verbs::dead_letters::each;
+use crate::verbs::read_config;
 use crate::{args, out};
 
 /// Characters of a reason in the name of a case.
