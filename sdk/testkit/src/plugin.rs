@@ -5,8 +5,7 @@ use std::path::Path;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use millstream_engine::{
-    ConfigureError, Engine, EngineSettings, Grants, InputSpec, Limits, Metrics, Plugin as Loaded, Step,
-    StepOutput,
+    ConfigureError, Engine, Grants, InputSpec, Limits, Metrics, Plugin as Loaded, Step, StepOutput,
 };
 use millstream_model::columns;
 use millstream_settings::plugin_file::{PluginFile, plugin_file};
@@ -19,6 +18,7 @@ use crate::expected::Expected;
 use crate::folder::CaseFolder;
 use crate::logs::{LogLine, captured};
 use crate::messages::{Prepared, line_of, prepare};
+use crate::offline::engine;
 use crate::outcome::{Fate, Outcome, Row};
 use crate::value::value;
 use crate::verdict::{Found, Verdict};
@@ -49,7 +49,7 @@ impl Plugin {
     /// # Errors
     /// Why it is no plugin, or what is wrong in the file beside it.
     pub fn load(wasm: &Path) -> Result<Self, CaseError> {
-        Self::load_in(&Engine::new(EngineSettings::default())?, wasm, &wasm.with_extension("toml"))
+        Self::load_in(&engine(None)?, wasm, &wasm.with_extension("toml"))
     }
 
     /// As [`Plugin::load`], in this engine and with this file beside it, whether it is there or not. Secrets that the

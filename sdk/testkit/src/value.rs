@@ -7,8 +7,8 @@ use arrow::datatypes::{
     TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
 use arrow::util::display::array_value_to_string;
-use jiff::ToSpan as _;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::Date;
+use jiff::{SignedDuration, ToSpan as _};
 use serde_json::Value;
 
 /// The value of `column` in `row`.
@@ -85,15 +85,14 @@ fn instant(count: i64, unit: TimeUnit, is_utc: bool) -> Value {
         TimeUnit::Nanosecond => 1_000_000_000,
     };
     let nanoseconds = count.rem_euclid(per_second) * (1_000_000_000 / per_second);
-    let time = i64::try_from(count.div_euclid(per_second))
-        .ok()
-        .zip(i32::try_from(nanoseconds).ok())
-        .and_then(|(seconds, nanoseconds)| jiff::Timestamp::new(seconds, nanoseconds).ok());
-    let wall = |time: jiff::Timestamp| -> DateTime { jiff::tz::TimeZone::UTC.to_datetime(time) };
+    // In two steps: nanoseconds of years do not fit.
+    let time = Date::constant(1970, 1, 1)
+        .at(0, 0, 0, 0)
+        .checked_add(SignedDuration::from_secs(count.div_euclid(per_second)))
+        .and_then(|time| time.checked_add(SignedDuration::from_nanos(nanoseconds)));
     match time {
-        Some(time) if is_utc => Value::from(time.to_string()),
-        Some(time) => Value::from(wall(time).to_string()),
-        None => Value::from(count),
+        Ok(time) => Value::from(format!("{time}{}", if is_utc { "Z" } else { "" })),
+        Err(_) => Value::from(count),
     }
 }
 

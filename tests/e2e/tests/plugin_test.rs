@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use millstream_tests::{Command, Output};
+use millstream_tests::{Command, Output, Workspace, seeds};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -58,8 +58,7 @@ fn every_plugin_passes_its_cases() {
     for folder in plugins {
         let wasm = millstream_guests::wasm(folder.file_name().unwrap().to_str().unwrap());
         let args = ["plugin", "test", folder.to_str().unwrap(), "--wasm", wasm.to_str().unwrap()];
-        let output =
-            Command::millstream(args).env("MILLSTREAM_CACHE", cache.path().to_str().unwrap()).run();
+        let output = Command::millstream(args).env("MILLSTREAM_CACHE", cache.path().to_str().unwrap()).run();
         assert_eq!(output.code, Some(0), "{}\n{}{}", folder.display(), output.stdout, output.stderr);
     }
 }
@@ -72,7 +71,11 @@ fn a_plugin_that_keeps_state_in_its_memory_is_found_out_by_cuts_alone() {
     let folder = Folder::new(&[("c/input.jsonl", MESSAGES), ("c/expected.jsonl", NUMBERED)]);
     check(&folder.test("forgetful", &["--cuts", "0"]), 0, &["1 case: 1 passed"]);
     let output = folder.test("forgetful", &["--seed", "7"]);
-    check(&output, 1, &["case c", "other rows come out than in one batch", "--seed 7 --case c", "number", "expected  "]);
+    check(
+        &output,
+        1,
+        &["case c", "other rows come out than in one batch", "--seed 7 --case c", "number", "expected  "],
+    );
     assert_eq!(folder.test("forgetful", &["--seed", "7"]).stdout, output.stdout, "a seed cuts alike");
 }
 
@@ -107,7 +110,10 @@ fn what_came_out_is_written_as_what_is_expected() {
     folder.write("wrong/input.jsonl", MESSAGES);
     check(&folder.test("mark", &["--bless", "--case", "wrong"]), 0, &["blessed wrong"]);
     let error = folder.read("wrong/error.txt");
-    assert!(error.starts_with("the plugin cannot run on stream `input`: it reads column `id` as int64"), "{error}");
+    assert!(
+        error.starts_with("the plugin cannot run on stream `input`: it reads column `id` as int64"),
+        "{error}"
+    );
     check(&folder.test("mark", &[]), 0, &["2 cases: 2 passed"]);
 }
 
@@ -118,16 +124,28 @@ fn what_is_wrong_with_a_case_is_said_with_its_place() {
         folder.write(file, text);
         check(&folder.test("forgetful", &["--cuts", "0"]), 2, texts);
     };
-    wrong("c/expected.jsonl", "{\"id\":\"a\"}\n{\"id\":\n", &["expected.jsonl:2: not a JSON object on one line"]);
+    wrong(
+        "c/expected.jsonl",
+        "{\"id\":\"a\"}\n{\"id\":\n",
+        &["expected.jsonl:2: not a JSON object on one line"],
+    );
     wrong("c/expected.jsonl", "{\"_lines\":1}\n", &["expected.jsonl:1: `_lines` is no column and no key"]);
     wrong("c/config.toml", "\nconfg = {}\n", &["c/config.toml:2:1: `confg`: unknown field `confg`"]);
-    wrong("config.toml", "[schema]\nid = \"text\"\n", &["cases/config.toml:2:6: `schema.id`: unknown variant `text`"]);
+    wrong(
+        "config.toml",
+        "[schema]\nid = \"text\"\n",
+        &["cases/config.toml:2:6: `schema.id`: unknown variant `text`"],
+    );
     wrong("c/config.toml", "received = \"soon\"\n", &["`received`: `soon` is not an instant such as"]);
     wrong("c/error.txt", "no\n", &["has expected.jsonl and error.txt"]);
     wrong("c/input.jsonl", "\n", &["input.jsonl has no messages"]);
     wrong("d/expected.jsonl", "", &["d/input.jsonl is not there: write the messages of this case into it"]);
     let folder = Folder::new(&[("c/input.jsonl", MESSAGES), ("c/expected.jsonl", NUMBERED)]);
-    check(&folder.test("mark", &[]), 2, &["it reads column `id` as int64", "delete its expected.jsonl and run with --bless"]);
+    check(
+        &folder.test("mark", &[]),
+        2,
+        &["it reads column `id` as int64", "delete its expected.jsonl and run with --bless"],
+    );
     check(&folder.test("mark", &["--case", "x"]), 2, &["no case has `x` in its name; there are c"]);
     check(&Folder::new(&[]).test("mark", &[]), 2, &["cases is not there: make a folder for each case in it"]);
 }
@@ -137,6 +155,39 @@ fn a_message_that_is_none_is_an_outcome() {
     let input = "{\"id\":\"a\"}\n\nnot JSON\n";
     let expected = "{\"_line\":1,\"id\":\"a\",\"number\":1}\n{\"_line\":3,\"_undecoded\":\"no\"}\n";
     let folder = Folder::new(&[("c/input.jsonl", input), ("c/expected.jsonl", expected)]);
-    let shown = ["line 3  not JSON", "expected  not decoded: no", "found     not decoded: not JSON"];
+    let shown = ["line 3  not JSON", "expected  not decoded: no", "found     not decoded: malformed JSON"];
     check(&folder.test("forgetful", &["--cuts", "0"]), 1, &shown);
+}
+
+#[test]
+fn dead_letters_become_cases() {
+    let workspace = Workspace::files();
+    let messages = seeds("us-route", "vehicle_data");
+    let good = messages.lines().next().unwrap();
+    let speed = good.replacen("\"speed\": ", "\"speed\": -", 1);
+    let fast = good.replacen("\"speed\": ", "\"speed\": 9", 1);
+    let lines = [good, &speed, &fast, &fast, "not JSON"].map(|line| format!("{line}\n")).concat();
+    workspace.write("messages/vehicle_data/0.jsonl", lines);
+    workspace.catch_up();
+    let test = |args: &[&str]| {
+        let fixed = ["plugin", "test", "vehicle", "--wasm", "plugins/cleanse-vehicle.wasm"];
+        let cache = workspace.path("cache");
+        workspace
+            .millstream(&[&fixed[..], args].concat())
+            .env("MILLSTREAM_CACHE", cache.to_str().unwrap())
+            .run()
+    };
+    let negative = "cleanse-speed-is-negative-1";
+    let shown =
+        [negative, "now {\"_line\": 1, \"_rejected\": \"`speed` is negative\"}", "3 cases: they expect"];
+    check(&test(&["--from-dead-letters"]), 0, &shown);
+    let read = |file: &str| std::fs::read_to_string(workspace.path(file)).unwrap();
+    assert_eq!(read(&format!("vehicle/cases/{negative}/input.jsonl")), format!("{speed}\n"));
+    assert!(read(&format!("vehicle/cases/{negative}/config.toml")).contains("zone = \"Europe/London\""));
+    // What somebody corrected is left alone.
+    let corrected = format!("vehicle/cases/{negative}/expected.jsonl");
+    workspace.write(&corrected, "{\"_line\": 1, \"_rejected\": \"too slow\"}\n");
+    check(&test(&["--from-dead-letters"]), 0, &["no dead letter became a case"]);
+    check(&test(&["--cuts", "0"]), 1, &["expected  rejected: too slow", "3 cases: 2 passed, 1 failed"]);
+    check(&test(&["--from-dead-letters", "--step", "vehicle/other"]), 1, &["has no step vehicle/other"]);
 }

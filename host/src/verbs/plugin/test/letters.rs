@@ -14,9 +14,9 @@ use millstream_testkit::{CaseFolder, Cuts, Found, Plugin};
 use serde::de::IgnoredAny;
 use toml::Table;
 
-use super::super::super::dead_letters::each;
-use super::super::super::read_config;
 use super::session::Session;
+use crate::verbs::dead_letters::each;
+use crate::verbs::read_config;
 use crate::{args, out};
 
 /// Characters of a reason in the name of a case.
@@ -49,7 +49,9 @@ pub async fn to_cases(args: args::Test) -> anyhow::Result<()> {
     }
     match written {
         0 => out::line("no dead letter became a case: there is none, or each has its case already"),
-        1 => out::line("1 case: it expects what the plugin does now; read it, and correct what should be otherwise"),
+        1 => out::line(
+            "1 case: it expects what the plugin does now; read it, and correct what should be otherwise",
+        ),
         _ => out::line(format_args!(
             "{written} cases: they expect what the plugin does now; read them, and correct what should be otherwise"
         )),
@@ -87,7 +89,10 @@ struct Kept {
 }
 
 /// Letters by the names of their cases and their reasons: as many of each as are wanted.
-async fn letters(args: &args::Test, steps: &Steps<'_>) -> anyhow::Result<BTreeMap<(String, String), Vec<Kept>>> {
+async fn letters(
+    args: &args::Test,
+    steps: &Steps<'_>,
+) -> anyhow::Result<BTreeMap<(String, String), Vec<Kept>>> {
     let args::LettersToCases { step: wanted, per_reason, lake, config } = &args.letters;
     let config = args::ConfigFile { config: config.config.clone() };
     let lake = args::LakeOrConfig { lake: lake.clone(), config, json: false };
@@ -95,7 +100,9 @@ async fn letters(args: &args::Test, steps: &Steps<'_>) -> anyhow::Result<BTreeMa
     let mut found: BTreeMap<(String, String), Vec<Kept>> = BTreeMap::new();
     let mut shapeless = 0_u64;
     each(&filter, &lake, |letter| {
-        let Some(step) = step_of(steps, letter, wanted.is_none()) else { return Ok(ControlFlow::Continue(())) };
+        let Some(step) = step_of(steps, letter, wanted.is_none()) else {
+            return Ok(ControlFlow::Continue(()));
+        };
         let key = (format!("{}-{}", letter.step, slug(letter.reason)), letter.reason.to_owned());
         let is_full = found.get(&key).map_or(found.len() >= REASONS_MAX, |kept| kept.len() >= *per_reason);
         let Some(value) = letter.value.and_then(on_one_line) else {
@@ -111,7 +118,10 @@ async fn letters(args: &args::Test, steps: &Steps<'_>) -> anyhow::Result<BTreeMa
     })
     .await?;
     if shapeless > 0 {
-        tracing::warn!(letters = shapeless, "letters without a value, or with line breaks in what is no JSON, became no cases");
+        tracing::warn!(
+            letters = shapeless,
+            "letters without a value, or with line breaks in what is no JSON, became no cases"
+        );
     }
     Ok(found)
 }
@@ -119,9 +129,9 @@ async fn letters(args: &args::Test, steps: &Steps<'_>) -> anyhow::Result<BTreeMa
 /// The step that a letter belongs to. What could not be decoded belongs to the first step of its stream that is looked at.
 fn step_of(steps: &Steps<'_>, letter: &Letter<'_>, takes_undecoded: bool) -> Option<usize> {
     let is_undecoded = takes_undecoded && letter.step == dead_letter::DECODE;
-    steps.iter().position(|(stream, step)| {
-        stream.name == letter.stream && (step.name == letter.step || is_undecoded)
-    })
+    steps
+        .iter()
+        .position(|(stream, step)| stream.name == letter.stream && (step.name == letter.step || is_undecoded))
 }
 
 /// The message as a line: JSON means the same with blanks in place of line breaks, anything else does not.
@@ -157,8 +167,10 @@ fn settings(file: &Table, stream: &StreamConfig, step: &StepConfig, letter: &Kep
         let received = crate::units::moment(received);
         settings.insert("received".to_owned(), received.into());
     }
-    let declared = file.get("streams").and_then(|streams| streams.get(&stream.name)).and_then(toml::Value::as_table);
-    let declared = declared.context("the stream stands in no file; give its columns in the case's config.toml")?;
+    let declared =
+        file.get("streams").and_then(|streams| streams.get(&stream.name)).and_then(toml::Value::as_table);
+    let declared =
+        declared.context("the stream stands in no file; give its columns in the case's config.toml")?;
     for key in ["event_time", "unknown_fields"] {
         settings.extend(declared.get(key).map(|value| (key.to_owned(), value.clone())));
     }
@@ -167,7 +179,9 @@ fn settings(file: &Table, stream: &StreamConfig, step: &StepConfig, letter: &Kep
     let Kept { origin, reason, .. } = letter;
     let comment = format!("# Dead letter {origin} of {}/{}: {}", stream.name, step.name, plain(reason));
     let before = match stream.steps.iter().position(|other| other.name == step.name) {
-        Some(before @ 1..) => format!("\n# {before} steps run before this one; here the plugin gets the message as it came."),
+        Some(before @ 1..) => {
+            format!("\n# {before} steps run before this one; here the plugin gets the message as it came.")
+        }
         _ => String::new(),
     };
     Ok(format!("{comment}{before}\n{}", toml::to_string(&settings)?))
@@ -183,7 +197,9 @@ fn write(folder: &Path, letter: &Kept, settings: &str) -> anyhow::Result<()> {
     let parent = folder.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).with_context(|| cannot(parent.to_owned()))?;
     fs::create_dir(folder).with_context(|| cannot(folder.to_owned()))?;
-    for (name, bytes) in [("input.jsonl", &[&letter.value[..], b"\n"].concat()[..]), ("config.toml", settings.as_bytes())] {
+    for (name, bytes) in
+        [("input.jsonl", &[&letter.value[..], b"\n"].concat()[..]), ("config.toml", settings.as_bytes())]
+    {
         let path = folder.join(name);
         fs::write(&path, bytes).with_context(|| cannot(path))?;
     }

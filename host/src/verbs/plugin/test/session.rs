@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use millstream_engine::{Engine, EngineSettings};
+use millstream_engine::Engine;
 use millstream_testkit::{CaseError, CaseFolder, Cuts, Found, Plugin, Verdict, case_folders, report};
 use serde_json::json;
 
@@ -25,10 +25,9 @@ pub struct Tally {
 
 impl Session {
     pub fn new() -> anyhow::Result<Self> {
-        let settings = EngineSettings { cache_dir: compiled_folder(), ..EngineSettings::default() };
         // A folder that others can write to is no place for code, and tests go without.
-        let uncached = |_| Engine::new(EngineSettings::default());
-        Ok(Self { engine: Engine::new(settings).or_else(uncached).map_err(CaseError::from)? })
+        let engine = millstream_testkit::engine(compiled_folder());
+        Ok(Self { engine: engine.or_else(|_| millstream_testkit::engine(None))? })
     }
 
     /// The plugin in `wasm`, with the file beside it or in the plugin's folder.
