@@ -1,6 +1,7 @@
 //! The engine against real guests, through its public interface alone.
 
 mod containment;
+mod fixtures;
 mod grants;
 mod http;
 mod identity;
@@ -10,6 +11,7 @@ mod overload;
 mod places;
 mod process;
 mod recovery;
+mod versions;
 
 use std::sync::Arc;
 use std::time::Duration;
