@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch, UInt32Array, new_null_array,
 };
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::{FilterBuilder, concat_batches, interleave_record_batch};
-use arrow::datatypes::Int64Type;
+use arrow::compute::{FilterBuilder, concat_batches, interleave_record_batch, take_record_batch};
+use arrow::datatypes::{Int64Type, SchemaRef};
 use millstream_model::Offset;
 
 use crate::calls::{Emitted, Staged};
@@ -82,17 +82,36 @@ fn kept_rows(keep: Option<BooleanBuffer>, reasons: &[Option<Arc<str>>]) -> Optio
     (kept.count_set_bits() < kept.len()).then_some(kept)
 }
 
-/// Emitted rows that continue in the stream, and one batch for each other output.
+/// Emitted rows that continue in the stream, and one batch for each other output, in the order of the parents:
+/// how a batch was cut must not show.
 fn split(plan: &StepPlan, emitted: Vec<Emitted>) -> (Vec<Emitted>, Vec<(usize, RecordBatch)>) {
     let mut continued = Vec::new();
-    let mut routed: Vec<Vec<RecordBatch>> = vec![Vec::new(); plan.routed.len()];
+    let mut routed: Vec<Vec<Emitted>> = plan.routed.iter().map(|_| Vec::new()).collect();
     for emitted in emitted.into_iter().filter(|emitted| emitted.rows.num_rows() > 0) {
         match plan.emits[emitted.output].target {
             Target::Stream => continued.push(emitted),
-            Target::Routed(number) => routed[number].push(emitted.rows),
+            Target::Routed(number) => routed[number].push(emitted),
         }
     }
-    (continued, merge_routed(plan, routed))
+    let ordered = |(number, emitted): (usize, Vec<Emitted>)| {
+        (!emitted.is_empty()).then(|| (number, by_parent(&plan.routed[number].schema, &emitted).0))
+    };
+    (continued, routed.into_iter().enumerate().filter_map(ordered).collect())
+}
+
+/// Emitted rows of one schema by their parents, those of one parent as they were emitted; and the parents.
+pub(crate) fn by_parent(schema: &SchemaRef, emitted: &[Emitted]) -> (RecordBatch, Vec<u32>) {
+    let rows: Vec<RecordBatch> = emitted.iter().map(|emitted| emitted.rows.clone()).collect();
+    let rows = concat(schema, &rows);
+    let parents: Vec<u32> = emitted.iter().flat_map(|emitted| &emitted.parents).copied().collect();
+    if parents.is_sorted() {
+        return (rows, parents);
+    }
+    let mut order: Vec<u32> = (0..parents.len() as u32).collect();
+    order.sort_by_key(|row| parents[*row as usize]);
+    let ordered = take_record_batch(&rows, &UInt32Array::from(order.clone()));
+    let ordered = ordered.expect("an order of the rows names each of them once");
+    (ordered, order.iter().map(|row| parents[*row as usize]).collect())
 }
 
 /// One batch for each output that has rows.
@@ -104,7 +123,7 @@ pub(crate) fn merge_routed(plan: &StepPlan, routed: Vec<Vec<RecordBatch>>) -> Ve
 }
 
 /// Batches of one schema, one behind the other.
-pub(crate) fn concat(schema: &arrow::datatypes::SchemaRef, batches: &[RecordBatch]) -> RecordBatch {
+pub(crate) fn concat(schema: &SchemaRef, batches: &[RecordBatch]) -> RecordBatch {
     match batches {
         [only] => only.clone(),
         _ => concat_batches(schema, batches).expect("all parts were made with this schema"),

@@ -259,6 +259,38 @@ fn nulls(valid: Option<Vec<u8>>, rows: usize) -> Result<Option<NullBuffer>, Stri
     Ok(Some(NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(valid), 0, rows))))
 }
 
+/// The values of variable length in `bytes`, none where invalid. The error says what is wrong with them.
+pub(crate) fn items(bytes: &Bytes) -> Result<Vec<Option<&[u8]>>, String> {
+    let rows = bytes.offsets.len().saturating_sub(1);
+    check_offsets(&bytes.offsets, bytes.data.len(), rows)?;
+    if let Some(valid) = &bytes.valid {
+        check_bitmap("validity", valid, rows)?;
+    }
+    let is_valid = |row: usize| bytes.valid.as_ref().is_none_or(|valid| valid[row / 8] >> (row % 8) & 1 == 1);
+    let ends = bytes.offsets.windows(2).enumerate();
+    Ok(ends
+        .map(|(row, ends)| is_valid(row).then(|| &bytes.data[ends[0] as usize..ends[1] as usize]))
+        .collect())
+}
+
+/// Values of variable length as a plugin gets them, invalid where none.
+pub(crate) fn pack<T: AsRef<[u8]>>(items: &[Option<T>]) -> Bytes {
+    let mut offsets = Vec::with_capacity(items.len() + 1);
+    offsets.push(0);
+    let mut data = Vec::new();
+    for item in items {
+        data.extend_from_slice(item.as_ref().map_or(&[], AsRef::as_ref));
+        offsets.push(data.len() as u32);
+    }
+    let valid = items.iter().any(Option::is_none).then(|| bits(items.iter().map(Option::is_some)));
+    Bytes { offsets, data, valid }
+}
+
+/// A bitmap of the interface from its bits.
+pub(crate) fn bits(bits: impl Iterator<Item = bool>) -> Vec<u8> {
+    bitmap(&bits.collect::<BooleanBuffer>())
+}
+
 pub(crate) fn check_bitmap(what: &str, bytes: &[u8], rows: usize) -> Result<(), String> {
     match bytes.len() == rows.div_ceil(8) {
         true => Ok(()),

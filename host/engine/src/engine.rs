@@ -11,7 +11,7 @@ use millstream_model::Digest;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::bindings::{batches, http, log, lookup, metrics, types};
+use crate::bindings::{batches, clock, http, log, lookup, metrics, state, timers, types};
 use crate::cache::{CacheError, CompiledCache};
 use crate::calls::Calls;
 use crate::limits::{STACK_BYTES, TABLE_ELEMENTS};
@@ -183,5 +183,8 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Calls
     metrics::add_to_linker::<_, HasSelf<_>>(&mut linker, |calls: &mut Calls| calls)?;
     lookup::add_to_linker::<_, HasSelf<_>>(&mut linker, |calls: &mut Calls| calls)?;
     http::add_to_linker::<_, HasSelf<_>>(&mut linker, |calls: &mut Calls| calls)?;
+    clock::add_to_linker::<_, HasSelf<_>>(&mut linker, |calls: &mut Calls| calls)?;
+    state::add_to_linker::<_, HasSelf<_>>(&mut linker, |calls: &mut Calls| calls)?;
+    timers::add_to_linker::<_, HasSelf<_>>(&mut linker, |calls: &mut Calls| calls)?;
     Ok(linker)
 }

@@ -5,19 +5,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
-use wasmtime::Store;
-use wasmtime::component::Resource;
+use wasmtime::component::{Instance, Resource, TypedFunc};
+use wasmtime::{AsContextMut, Store};
 
 use crate::allowance::Allowance;
-use crate::bindings::types::Error as GuestError;
+use crate::bindings::types::{Bytes, Error as GuestError};
 use crate::bindings::{Transform, TransformPre, guest};
-use crate::calls::{Calls, LogGate, Staged, bounded};
+use crate::calls::{Calls, LogGate, Staged, Task, Work, bounded};
+use crate::column::pack;
 use crate::engine::Shared;
 use crate::fault::{Fault, starved};
 use crate::limits::Limits;
+use crate::load::{PACKAGE, VERSION};
 use crate::outbound::Outbound;
 use crate::output::{Cause, Metrics};
 use crate::plan::StepPlan;
+use crate::state::{StateError, Timer};
 use crate::symbols::Symbols;
 
 /// A plugin failed before any row was near: in its start function, `describe` or `configure`.
@@ -51,12 +54,20 @@ pub(crate) struct Program {
     pub(crate) name: Arc<str>,
     pub(crate) transform: TransformPre<Calls>,
     pub(crate) symbols: Arc<Symbols>,
+    /// It exports `timed`.
+    pub(crate) is_timed: bool,
 }
+
+type Fire = TypedFunc<(Bytes, Vec<i64>), (Result<(), GuestError>,)>;
+type Migrate = TypedFunc<(String, u32, Bytes, Bytes), (Result<Bytes, String>,)>;
 
 /// An instance and its store.
 pub(crate) struct Running {
     store: Store<Calls>,
     transform: Transform,
+    instance: Instance,
+    /// What fires timers, in plugins that have them.
+    fire: Option<Fire>,
     program: Program,
     stack_bytes: usize,
 }
@@ -70,19 +81,23 @@ impl Running {
         logs: &Arc<LogGate>,
         allowance: Allowance,
     ) -> Result<Self, StartError> {
-        let Program { name, transform, symbols } = program;
+        let Program { name, transform, symbols, is_timed } = program;
         let mut store = Store::new(transform.engine(), Calls::new(name, limits, logs));
         store.limiter(|calls| &mut calls.limiter);
         store.set_hostcall_fuel(limits.output_bytes);
         store.epoch_deadline_callback(|store| store.data().watch().look().map_err(wasmtime::Error::new));
         begin(&mut store, shared, allowance);
         let stack_bytes = limits.stack_given();
-        let transform = transform.instantiate(&mut store).map_err(|error| StartError {
-            plugin: name.to_string(),
-            phase: "its start function",
-            reason: Fault::of_call(&error, stack_bytes, store.data().last_words()).what(Some(symbols)),
+        let fail = |phase, reason| StartError { plugin: name.to_string(), phase, reason };
+        let instance = transform.instance_pre().instantiate(&mut store).map_err(|error| {
+            let fault = Fault::of_call(&error, stack_bytes, store.data().last_words());
+            fail("its start function", fault.what(Some(symbols)))
         })?;
-        Ok(Self { store, transform, program: program.clone(), stack_bytes })
+        let unfit = |error: wasmtime::Error| fail("its exports", format!("does not fit: {error:#}"));
+        let transform = Transform::new(&mut store, &instance).map_err(unfit)?;
+        let fire = is_timed.then(|| exported(&mut store, &instance, "timed", "fire")).transpose();
+        let fire = fire.map_err(unfit)?;
+        Ok(Self { store, transform, instance, fire, program: program.clone(), stack_bytes })
     }
 
     /// Lets the plugin's requests out.
@@ -104,33 +119,83 @@ impl Running {
         about.map_err(|error| running.start_error("describe", &error))
     }
 
-    /// Configures the plugin for its input.
+    /// Configures the plugin for its inputs.
     pub(crate) fn configure(
         &mut self,
         shared: &Shared,
         config: &str,
-        input: &guest::Input,
+        inputs: &[guest::Input],
         allowance: Allowance,
     ) -> Result<Result<guest::Plan, Vec<guest::ConfigProblem>>, StartError> {
         begin(&mut self.store, shared, allowance);
         let plugin = self.transform.millstream_plugin_plugin();
-        let answer = plugin.call_configure(&mut self.store, config, std::slice::from_ref(input));
+        let answer = plugin.call_configure(&mut self.store, config, inputs);
         answer.map_err(|error| self.start_error("configure", &error))
     }
 
-    /// Gives the plugin a batch. What it staged is handed out only if it returned ok; after a failure the
-    /// instance must not be used again.
+    /// Gives the plugin a batch of input `input`. What it staged is handed out only if it returned ok; after a
+    /// failure the instance must not be used again.
     pub(crate) fn process(
         &mut self,
         shared: &Shared,
         plan: &Arc<StepPlan>,
-        batch: &RecordBatch,
+        (input, batch): (u32, &RecordBatch),
         allowance: Allowance,
     ) -> Result<Staged, Failure> {
         begin(&mut self.store, shared, allowance);
-        self.store.data_mut().begin(plan, batch, Instant::now() + waiting(allowance.time()));
+        let until = Instant::now() + waiting(allowance.time());
+        self.store.data_mut().begin(plan, Work::Rows(batch.clone()), until);
         let plugin = self.transform.millstream_plugin_plugin();
-        let answer = plugin.call_process(&mut self.store, 0, Resource::new_borrow(0));
+        let answer = plugin.call_process(&mut self.store, input, Resource::new_borrow(0));
+        self.end(answer)
+    }
+
+    /// Gives the plugin timers of one move; as [`Running::process`].
+    pub(crate) fn fire(
+        &mut self,
+        shared: &Shared,
+        plan: &Arc<StepPlan>,
+        timers: &[Timer],
+        allowance: Allowance,
+    ) -> Result<Staged, Failure> {
+        begin(&mut self.store, shared, allowance);
+        self.store.data_mut().begin(plan, Work::Timers(timers.len()), Instant::now());
+        let keys: Vec<Option<&[u8]>> = timers.iter().map(|timer| Some(timer.key.as_slice())).collect();
+        let micros = timers.iter().map(|timer| timer.micros).collect();
+        let answer = match self.fire {
+            Some(fire) => fire.call(&mut self.store, (pack(&keys), micros)).map(|(answer,)| answer),
+            None => Ok(Err(GuestError::Fatal("has timers, but does not export `timed`".to_owned()))),
+        };
+        self.end(answer)
+    }
+
+    /// Has the plugin bring values of a store from `from_version` to its own. The inner error is the plugin's.
+    pub(crate) fn migrate(
+        &mut self,
+        shared: &Shared,
+        (store, from_version): (&str, u32),
+        (keys, values): (Bytes, Bytes),
+        allowance: Allowance,
+    ) -> Result<Result<Bytes, String>, String> {
+        let migrate: Migrate = exported(&mut self.store, &self.instance, "migration", "migrate")
+            .map_err(|error| format!("cannot migrate: {error:#}"))?;
+        begin(&mut self.store, shared, allowance);
+        let answer = migrate.call(&mut self.store, (store.to_owned(), from_version, keys, values));
+        answer.map(|(answer,)| answer).map_err(|error| self.fault(&error).what(Some(&self.program.symbols)))
+    }
+
+    /// Puts the state of a task under the plugin's hands.
+    pub(crate) fn enter(&mut self, task: Task) {
+        self.store.data_mut().task = Some(task);
+    }
+
+    /// Takes it away again.
+    pub(crate) fn leave(&mut self) -> Option<Task> {
+        self.store.data_mut().task.take()
+    }
+
+    /// What came of a call.
+    fn end(&mut self, answer: wasmtime::Result<Result<(), GuestError>>) -> Result<Staged, Failure> {
         let staged = self.store.data_mut().end();
         match answer {
             Ok(Ok(())) => Ok(staged),
@@ -139,10 +204,17 @@ impl Running {
             Ok(Err(GuestError::BadBatch(reason))) => {
                 Err(Failure::Guilty(Fault::stated(Cause::BadBatch, bounded(&reason).to_owned())))
             }
-            Err(error) => Err(match starved(&error) {
-                Some(how) => Failure::Starved(format!("plugin `{}` {how}", self.program.name)),
-                None => Failure::Guilty(self.fault(&error)),
-            }),
+            Err(error) => Err(self.failure(&error)),
+        }
+    }
+
+    fn failure(&self, error: &wasmtime::Error) -> Failure {
+        if let Some(state) = error.downcast_ref::<StateError>() {
+            return Failure::Fatal(state.to_string());
+        }
+        match starved(error) {
+            Some(how) => Failure::Starved(format!("plugin `{}` {how}", self.program.name)),
+            None => Failure::Guilty(self.fault(error)),
         }
     }
 
@@ -181,6 +253,26 @@ impl Running {
         let reason = self.fault(error).what(Some(&self.program.symbols));
         StartError { plugin: self.program.name.to_string(), phase, reason }
     }
+}
+
+/// A function that only some worlds export.
+fn exported<Arguments, Answer>(
+    store: &mut Store<Calls>,
+    instance: &Instance,
+    interface: &str,
+    function: &str,
+) -> wasmtime::Result<TypedFunc<Arguments, Answer>>
+where
+    Arguments: wasmtime::component::ComponentNamedList + wasmtime::component::Lower,
+    Answer: wasmtime::component::ComponentNamedList + wasmtime::component::Lift,
+{
+    let name = format!("{PACKAGE}{interface}@{VERSION}");
+    let found = instance.get_export_index(store.as_context_mut(), None, &name);
+    let found =
+        found.and_then(|found| instance.get_export_index(store.as_context_mut(), Some(&found), function));
+    let found =
+        found.ok_or_else(|| wasmtime::Error::msg(format!("it does not export `{function}` of `{name}`")))?;
+    instance.get_typed_func(store, found)
 }
 
 /// How long the requests of a call may be waited for: the last tenth of its time is left to the plugin, so that it

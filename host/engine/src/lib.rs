@@ -3,12 +3,14 @@
 //! The crate knows no Kafka, no object store and no async runtime.
 //!
 //! [`Engine`] loads a [`Plugin`]; configured for a stream it is a [`Step`]; each thread makes a
-//! [`StepInstance`] of it and gives it batches.
+//! [`StepInstance`] of it and gives it batches. A plugin that keeps state becomes a [`KeyedStep`], whose
+//! instances are given batches and moves of the watermark together with the [`TaskState`] of their task.
 
 mod allowance;
 mod anatomy;
 mod apply;
 mod bindings;
+mod bisect;
 mod cache;
 mod calls;
 mod circuit;
@@ -17,8 +19,10 @@ mod engine;
 mod fault;
 mod grants;
 mod instance;
+mod keyed;
 mod limits;
 mod load;
+mod lookup;
 mod outbound;
 mod output;
 mod parameters;
@@ -26,6 +30,7 @@ mod plan;
 mod plugin;
 mod recovery;
 mod stacks;
+mod state;
 mod symbols;
 mod trial;
 mod types;
@@ -36,11 +41,14 @@ pub use circuit::CircuitOpened;
 pub use engine::{Engine, EngineError, EngineSettings};
 pub use grants::{Grants, HttpGrant, Origin, Scheme, SecretHeader};
 pub use instance::StartError;
+pub use keyed::{DeadTimer, FireOutput, FiredOrigin, FiredRows, KeyedInstance, KeyedStep, MigrateError};
 pub use limits::Limits;
 pub use load::LoadError;
+pub use lookup::{LookupTable, MemoryTable, TableError, Tables};
 pub use outbound::{Allowance, HostFigures, Network, Outbound, OutboundError, Request, Response};
 pub use output::{Cause, Metrics, RejectedRow, StepOutput};
 pub use plan::{InputSpec, Missing, Output, Plan, PlanProblem};
 pub use plugin::{About, ConfigProblem, ConfigureError, Plugin, Step};
 pub use recovery::{StepInstance, Trouble};
+pub use state::{Changes, MemoryState, Puts, StateError, StoreSpec, TaskState, Timer};
 pub use trial::{Costs, Failed, Trial};

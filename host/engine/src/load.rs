@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use millstream_model::Digest;
+use semver::Version;
 use wasmtime::component::{Component, InstancePre};
 use wit_component::ComponentEncoder;
 
@@ -17,10 +18,12 @@ use crate::limits::{Limits, size};
 use crate::plugin::Plugin;
 use crate::symbols::Symbols;
 
-const PACKAGE: &str = "millstream:plugin/";
-const VERSION: &str = "0.1.0";
-const IMPORTS_SERVED: [&str; 6] = ["types", "batches", "log", "metrics", "lookup", "http"];
-const IMPORTS_OF_STATE: [&str; 3] = ["clock", "state", "timers"];
+pub(crate) const PACKAGE: &str = "millstream:plugin/";
+/// Version of the package that this host has.
+pub(crate) const VERSION: &str = "0.1.0";
+const INTERFACES: [&str; 9] =
+    ["types", "batches", "log", "metrics", "lookup", "http", "clock", "state", "timers"];
+const OF_STATE: [&str; 4] = ["clock", "state", "timers", "timed"];
 
 /// A file is not a plugin that this host can run.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +71,7 @@ pub enum LoadError {
         /// Name the plugin was loaded by.
         plugin: String,
     },
-    /// It exports no plugin, or one of another version.
+    /// It exports no plugin.
     #[error(
         "plugin `{plugin}` exports {found}, expected `millstream:plugin/plugin@{VERSION}`: \
          build it with the SDK of this version of millstream"
@@ -79,16 +82,39 @@ pub enum LoadError {
         /// Its exports.
         found: String,
     },
-    /// It keeps state.
+    /// It is for a version of the interface that this host does not have.
     #[error(
-        "plugin `{plugin}` is of world keyed-transform, which keeps state (it {evidence}); \
-         this version of millstream runs worlds transform and transform-with-http only"
+        "plugin `{plugin}` was built for millstream:plugin@{needs} (it {evidence}), and this millstream has \
+         {VERSION}: {}",
+        if *newer {
+            format!("upgrade to a millstream with millstream:plugin@{needs}, or build the plugin with the SDK of {VERSION}")
+        } else {
+            format!("build it again with the SDK of {VERSION}")
+        }
     )]
-    KeepsState {
+    OtherVersion {
         /// Name the plugin was loaded by.
         plugin: String,
+        /// The version that it needs.
+        needs: String,
         /// The import or export that shows it.
         evidence: String,
+        /// It is newer than the host.
+        newer: bool,
+    },
+    /// It needs what a later compatible version of the interface has.
+    #[error(
+        "plugin `{plugin}` was built for millstream:plugin@{needs}, of which this millstream, with {VERSION}, does \
+         not have all that it uses ({missing}): upgrade to a millstream with millstream:plugin@{needs} or later, or \
+         build the plugin with the SDK of {VERSION}"
+    )]
+    TooNew {
+        /// Name the plugin was loaded by.
+        plugin: String,
+        /// The version that it needs.
+        needs: String,
+        /// What is not there.
+        missing: String,
     },
     /// It keeps state and can ask servers.
     #[error(
@@ -113,7 +139,8 @@ pub enum LoadError {
     },
     /// Names agree, types do not.
     #[error(
-        "plugin `{plugin}` does not fit world transform-with-http of millstream:plugin@{VERSION}: {reason}"
+        "plugin `{plugin}` does not fit the worlds of millstream:plugin@{VERSION}: {reason}; build it with the \
+         SDK of this version of millstream"
     )]
     Mismatch {
         /// Name the plugin was loaded by.
@@ -143,7 +170,7 @@ impl Engine {
         std::fs::read(path).map_err(fail)
     }
 
-    /// Loads a plugin: a component of world `transform` or `transform-with-http`, or the core module that a compiler made, which
+    /// Loads a plugin: a component of one of the package's worlds, or the core module that a compiler made, which
     /// becomes one here. Compiles on the calling thread and its helpers, which may take seconds.
     pub fn load_bytes(&self, name: &str, bytes: &[u8]) -> Result<Plugin, LoadError> {
         let limit = self.shared.settings.plugin_bytes_max;
@@ -152,12 +179,12 @@ impl Engine {
         }
         let digest = Digest::of(bytes);
         let component = compiled(&self.shared, name, bytes, &digest)?;
-        check_world(&self.shared, name, &component)?;
-        let transform = typed(&self.shared, name, &component)?;
+        let world = check_world(&self.shared, name, &component)?;
+        let transform = typed(&self.shared, name, &component, &world)?;
         let symbols = Arc::new(Symbols::of(bytes, !is_component(name, bytes)?));
-        let program = Program { name: Arc::from(name), transform, symbols };
+        let program = Program { name: Arc::from(name), transform, symbols, is_timed: world.is_timed };
         let about = Running::describe(&self.shared, &program, &Limits::default())?;
-        Ok(Plugin::new(self.clone(), program, digest, bytes.len(), about))
+        Ok(Plugin::new(self.clone(), program, world, digest, bytes.len(), about))
     }
 }
 
@@ -216,60 +243,116 @@ fn component_of_module(shared: &Shared, name: &str, module: &[u8]) -> Result<Vec
         .map_err(|error| damaged(&error))
 }
 
-/// Checks imports and exports by name, so that messages can say what is wrong.
-fn check_world(shared: &Shared, name: &str, component: &Component) -> Result<(), LoadError> {
+/// What the names of a plugin's imports and exports say.
+pub(crate) struct World {
+    pub(crate) imports_http: bool,
+    /// The import or export that shows that it keeps state.
+    pub(crate) state_evidence: Option<String>,
+    pub(crate) is_timed: bool,
+    pub(crate) migrates: bool,
+    /// The latest version among them.
+    needs: Version,
+}
+
+/// An import or export of the package.
+struct Part<'a> {
+    interface: &'a str,
+    version: Version,
+    /// As `imports ...`.
+    evidence: String,
+}
+
+fn part<'a>(verb: &str, name: &'a str) -> Option<Part<'a>> {
+    let (interface, version) = name.strip_prefix(PACKAGE)?.split_once('@')?;
+    Some(Part { interface, version: Version::parse(version).ok()?, evidence: format!("{verb} `{name}`") })
+}
+
+/// Checks imports and exports by name, so that messages can say what is wrong. A version that is compatible
+/// with this host's passes, older or newer: whether all that it uses is there shows when it is linked.
+fn check_world(shared: &Shared, name: &str, component: &Component) -> Result<World, LoadError> {
     let ty = component.component_type();
     let exports: Vec<&str> = ty.exports(&shared.wasmtime).map(|(export, _)| export).collect();
     let imports: Vec<&str> = ty.imports(&shared.wasmtime).map(|(import, _)| import).collect();
-    if let Some(timed) = exports.iter().find(|export| export.starts_with("millstream:plugin/timed@")) {
-        return Err(keeps_state(name, &imports, format!("exports `{timed}`")));
+    let mut parts: Vec<Part<'_>> = Vec::new();
+    for import in imports {
+        parts.push(part("imports", import).ok_or_else(|| foreign(name, import))?);
     }
-    for import in &imports {
-        check_import(name, import, &imports)?;
+    parts.extend(exports.iter().filter_map(|export| part("exports", export)));
+    let own = version();
+    for part in &parts {
+        check_version(name, part, &own)?;
     }
-    if !exports.contains(&format!("{PACKAGE}plugin@{VERSION}").as_str()) {
+    let has = |interface: &str, verb: &str| {
+        parts.iter().any(|part| part.interface == interface && part.evidence.starts_with(verb))
+    };
+    if !has("plugin", "exports") {
         let found =
             if exports.is_empty() { "nothing".to_owned() } else { format!("`{}`", exports.join("`, `")) };
         return Err(LoadError::WrongWorld { plugin: name.to_owned(), found });
     }
-    Ok(())
-}
-
-fn keeps_state(name: &str, imports: &[&str], evidence: String) -> LoadError {
-    let plugin = name.to_owned();
-    match imports.iter().any(|import| import.starts_with("millstream:plugin/http@")) {
-        true => LoadError::HttpWithState { plugin, evidence },
-        false => LoadError::KeepsState { plugin, evidence },
-    }
-}
-
-fn check_import(name: &str, import: &str, imports: &[&str]) -> Result<(), LoadError> {
-    let forbidden = |remedy| {
-        Err(LoadError::ForbiddenImport { plugin: name.to_owned(), import: import.to_owned(), remedy })
+    let of_state = parts.iter().find(|part| OF_STATE.contains(&part.interface));
+    let world = World {
+        imports_http: has("http", "imports"),
+        state_evidence: of_state.map(|part| part.evidence.clone()),
+        is_timed: has("timed", "exports"),
+        migrates: has("migration", "exports"),
+        needs: parts.iter().map(|part| part.version.clone()).max().unwrap_or(own),
     };
-    let Some((interface, version)) = import.strip_prefix(PACKAGE).and_then(|rest| rest.split_once('@'))
-    else {
-        return forbidden(if import.starts_with("wasi:") {
-            "plugins run without WASI: build for wasm32-unknown-unknown, or with stubs in place of WASI"
-        } else {
-            "plugins may import millstream:plugin only"
-        });
-    };
-    if IMPORTS_OF_STATE.contains(&interface) {
-        return Err(keeps_state(name, imports, format!("imports `{import}`")));
+    match &world.state_evidence {
+        Some(evidence) if world.imports_http => {
+            Err(LoadError::HttpWithState { plugin: name.to_owned(), evidence: evidence.clone() })
+        }
+        _ => Ok(world),
     }
-    if !IMPORTS_SERVED.contains(&interface) {
-        return forbidden("this version of millstream does not have it");
-    }
-    if version != VERSION {
-        return forbidden("this version of millstream has millstream:plugin@0.1.0: build it with that SDK");
-    }
-    Ok(())
 }
 
-fn typed(shared: &Shared, name: &str, component: &Component) -> Result<TransformPre<Calls>, LoadError> {
+/// The version of the package that this host has.
+fn version() -> Version {
+    Version::parse(VERSION).expect("the host's own version is written as versions are")
+}
+
+/// Refuses versions that this host is not compatible with, and interfaces that it does not have.
+fn check_version(name: &str, part: &Part<'_>, own: &Version) -> Result<(), LoadError> {
+    let compatible = own.major == part.version.major && (own.major > 0 || own.minor == part.version.minor);
+    let (plugin, needs) = (name.to_owned(), part.version.to_string());
+    if !compatible {
+        let newer = part.version > *own;
+        return Err(LoadError::OtherVersion { plugin, needs, evidence: part.evidence.clone(), newer });
+    }
+    let is_known = INTERFACES.contains(&part.interface) || part.evidence.starts_with("exports");
+    match is_known {
+        true => Ok(()),
+        false if part.version > *own => {
+            Err(LoadError::TooNew { plugin, needs, missing: format!("interface `{}`", part.interface) })
+        }
+        false => Err(LoadError::Mismatch {
+            plugin,
+            reason: format!("it {}, which is not part of that version", part.evidence),
+        }),
+    }
+}
+
+/// Refuses an import that is not of the package.
+fn foreign(name: &str, import: &str) -> LoadError {
+    let remedy = match import.starts_with("wasi:") {
+        true => "plugins run without WASI: build for wasm32-unknown-unknown, or with stubs in place of WASI",
+        false => "plugins may import millstream:plugin only",
+    };
+    LoadError::ForbiddenImport { plugin: name.to_owned(), import: import.to_owned(), remedy }
+}
+
+fn typed(
+    shared: &Shared,
+    name: &str,
+    component: &Component,
+    world: &World,
+) -> Result<TransformPre<Calls>, LoadError> {
     let linked: wasmtime::Result<InstancePre<Calls>> = shared.linker.instantiate_pre(component);
-    linked
-        .and_then(TransformPre::new)
-        .map_err(|error| LoadError::Mismatch { plugin: name.to_owned(), reason: format!("{error:#}") })
+    linked.and_then(TransformPre::new).map_err(|error| {
+        let (plugin, reason) = (name.to_owned(), format!("{error:#}"));
+        match world.needs > version() {
+            true => LoadError::TooNew { plugin, needs: world.needs.to_string(), missing: reason },
+            false => LoadError::Mismatch { plugin, reason },
+        }
+    })
 }

@@ -15,7 +15,10 @@ use crate::circuit::Circuit;
 use crate::engine::{Engine, Shared};
 use crate::grants::Grants;
 use crate::instance::{Program, Running, StartError};
+use crate::keyed::KeyedStep;
 use crate::limits::{Limits, STACK_BYTES, size};
+use crate::load::World;
+use crate::lookup::Tables;
 use crate::outbound::{HostFigures, Outbound};
 use crate::parameters;
 use crate::plan::{self, InputSpec, Output, Plan, PlanProblem, Reach, StepPlan, Target};
@@ -49,6 +52,9 @@ struct PluginShared {
     size: usize,
     about: About,
     imports_http: bool,
+    /// The import or export that shows that it keeps state.
+    state_evidence: Option<String>,
+    migrates: bool,
     /// The same for steps with another stack than the default, by its size.
     other_stacks: Mutex<BTreeMap<usize, TransformPre<Calls>>>,
 }
@@ -92,6 +98,23 @@ pub enum ConfigureError {
         plugin: String,
         /// What it says is wrong.
         problems: Vec<ConfigProblem>,
+    },
+    /// It keeps state, and steps of streams do not.
+    #[error(
+        "plugin `{plugin}` is of world keyed-transform, which keeps state (it {evidence}); \
+         this version of millstream runs worlds transform and transform-with-http only"
+    )]
+    KeepsState {
+        /// Name of the plugin.
+        plugin: String,
+        /// The import or export that shows it.
+        evidence: String,
+    },
+    /// It does not keep state, and was to be run as one that does.
+    #[error("plugin `{plugin}` is not of world keyed-transform: it keeps no state and has one input")]
+    KeepsNoState {
+        /// Name of the plugin.
+        plugin: String,
     },
     /// No instances with such a stack can be made on this machine.
     #[error("plugin `{plugin}` cannot have a stack of {}: {reason}", size(*stack_bytes))]
@@ -144,16 +167,14 @@ impl Plugin {
     pub(crate) fn new(
         engine: Engine,
         program: Program,
+        world: World,
         digest: Digest,
         size: usize,
         about: guest::About,
     ) -> Self {
         let guest::About { name: own_name, version, config_schema, example_config } = about;
         let about = About { name: own_name, version, config_schema, example_config };
-        let component = program.transform.instance_pre().component().component_type();
-        let imports_http = component
-            .imports(&engine.shared.wasmtime)
-            .any(|(import, _)| import.starts_with("millstream:plugin/http@"));
+        let World { imports_http, state_evidence, migrates, .. } = world;
         Self {
             shared: Arc::new(PluginShared {
                 engine,
@@ -162,6 +183,8 @@ impl Plugin {
                 size,
                 about,
                 imports_http,
+                state_evidence,
+                migrates,
                 other_stacks: Mutex::default(),
             }),
         }
@@ -192,8 +215,21 @@ impl Plugin {
         self.shared.imports_http
     }
 
+    /// True if it is of a world with state: it runs as a [`KeyedStep`].
+    pub fn keeps_state(&self) -> bool {
+        self.shared.state_evidence.is_some()
+    }
+
+    /// True if it brings state of an older version of itself to its own.
+    pub fn migrates(&self) -> bool {
+        self.shared.migrates
+    }
+
     /// Checks the configuration against the plugin's own schema, asks the plugin for its plan and checks that
-    /// against the grants and the stream; no row flows before this succeeds.
+    /// against the grants and the stream; no row flows before this succeeds. There are no lookup tables.
+    ///
+    /// # Errors
+    /// If the plugin keeps state, refuses the configuration, or its plan does not fit.
     pub fn configure(
         &self,
         config: &serde_json::Value,
@@ -201,6 +237,71 @@ impl Plugin {
         limits: Limits,
         grants: &Grants,
     ) -> Result<Step, ConfigureError> {
+        self.configure_with_tables(config, input, limits, grants, &Tables::new())
+    }
+
+    /// As [`Plugin::configure`], and the plugin may use those of `tables` that its plan names and its grants
+    /// give.
+    ///
+    /// # Errors
+    /// As [`Plugin::configure`].
+    pub fn configure_with_tables(
+        &self,
+        config: &serde_json::Value,
+        input: &InputSpec,
+        limits: Limits,
+        grants: &Grants,
+        tables: &Tables,
+    ) -> Result<Step, ConfigureError> {
+        if let Some(evidence) = &self.shared.state_evidence {
+            let (plugin, evidence) = (self.name().to_owned(), evidence.clone());
+            return Err(ConfigureError::KeepsState { plugin, evidence });
+        }
+        let inputs = std::slice::from_ref(input);
+        let (setup, promised) = self.set_up(config, inputs, limits, grants)?;
+        let plan =
+            plan::check(&promised, input, tables).map_err(|problem| self.plan_error(&input.name, problem))?;
+        Ok(Step::new(self, setup, grants, promised, Arc::new(plan)))
+    }
+
+    /// As [`Plugin::configure_with_tables`], for a plugin that keeps state: `inputs` are its streams in the
+    /// order of its plan.
+    ///
+    /// # Errors
+    /// As [`Plugin::configure`], and if the plugin does not keep state.
+    pub fn configure_keyed(
+        &self,
+        config: &serde_json::Value,
+        inputs: &[InputSpec],
+        limits: Limits,
+        grants: &Grants,
+        tables: &Tables,
+    ) -> Result<KeyedStep, ConfigureError> {
+        if !self.keeps_state() {
+            return Err(ConfigureError::KeepsNoState { plugin: self.name().to_owned() });
+        }
+        let (setup, promised) = self.set_up(config, inputs, limits, grants)?;
+        let plan = plan::check_keyed(&promised, inputs, tables).map_err(|(input, problem)| {
+            self.plan_error(inputs.get(input).map_or("", |input| &input.name), problem)
+        })?;
+        let first = plan.inputs.first().map(Arc::clone);
+        let none = PlanProblem::Inputs { found: 0, expected: 1 };
+        let first = first.ok_or_else(|| self.plan_error("", none))?;
+        Ok(KeyedStep::new(Step::new(self, setup, grants, promised, first), plan))
+    }
+
+    fn plan_error(&self, input: &str, problem: PlanProblem) -> ConfigureError {
+        ConfigureError::Plan { plugin: self.name().to_owned(), input: input.to_owned(), problem }
+    }
+
+    /// Checks the configuration, asks for the plan and holds it against the grants.
+    fn set_up(
+        &self,
+        config: &serde_json::Value,
+        inputs: &[InputSpec],
+        limits: Limits,
+        grants: &Grants,
+    ) -> Result<(Setup, guest::Plan), ConfigureError> {
         if let Some(schema) = &self.about().config_schema {
             parameters::check(self.name(), schema, config)?;
         }
@@ -208,10 +309,7 @@ impl Plugin {
         let mut setup = Setup {
             program,
             config: config.to_string(),
-            input: guest::Input {
-                name: input.name.clone(),
-                fields: input.schema.fields().iter().map(|field| field_to_wit(field)).collect(),
-            },
+            inputs: inputs.iter().map(guest_input).collect(),
             logs: Arc::new(LogGate::new(&limits)),
             limits,
             outbound: None,
@@ -226,24 +324,11 @@ impl Plugin {
                 .collect(),
         })?;
         let reach = Reach { plan: &promised, imports_http: self.imports_http(), grants };
-        let plan = plan::check_http(reach)
+        plan::check_http(reach)
             .and_then(|()| plan::check_grants(self.name(), reach))
-            .and_then(|()| plan::check(&promised, input))
-            .map_err(|problem| ConfigureError::Plan {
-                plugin: self.name().to_owned(),
-                input: input.name.clone(),
-                problem,
-            })?;
+            .map_err(|problem| self.plan_error(inputs.first().map_or("", |input| &input.name), problem))?;
         setup.outbound = self.outbound(grants)?;
-        let step = StepShared {
-            plugin: self.clone(),
-            setup: Arc::new(setup),
-            grants: grants.clone(),
-            promised,
-            plan: Arc::new(plan),
-            circuit: Circuit::default(),
-        };
-        Ok(Step { shared: Arc::new(step) })
+        Ok((setup, promised))
     }
 
     /// Who sends what it may send.
@@ -280,11 +365,16 @@ impl Plugin {
     }
 }
 
+fn guest_input(input: &InputSpec) -> guest::Input {
+    let fields = input.schema.fields().iter().map(|field| field_to_wit(field)).collect();
+    guest::Input { name: input.name.clone(), fields }
+}
+
 /// What every instance of a step is started with.
 pub(crate) struct Setup {
     program: Program,
     config: String,
-    input: guest::Input,
+    inputs: Vec<guest::Input>,
     logs: Arc<LogGate>,
     pub(crate) limits: Limits,
     outbound: Option<Arc<dyn Outbound>>,
@@ -300,7 +390,7 @@ impl Setup {
         if let Some(outbound) = &self.outbound {
             running.connect(Arc::clone(outbound));
         }
-        let answer = running.configure(engine, &self.config, &self.input, allowance)?;
+        let answer = running.configure(engine, &self.config, &self.inputs, allowance)?;
         Ok((running, answer))
     }
 }
@@ -329,6 +419,24 @@ impl fmt::Debug for Step {
 }
 
 impl Step {
+    fn new(
+        plugin: &Plugin,
+        setup: Setup,
+        grants: &Grants,
+        promised: guest::Plan,
+        plan: Arc<StepPlan>,
+    ) -> Self {
+        let step = StepShared {
+            plugin: plugin.clone(),
+            setup: Arc::new(setup),
+            grants: grants.clone(),
+            promised,
+            plan,
+            circuit: Circuit::default(),
+        };
+        Self { shared: Arc::new(step) }
+    }
+
     /// The plugin.
     pub fn plugin(&self) -> &Plugin {
         &self.shared.plugin

@@ -1,5 +1,5 @@
-//! A step's instance on one thread, and what happens when a call fails: another try, bisection down to
-//! the guilty rows, or the step's circuit. Every batch ends with each row accounted for.
+//! A step's instance on one thread. Every batch ends with each row accounted for: passed, dropped or rejected;
+//! what happens when a call fails is decided in `bisect`.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,19 +8,15 @@ use std::time::Duration;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 
-use crate::allowance::{Allowance, Stopwatch};
+use crate::allowance::Allowance;
 use crate::apply::{Part, apply, concat, merge_routed};
+use crate::bisect::{Bisection, Work};
 use crate::circuit::CircuitOpened;
 use crate::fault::Fault;
 use crate::instance::{Failure, Running};
-use crate::limits::time;
 use crate::output::{Cause, Metrics, RejectedRow, StepOutput};
+use crate::plan::StepPlan;
 use crate::plugin::Step;
-
-/// How often a call of one batch is begun again that the machine did not let finish.
-const STARVED_TRIES: u32 = 3;
-/// Wait before the first further try; doubled for each next one.
-const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 
 /// A step on one thread. Owns the plugin's instance, which is made when the first batch comes and thrown
 /// away when a call fails.
@@ -52,11 +48,12 @@ impl StepInstance {
     /// If the batch does not have the step's input schema.
     pub fn process(&mut self, batch: &RecordBatch) -> StepOutput {
         self.assert_input(batch);
-        let mut recovery = Recovery::new(self, batch);
-        if let Err(opened) = recovery.run() {
-            recovery.reject_rest(&opened);
+        let mut bisection = Bisection::new(batch.num_rows(), batch.num_rows());
+        let mut rows = Rows::new(self, batch);
+        if let Err(opened) = bisection.run(&mut rows) {
+            bisection.reject_rest(&mut rows, &opened);
         }
-        recovery.finish()
+        rows.made.finish(bisection.opened)
     }
 
     /// As [`StepInstance::process`], but rows are rejected only for what they are: if the plugin cannot go
@@ -70,9 +67,10 @@ impl StepInstance {
     /// If the batch does not have the step's input schema.
     pub fn recover(&mut self, batch: &RecordBatch) -> Result<StepOutput, CircuitOpened> {
         self.assert_input(batch);
-        let mut recovery = Recovery::new(self, batch);
-        recovery.run()?;
-        Ok(recovery.finish())
+        let mut bisection = Bisection::new(batch.num_rows(), batch.num_rows());
+        let mut rows = Rows::new(self, batch);
+        bisection.run(&mut rows)?;
+        Ok(rows.made.finish(bisection.opened))
     }
 
     /// Makes the instance now rather than at the first batch.
@@ -114,14 +112,14 @@ impl StepInstance {
         }
         let allowance = Allowance::Wall(hold.min(self.step.limits().deadline));
         let (part, metrics) = self.call(batch, allowance).map_err(|failure| self.trouble(failure))?;
-        Ok(self.whole(batch, part, metrics))
+        Ok(self.whole(part, metrics))
     }
 
     /// What a step made of a batch in one call.
-    pub(crate) fn whole(&mut self, batch: &RecordBatch, part: Part, metrics: Metrics) -> StepOutput {
-        let mut recovery = Recovery::new(self, batch);
-        recovery.accept(part, metrics);
-        recovery.finish()
+    pub(crate) fn whole(&self, part: Part, metrics: Metrics) -> StepOutput {
+        let mut made = Made::new(self.step.checked_plan());
+        made.accept(part, metrics);
+        made.finish(None)
     }
 
     pub(crate) fn assert_input(&self, batch: &RecordBatch) {
@@ -148,7 +146,7 @@ impl StepInstance {
             None => self.step.start(self.step.start_allowance()).map_err(Failure::Fatal)?,
         };
         let plan = self.step.checked_plan();
-        let staged = match running.process(&self.step.engine().shared, plan, batch, allowance) {
+        let staged = match running.process(&self.step.engine().shared, plan, (0, batch), allowance) {
             Ok(staged) => staged,
             Err(failure) => {
                 // A plugin that asks for another try is as whole as before.
@@ -173,177 +171,60 @@ pub struct Trouble {
     pub reason: String,
 }
 
-/// The way of one batch through a step.
-struct Recovery<'a> {
+/// A batch on its way through a step.
+struct Rows<'a> {
     instance: &'a mut StepInstance,
     batch: &'a RecordBatch,
-    /// What is not processed yet; the first rows last.
-    pending: Vec<Range<usize>>,
+    made: Made,
+}
+
+impl<'a> Rows<'a> {
+    fn new(instance: &'a mut StepInstance, batch: &'a RecordBatch) -> Self {
+        let made = Made::new(instance.step.checked_plan());
+        Self { instance, batch, made }
+    }
+}
+
+impl Work for Rows<'_> {
+    fn step(&self) -> &Step {
+        &self.instance.step
+    }
+
+    fn call(&mut self, part: &Range<usize>, allowance: Allowance) -> Result<(), Failure> {
+        let rows = self.batch.slice(part.start, part.len());
+        let (part, metrics) = self.instance.call(&rows, allowance)?;
+        self.made.accept(part, metrics);
+        Ok(())
+    }
+
+    fn blame(&mut self, part: Range<usize>, cause: Cause, reason: &str) {
+        self.made.reject(self.batch, part, cause, reason);
+    }
+}
+
+/// What calls made of the parts of a batch, put together in its order.
+pub(crate) struct Made {
+    plan: Arc<StepPlan>,
     parts: Vec<RecordBatch>,
     routed: Vec<Vec<RecordBatch>>,
     rejected: Vec<RejectedRow>,
     dropped: Vec<i64>,
     metrics: Metrics,
-    retries: u32,
-    overruns: u32,
-    starved: u32,
-    first_failure: Option<Stopwatch>,
-    opened: Option<Arc<str>>,
 }
 
-/// What to do about rows that failed together.
-enum Verdict {
-    Again,
-    Split,
-    Blame(Cause, String),
-    Open(String),
-}
-
-impl<'a> Recovery<'a> {
-    fn new(instance: &'a mut StepInstance, batch: &'a RecordBatch) -> Self {
-        let routed = vec![Vec::new(); instance.step.outputs().len()];
+impl Made {
+    pub(crate) fn new(plan: &Arc<StepPlan>) -> Self {
         Self {
-            instance,
-            batch,
-            pending: Vec::new(),
+            plan: Arc::clone(plan),
             parts: Vec::new(),
-            routed,
+            routed: vec![Vec::new(); plan.routed.len()],
             rejected: Vec::new(),
             dropped: Vec::new(),
             metrics: Metrics::default(),
-            retries: 0,
-            overruns: 0,
-            starved: 0,
-            first_failure: None,
-            opened: None,
         }
     }
 
-    /// Works through the batch from its first row to its last, so that everything comes out in order. Stops
-    /// where the circuit is open.
-    fn run(&mut self) -> Result<(), CircuitOpened> {
-        if self.batch.num_rows() > 0 {
-            self.pending.push(0..self.batch.num_rows());
-        }
-        while let Some(range) = self.pending.pop() {
-            if let Some(reason) = self.instance.step.circuit() {
-                self.pending.push(range);
-                return Err(CircuitOpened { reason });
-            }
-            let deadline = self.instance.step.limits().deadline;
-            let Err(failure) = self.attempt(&range, deadline) else { continue };
-            match self.judge(failure, &range) {
-                Some(Verdict::Again) => self.pending.push(range),
-                Some(Verdict::Split) => {
-                    let middle = range.start + range.len() / 2;
-                    self.pending.push(middle..range.end);
-                    self.pending.push(range.start..middle);
-                }
-                Some(Verdict::Blame(cause, reason)) => self.reject(range, cause, &reason),
-                Some(Verdict::Open(reason)) => {
-                    self.pending.push(range);
-                    self.open(reason);
-                }
-                None => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn open(&mut self, reason: String) {
-        let reason: Arc<str> = Arc::from(reason);
-        if self.instance.step.open_circuit(&reason) {
-            self.opened = Some(reason);
-        }
-    }
-
-    /// Rejects what is not processed yet.
-    fn reject_rest(&mut self, opened: &CircuitOpened) {
-        let reason = format!("circuit of step `{}` is open: {opened}", self.instance.step.plugin().name());
-        while let Some(range) = self.pending.pop() {
-            self.reject(range, Cause::CircuitOpen, &reason);
-        }
-    }
-
-    /// One call, tried again while the plugin asks for it and the batch has tries left.
-    fn attempt(&mut self, range: &Range<usize>, deadline: Duration) -> Result<(), Failure> {
-        let rows = match range.len() == self.batch.num_rows() {
-            true => self.batch.clone(),
-            false => self.batch.slice(range.start, range.len()),
-        };
-        loop {
-            match self.instance.call(&rows, Allowance::Cpu(deadline)) {
-                Ok((part, metrics)) => {
-                    self.accept(part, metrics);
-                    return Ok(());
-                }
-                Err(Failure::Retry(_)) if self.retries < self.instance.step.limits().retries => {
-                    std::thread::sleep(FIRST_BACKOFF * 2u32.saturating_pow(self.retries.min(8)));
-                    self.retries += 1;
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
-    }
-
-    /// Decides; a lone row that overran its deadline gets its second chance here, and none is returned
-    /// if it took it.
-    fn judge(&mut self, failure: Failure, range: &Range<usize>) -> Option<Verdict> {
-        let fault = match self.fault(failure) {
-            Ok(fault) => fault,
-            Err(verdict) => return Some(verdict),
-        };
-        if let Some(exhausted) = self.exhausted(fault.cause) {
-            let reason = fault.reason(self.instance.step.plugin().name(), Some(self.instance.step.symbols()));
-            return Some(Verdict::Open(format!("{exhausted}, the last because {reason}")));
-        }
-        if range.len() > 1 {
-            return Some(Verdict::Split);
-        }
-        if fault.cause != Cause::Deadline {
-            return Some(self.blame(&fault));
-        }
-        let longer = self.instance.step.limits().lone_row_deadline();
-        match self.attempt(range, longer).map_err(|failure| self.fault(failure)) {
-            Ok(()) => None,
-            Err(Ok(fault)) => Some(self.blame(&fault)),
-            Err(Err(verdict)) => Some(verdict),
-        }
-    }
-
-    /// What a failure holds against the rows in hand, or what else to do.
-    fn fault(&mut self, failure: Failure) -> Result<Fault, Verdict> {
-        match failure {
-            Failure::Guilty(fault) => Ok(fault),
-            Failure::Retry(reason) => Ok(Fault::stated(Cause::BadBatch, reason)),
-            Failure::Fatal(reason) => Err(Verdict::Open(reason)),
-            Failure::Starved(_) if self.starved < STARVED_TRIES => {
-                self.starved += 1;
-                Err(Verdict::Again)
-            }
-            Failure::Starved(reason) => Err(Verdict::Open(reason)),
-        }
-    }
-
-    fn blame(&self, fault: &Fault) -> Verdict {
-        let step = &self.instance.step;
-        Verdict::Blame(fault.cause, fault.reason(step.plugin().name(), Some(step.symbols())))
-    }
-
-    /// Counts a failure; says so when the batch has used up what may go into finding its guilty rows.
-    fn exhausted(&mut self, cause: Cause) -> Option<String> {
-        let limits = self.instance.step.limits();
-        let first = *self.first_failure.get_or_insert_with(Stopwatch::start);
-        self.overruns += u32::from(cause == Cause::Deadline);
-        if self.overruns > limits.overruns_per_batch {
-            return Some(format!("{} calls of one batch overran their deadline", self.overruns));
-        }
-        first
-            .is_over(limits.recovery)
-            .then(|| format!("calls of one batch failed for more than {}", time(limits.recovery)))
-    }
-
-    fn accept(&mut self, part: Part, metrics: Metrics) {
+    pub(crate) fn accept(&mut self, part: Part, metrics: Metrics) {
         self.parts.push(part.passed);
         self.rejected.extend(part.rejected);
         self.dropped.extend(part.dropped);
@@ -353,23 +234,21 @@ impl<'a> Recovery<'a> {
         self.metrics.merge(metrics);
     }
 
-    fn reject(&mut self, range: Range<usize>, cause: Cause, reason: &str) {
-        let column = self.instance.step.checked_plan().offset_column;
-        let offsets = self.batch.column(column).as_primitive::<Int64Type>();
+    pub(crate) fn reject(&mut self, batch: &RecordBatch, range: Range<usize>, cause: Cause, reason: &str) {
+        let offsets = batch.column(self.plan.offset_column).as_primitive::<Int64Type>();
         let reason: Arc<str> = Arc::from(reason);
         let row = |row| RejectedRow { offset: offsets.value(row), reason: Arc::clone(&reason), cause };
         self.rejected.extend(range.map(row));
     }
 
-    fn finish(self) -> StepOutput {
-        let plan = self.instance.step.checked_plan();
+    pub(crate) fn finish(self, circuit: Option<Arc<str>>) -> StepOutput {
         StepOutput {
-            passed: concat(&plan.output, &self.parts),
+            passed: concat(&self.plan.output, &self.parts),
             rejected: self.rejected,
             dropped: self.dropped,
-            emitted: merge_routed(plan, self.routed),
+            emitted: merge_routed(&self.plan, self.routed),
             metrics: self.metrics,
-            circuit: self.opened,
+            circuit,
         }
     }
 }

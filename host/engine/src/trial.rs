@@ -67,7 +67,7 @@ impl StepInstance {
         };
         let allowance = Allowance::Cpu(step.limits().lone_row_deadline());
         let watch = Stopwatch::start();
-        let answer = running.process(&step.engine().shared, step.checked_plan(), batch, allowance);
+        let answer = running.process(&step.engine().shared, step.checked_plan(), (0, batch), allowance);
         let (cpu, wall) = watch.elapsed();
         let costs = Costs {
             cpu,
@@ -81,7 +81,7 @@ impl StepInstance {
             let part = apply(step.checked_plan(), batch, staged)
                 .map_err(|what| Failure::Guilty(Fault::stated(Cause::Trap, what)))?;
             self.running = Some(running);
-            Ok(self.whole(batch, part, metrics))
+            Ok(self.whole(part, metrics))
         });
         Trial { outcome: outcome.map_err(|failure| self.failed(failure)), costs }
     }

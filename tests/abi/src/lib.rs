@@ -1,19 +1,14 @@
-//! An in-memory host for world `keyed-transform`, as small as the contract allows: it runs a guest over
-//! a sequence of rows under random cuts, traps and lost instances, and returns what took effect. It
-//! exists to prove the plugin ABI; it knows only the row below, and nothing of Arrow, Kafka or files.
+//! Runs guests of world `keyed-transform` in the engine over a sequence of rows, under random cuts, failures
+//! of their state and lost instances, and returns what took effect. It exists to prove the plugin ABI and the
+//! engine's part of it; it knows only the row below, and nothing of Kafka or files.
 
-mod bindings;
-mod context;
-mod imports;
-mod migrate;
+mod flaky;
+mod outcome;
 mod row;
-mod staged;
 mod step;
-mod task;
 mod watermark;
 
-pub use migrate::migrate;
+pub use outcome::{DeadLetter, Emitted, Origin, Outcome, Timer};
 pub use row::{Row, Value};
-pub use step::{Chance, Protocol, Step};
-pub use task::{DeadLetter, Emitted, Origin, Outcome, Task, Timer};
+pub use step::{Chance, Protocol, Step, Task};
 pub use watermark::{Moves, Watermark};

@@ -1,20 +1,24 @@
-//! A step: a guest run over a sequence of rows. Cuts, lost instances and injected traps come from a
-//! seed; what takes effect must not.
+//! A step: a guest run over a sequence of rows. Cuts, lost instances and failures come from a seed; what takes
+//! effect must not.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::path::Path;
+use std::sync::Arc;
 
+use millstream_engine::{
+    CircuitOpened, Engine, EngineSettings, Grants, InputSpec, KeyedInstance, KeyedStep, Limits, Tables,
+    TaskState,
+};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use wasmtime::component::{Component, InstancePre, Linker, Resource};
-use wasmtime::{Config, Engine, Result, Store, bail};
 
-use crate::bindings::{Error, KeyedTransform, pack};
-use crate::context::Context;
-use crate::imports;
-use crate::row::Row;
-use crate::staged::Work;
-use crate::task::{DeadLetter, Task};
+use crate::flaky::Flaky;
+use crate::outcome::{Outcome, Timer};
+use crate::row::{self, Row};
 use crate::watermark::{Moves, Watermark};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// How often something happens, of a thousand opportunities each.
 #[derive(Debug, Clone, Copy)]
@@ -23,62 +27,85 @@ pub struct Chance {
     pub cut: u32,
     /// An instance is thrown away before a call.
     pub lost: u32,
-    /// One of a call's first host calls traps.
-    pub trap: u32,
+    /// One of the first uses of the state fails, and the batch or move is done again.
+    pub failure: u32,
 }
 
 /// What the host does right; the proof takes either away to see that it would be noticed.
 #[derive(Debug, Clone, Copy)]
 pub struct Protocol {
-    /// The effects of a call wait until it returns ok.
-    pub staged: bool,
+    /// A commit that fails has no effect.
+    pub whole: bool,
     /// The watermark moves where the rows say, not at the end of whatever batch was cut.
     pub moves_with_rows: bool,
 }
 
-/// A compiled guest and its configuration.
+/// A guest and its configuration, in the engine.
+#[derive(Debug)]
 pub struct Step {
-    engine: Engine,
-    instance: InstancePre<Context>,
-    config: String,
+    step: KeyedStep,
+}
+
+/// What a task came to.
+pub struct Task {
+    /// All that left it.
+    pub outcome: Outcome,
+    state: Arc<Flaky>,
+}
+
+impl Task {
+    /// Every value of a store, by key.
+    ///
+    /// # Errors
+    /// If the plan has no such store.
+    pub fn state(&self, store: &str) -> Result<BTreeMap<Vec<u8>, Vec<u8>>> {
+        Ok(self.state.entries(store)?.into_iter().collect())
+    }
+
+    /// Timers that have not fired.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn timers(&self) -> Result<BTreeSet<Timer>> {
+        Ok(self.state.timers()?.into_iter().map(|timer| (timer.micros, timer.key)).collect())
+    }
 }
 
 struct Run<'a> {
     step: &'a Step,
+    instance: KeyedInstance,
     random: StdRng,
     chance: Chance,
     protocol: Protocol,
-    task: Task,
-    live: Option<(Store<Context>, KeyedTransform)>,
-}
-
-/// A core module, as cargo built it, made a component and compiled.
-pub(crate) fn compile(engine: &Engine, module: &Path) -> Result<Component> {
-    let component = wit_component::ComponentEncoder::default()
-        .validate(true)
-        .module(&std::fs::read(module)?)
-        .and_then(|encoder| encoder.encode())
-        .map_err(|error| wasmtime::Error::msg(format!("{error:#}")))?;
-    Component::new(engine, component)
+    state: Arc<Flaky>,
+    outcome: Outcome,
 }
 
 impl Step {
-    /// Compiles the core module of a guest for world `keyed-transform`.
+    /// Loads a guest of world `keyed-transform` for so many inputs.
     ///
     /// # Errors
-    /// If it is no such module, or imports what the proof's host does not offer.
-    pub fn load(module: &Path, config: &str) -> Result<Self> {
-        let engine = Engine::new(Config::new().concurrency_support(false))?;
-        let mut linker = Linker::new(&engine);
-        imports::link(&mut linker)?;
-        let instance = linker.instantiate_pre(&compile(&engine, module)?)?;
-        Ok(Self { engine, instance, config: config.to_owned() })
+    /// If it is no such guest, or refuses its configuration.
+    pub fn load(module: &Path, config: &str, inputs: u32) -> Result<Self> {
+        let plugin = Engine::new(EngineSettings::default())?.load(module)?;
+        let stores = ["winners", "open", "a", "b"].map(str::to_owned).into();
+        let grants = Grants { stores, ..Grants::default() };
+        let names = ["a", "b"].into_iter().take(inputs as usize);
+        let inputs: Vec<InputSpec> = names.map(|name| InputSpec::new(name, row::schema())).collect();
+        let config = serde_json::from_str(config)?;
+        let step = plugin.configure_keyed(&config, &inputs, Limits::default(), &grants, &Tables::new())?;
+        Ok(Self { step })
+    }
+
+    /// The step in the engine.
+    pub fn keyed(&self) -> &KeyedStep {
+        &self.step
     }
 
     /// Runs the guest over `rows` and returns what took effect.
     ///
     /// # Errors
-    /// If the guest refuses its configuration or fails in a way that no row or timer is blamed for.
+    /// If the guest fails in a way that no row or timer is blamed for.
     pub fn run(
         &self,
         rows: &[Row],
@@ -87,10 +114,16 @@ impl Step {
         chance: Chance,
         protocol: Protocol,
     ) -> Result<Task> {
-        let random = StdRng::seed_from_u64(seed);
-        let mut run = Run { step: self, random, chance, protocol, task: Task::default(), live: None };
-        let inputs = run.live()?.0.data().plan.as_ref().map_or(0, |plan| plan.inputs.len());
-        let mut watermark = Watermark::new(moves, inputs);
+        let mut run = Run {
+            step: self,
+            instance: self.step.instance(),
+            random: StdRng::seed_from_u64(seed),
+            chance,
+            protocol,
+            state: Arc::new(Flaky::new(self.step.stores(), protocol.whole)),
+            outcome: Outcome::default(),
+        };
+        let mut watermark = Watermark::new(moves, self.step.inputs());
         let mut pending: Vec<Row> = vec![];
         for row in rows {
             if pending.last().is_some_and(|last| last.input != row.input) || run.happens(chance.cut) {
@@ -105,7 +138,7 @@ impl Step {
             }
         }
         run.flush(&mut pending, &mut watermark)?;
-        Ok(run.task)
+        Ok(Task { outcome: run.outcome, state: run.state })
     }
 }
 
@@ -115,10 +148,11 @@ impl Run<'_> {
     }
 
     fn flush(&mut self, pending: &mut Vec<Row>, watermark: &mut Watermark) -> Result<()> {
-        if pending.is_empty() {
-            return Ok(());
-        }
-        self.work(Work::Rows(std::mem::take(pending)))?;
+        let Some(first) = pending.first() else { return Ok(()) };
+        let (input, batch) = (first.input, row::batch(pending)?);
+        pending.clear();
+        let output = self.done(|instance, state| instance.process(state, input as usize, &batch))?;
+        self.outcome.add_rows(input, &output);
         if self.protocol.moves_with_rows {
             return Ok(());
         }
@@ -126,92 +160,32 @@ impl Run<'_> {
     }
 
     fn move_to(&mut self, watermark: i64) -> Result<()> {
-        let mut due = vec![];
-        for timer in self.task.move_to(watermark) {
-            due.push(timer);
-            if self.happens(self.chance.cut) {
-                self.work(Work::Timers(std::mem::take(&mut due), watermark))?;
-            }
-        }
-        if due.is_empty() { Ok(()) } else { self.work(Work::Timers(due, watermark)) }
-    }
-
-    /// One call, or as many as it takes to find out who is guilty: one that fails twice, alone.
-    fn work(&mut self, mut work: Work) -> Result<()> {
-        let trap_in = self.happens(self.chance.trap).then(|| self.random.random_range(0..16));
-        if self.call(&work, trap_in)?.is_none() {
-            return Ok(());
-        }
-        if work.len() > 1 {
-            let rest = work.split_off(work.len() / 2);
-            self.work(work)?;
-            return self.work(rest);
-        }
-        if let Some(reason) = self.call(&work, None)? {
-            self.task.outcome.dead.push(DeadLetter { origin: work.origin(0), reason });
-        }
+        let per_call = if self.happens(self.chance.cut) { self.random.random_range(1..4) } else { 8192 };
+        self.instance.limit_timers(per_call);
+        let output = self.done(|instance, state| instance.advance(state, watermark))?;
+        self.outcome.add_move(watermark, output);
         Ok(())
     }
 
-    /// Calls the guest once; returns the reason if rows or timers are to blame.
-    fn call(&mut self, work: &Work, trap_in: Option<u32>) -> Result<Option<String>> {
+    /// Does something with the task's state; once more, if a failure was injected: nothing of it took effect.
+    fn done<T>(
+        &mut self,
+        work: impl Fn(&mut KeyedInstance, &Arc<dyn TaskState>) -> std::result::Result<T, CircuitOpened>,
+    ) -> Result<T> {
         if self.happens(self.chance.lost) {
-            self.live = None;
+            self.instance.discard();
         }
-        self.live()?;
-        let task = std::mem::take(&mut self.task);
-        let (store, guest) = self.live()?;
-        store.data_mut().begin(task, work.clone(), trap_in);
-        let result = match work {
-            Work::Rows(rows) => {
-                let input = rows.first().map_or(0, |row| row.input);
-                guest.millstream_plugin_plugin().call_process(&mut *store, input, Resource::new_borrow(0))
+        let fails = self.happens(self.chance.failure).then(|| self.random.random_range(0..4));
+        self.state.fail_in(fails);
+        let state: Arc<dyn TaskState> = Arc::clone(&self.state) as _;
+        let first = work(&mut self.instance, &state);
+        self.state.fail_in(None);
+        match first {
+            Err(_) if fails.is_some() => {
+                self.step.step.close_circuit();
+                Ok(work(&mut self.instance, &state)?)
             }
-            Work::Timers(timers, _) => {
-                let keys: Vec<Option<&Vec<u8>>> = timers.iter().map(|(_, key)| Some(key)).collect();
-                let micros: Vec<i64> = timers.iter().map(|(time, _)| *time).collect();
-                guest.millstream_plugin_timed().call_fire(&mut *store, &pack(&keys), &micros)
-            }
-        };
-        let Some(call) = store.data_mut().end() else { bail!("the call is gone") };
-        self.task = call.task;
-        if result.is_err() {
-            self.live = None;
+            done => Ok(done?),
         }
-        if matches!(result, Ok(Ok(()))) || !self.protocol.staged {
-            call.staged.apply(work, &mut self.task);
-        }
-        match result {
-            Ok(Ok(())) => Ok(None),
-            Ok(Err(Error::BadBatch(reason))) => Ok(Some(reason)),
-            Ok(Err(Error::Retry(reason) | Error::Fatal(reason))) => bail!("{reason}"),
-            Err(_) => Ok(Some("trapped".to_owned())),
-        }
-    }
-
-    /// The instance in use, or a new one: nothing that matters was lost with the old.
-    fn live(&mut self) -> Result<&mut (Store<Context>, KeyedTransform)> {
-        let live = match self.live.take() {
-            Some(live) => live,
-            None => self.instantiate()?,
-        };
-        Ok(self.live.insert(live))
-    }
-
-    fn instantiate(&mut self) -> Result<(Store<Context>, KeyedTransform)> {
-        let mut store = Store::new(&self.step.engine, Context::default());
-        let instance = self.step.instance.instantiate(&mut store)?;
-        let guest = KeyedTransform::new(&mut store, &instance)?;
-        let plan = guest
-            .millstream_plugin_plugin()
-            .call_configure(&mut store, &self.step.config, &[])?
-            .map_err(|problems| wasmtime::Error::msg(format!("configuration refused: {problems:?}")))?;
-        for declared in &plan.stores {
-            self.task.declare(&declared.name, declared.ttl_seconds);
-        }
-        let context = store.data_mut();
-        context.stores = plan.stores.iter().map(|store| store.name.clone()).collect();
-        context.plan = Some(plan);
-        Ok((store, guest))
     }
 }

@@ -27,14 +27,14 @@ pub struct Batch;
 impl Calls {
     fn read<T>(&mut self, column: u32, function: &str, convert: fn(&dyn Array) -> Option<T>) -> Result<T> {
         self.count()?;
-        let hand = self.in_hand()?;
-        let Some(read) = hand.plan.reads.get(column as usize) else {
-            let count = hand.plan.reads.len();
+        let (plan, batch) = self.batch_in_hand()?;
+        let Some(read) = plan.reads.get(column as usize) else {
+            let count = plan.reads.len();
             return Err(Breach::contract(format!(
                 "called {function} on column {column}; its plan reads {count}"
             )));
         };
-        let array = hand.batch.column(read.column);
+        let array = batch.column(read.column);
         let cast = if read.cast {
             Some(cast(array, read).map_err(|error| cast_failed(read, &error))?)
         } else {
@@ -52,25 +52,30 @@ impl Calls {
     fn write(&mut self, column: u32, written: Written) -> Result<()> {
         self.count()?;
         self.charge(written.size())?;
-        let hand = self.in_hand()?;
-        let rows = hand.batch.num_rows();
-        let Some(write) = hand.plan.writes.get(column as usize) else {
-            let (function, count) = (written.function(), hand.plan.writes.len());
+        let (plan, batch) = self.batch_in_hand()?;
+        let rows = batch.num_rows();
+        let Some(write) = plan.writes.get(column as usize) else {
+            let (function, count) = (written.function(), plan.writes.len());
             return Err(Breach::contract(format!(
                 "called {function} on column {column}; its plan writes {count}"
             )));
         };
         let array = checked(written, &write.field, rows)?;
-        let name = write.field.name().clone();
-        match self.staged.writes[column as usize].replace(array) {
-            None => Ok(()),
-            Some(_) => Err(Breach::contract(format!("wrote column `{name}` twice in one call"))),
+        self.stage_write(column as usize, array)
+    }
+
+    /// Stages the column that the plan writes by this number.
+    pub(super) fn stage_write(&mut self, number: usize, array: ArrayRef) -> Result<()> {
+        if self.staged.writes[number].replace(array).is_none() {
+            return Ok(());
         }
+        let name = self.in_hand()?.plan.writes[number].field.name();
+        Err(Breach::contract(format!("wrote column `{name}` twice in one call")))
     }
 
     fn refuse_if_row_preserving(&mut self, function: &str) -> Result<()> {
         self.count()?;
-        match self.in_hand()?.plan.declared.row_preserving {
+        match self.batch_in_hand()?.0.declared.row_preserving {
             true => Err(Breach::contract(format!("called {function}, but its plan is row-preserving"))),
             false => Ok(()),
         }
@@ -130,7 +135,7 @@ impl Host for Calls {
 impl HostBatch for Calls {
     fn rows(&mut self, _: Resource<Batch>) -> Result<u32> {
         self.count()?;
-        Ok(self.in_hand()?.batch.num_rows() as u32)
+        Ok(self.batch_in_hand()?.1.num_rows() as u32)
     }
 
     fn read_bool(&mut self, _: Resource<Batch>, col: u32) -> Result<Bools> {
@@ -199,7 +204,7 @@ impl HostBatch for Calls {
 
     fn keep(&mut self, _: Resource<Batch>, mask: Vec<u8>) -> Result<()> {
         self.refuse_if_row_preserving("keep")?;
-        let rows = self.in_hand()?.batch.num_rows();
+        let rows = self.batch_in_hand()?.1.num_rows();
         column::check_bitmap("rows to keep", &mask, rows)
             .map_err(|what| Breach::contract(format!("called keep with {what}")))?;
         self.charge(mask.len())?;
@@ -212,7 +217,7 @@ impl HostBatch for Calls {
 
     fn reject(&mut self, _: Resource<Batch>, rows: Vec<u32>, reason: String) -> Result<()> {
         self.refuse_if_row_preserving("reject")?;
-        let count = self.in_hand()?.batch.num_rows();
+        let count = self.batch_in_hand()?.1.num_rows();
         if let Some(row) = rows.iter().find(|row| **row as usize >= count) {
             return Err(Breach::contract(format!("rejected row {row} of a batch of {count} rows")));
         }

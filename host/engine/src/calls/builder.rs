@@ -1,20 +1,20 @@
 //! The builder resource: rows that a plugin originates. Each continues a row of the batch in hand, from
-//! which columns that were not written are taken.
+//! which columns that were not written are taken, or comes from one of the timers in hand.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array};
 use arrow::compute::take;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, FieldRef};
 use wasmtime::Result;
 use wasmtime::component::Resource;
 
 use super::batch::checked;
-use super::{Batch, Breach, Calls};
+use super::{Batch, Breach, Calls, InHand, Work};
 use crate::bindings::batches::HostBuilder;
 use crate::bindings::types::{Bools, Bytes, Float32s, Float64Lists, Float64s, Int32s, Int64s, Raw};
 use crate::column::Written;
-use crate::plan::{EmitPlan, StepPlan};
+use crate::plan::{EmitColumn, EmitPlan, StepPlan};
 
 /// A builder, by its number in the call.
 #[derive(Debug)]
@@ -34,9 +34,9 @@ pub(super) struct Rows {
 pub(crate) struct Emitted {
     /// Number among the plan's outputs.
     pub(crate) output: usize,
-    /// With the schema of the output.
+    /// With the schema of the output; rows that timers emitted lack the system columns.
     pub(crate) rows: RecordBatch,
-    /// The row of the input that each continues.
+    /// The row of the input that each continues, or the timer that it comes from.
     pub(crate) parents: Vec<u32>,
 }
 
@@ -67,24 +67,53 @@ impl Calls {
     pub(super) fn emit_rows(&mut self, builder: &Resource<Builder>) -> Result<()> {
         self.count()?;
         let rows = self.builders.remove(&builder.rep()).ok_or_else(stale)?;
-        let plan = Arc::clone(&self.in_hand()?.plan);
+        let InHand { plan, work } = self.in_hand()?;
+        let (plan, batch) = match work {
+            Work::Rows(batch) => (Arc::clone(plan), Some(batch.clone())),
+            Work::Timers(_) => (Arc::clone(plan), None),
+        };
         let emit = &plan.emits[rows.output];
         let Some(parents) = rows.parents else {
+            let function = if batch.is_some() { "gather" } else { "attribute" };
             return Err(Breach::contract(format!(
-                "emitted rows of output `{}` without parents: call gather before emit",
+                "emitted rows of output `{}` without parents: call {function} before emit",
                 emit.name
             )));
         };
-        let batch = self.in_hand()?.batch.clone();
-        self.charge(gathered_size(emit, &rows.written, &batch, &parents))?;
-        let parents = UInt32Array::from(parents);
-        let columns = emitted_columns(emit, &rows.written, &batch, &parents)?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows.rows));
-        let emitted = RecordBatch::try_new_with_options(Arc::clone(&emit.schema), columns, &options)
-            .map_err(|error| Breach::contract(format!("emitted rows of output `{}`: {error}", emit.name)))?;
-        let parents = parents.values().to_vec();
+        let size = gathered_size(emit, &rows.written, batch.as_ref(), &parents);
+        self.charge(size)?;
+        let emitted = emitted_rows(emit, &rows.written, batch.as_ref(), &parents)?;
         self.staged.emitted.push(Emitted { output: rows.output, rows: emitted, parents });
         Ok(())
+    }
+
+    /// Says which timers the rows of a builder come from.
+    pub(super) fn attribute_rows(&mut self, builder: &Resource<Builder>, fired: Vec<u32>) -> Result<()> {
+        self.count()?;
+        match self.in_hand()?.work {
+            Work::Timers(_) => self.set_parents(builder, fired),
+            Work::Rows(_) => Err(Breach::contract("called attribute outside a call to fire".to_owned())),
+        }
+    }
+
+    fn set_parents(&mut self, builder: &Resource<Builder>, parents: Vec<u32>) -> Result<()> {
+        self.charge(parents.len() * size_of::<u32>())?;
+        let (function, did, whole, count) = match &self.in_hand()?.work {
+            Work::Rows(batch) => ("gather", "gathered row", "rows", batch.num_rows()),
+            Work::Timers(count) => ("attribute", "attributed a row to timer", "timers", *count),
+        };
+        let rows = self.builders.get_mut(&builder.rep()).ok_or_else(stale)?;
+        if parents.len() != rows.rows {
+            let (given, rows) = (parents.len(), rows.rows);
+            return Err(Breach::contract(format!("gathered {given} parents for a builder of {rows} rows")));
+        }
+        if let Some(parent) = parents.iter().find(|parent| **parent as usize >= count) {
+            return Err(Breach::contract(format!("{did} {parent} of a batch of {count} {whole}")));
+        }
+        match rows.parents.replace(parents) {
+            None => Ok(()),
+            Some(_) => Err(Breach::contract(format!("called {function} twice on one builder"))),
+        }
     }
 
     fn open_builder(&mut self, plan: &StepPlan, output: u32, rows: u32) -> Result<u32> {
@@ -104,18 +133,22 @@ impl Calls {
     }
 }
 
-fn emitted_columns(
+/// The rows of a builder: columns that were not written are those of the parents in `batch`, or null.
+fn emitted_rows(
     emit: &EmitPlan,
     written: &[Option<ArrayRef>],
-    batch: &RecordBatch,
-    parents: &UInt32Array,
-) -> Result<Vec<ArrayRef>> {
-    let column = |(column, field): (&crate::plan::EmitColumn, &arrow::datatypes::FieldRef)| {
+    batch: Option<&RecordBatch>,
+    parents: &[u32],
+) -> Result<RecordBatch> {
+    let (schema, columns) = emit.shape(batch.is_some());
+    let options = RecordBatchOptions::new().with_row_count(Some(parents.len()));
+    let parents = UInt32Array::from(parents.to_vec());
+    let column = |(column, field): (&EmitColumn, &FieldRef)| {
         if let Some(array) = column.written.and_then(|number| written[number].as_ref()) {
             return Ok(Arc::clone(array));
         }
-        if let Some(inherited) = column.inherited {
-            return take(batch.column(inherited), parents, None)
+        if let Some((batch, inherited)) = batch.zip(column.inherited) {
+            return take(batch.column(inherited), &parents, None)
                 .map_err(|error| Breach::contract(format!("gathered column `{}`: {error}", field.name())));
         }
         match field.is_nullable() {
@@ -127,22 +160,24 @@ fn emitted_columns(
             ))),
         }
     };
-    emit.columns.iter().zip(emit.schema.fields()).map(column).collect()
+    let columns = columns.iter().zip(schema.fields()).map(column).collect::<Result<_>>()?;
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+        .map_err(|error| Breach::contract(format!("emitted rows of output `{}`: {error}", emit.name)))
 }
 
 /// Bytes that the columns the plugin did not write will take.
 fn gathered_size(
     emit: &EmitPlan,
     written: &[Option<ArrayRef>],
-    batch: &RecordBatch,
+    batch: Option<&RecordBatch>,
     parents: &[u32],
 ) -> usize {
-    let size = |column: &crate::plan::EmitColumn| match (column.written, column.inherited) {
+    let size = |column: &EmitColumn| match (column.written, batch.zip(column.inherited)) {
         (Some(number), _) if written[number].is_some() => 0,
-        (_, Some(inherited)) => size_of_rows(batch.column(inherited), parents),
+        (_, Some((batch, inherited))) => size_of_rows(batch.column(inherited), parents),
         _ => parents.len() * size_of::<u64>(),
     };
-    emit.columns.iter().map(size).fold(0, usize::saturating_add)
+    emit.shape(batch.is_some()).1.iter().map(size).fold(0, usize::saturating_add)
 }
 
 fn size_of_rows(array: &ArrayRef, rows: &[u32]) -> usize {
@@ -165,19 +200,9 @@ impl HostBuilder for Calls {
 
     fn gather(&mut self, builder: Resource<Builder>, _: Resource<Batch>, parents: Vec<u32>) -> Result<()> {
         self.count()?;
-        self.charge(parents.len() * size_of::<u32>())?;
-        let count = self.in_hand()?.batch.num_rows();
-        let rows = self.builders.get_mut(&builder.rep()).ok_or_else(stale)?;
-        if parents.len() != rows.rows {
-            let (given, rows) = (parents.len(), rows.rows);
-            return Err(Breach::contract(format!("gathered {given} parents for a builder of {rows} rows")));
-        }
-        if let Some(parent) = parents.iter().find(|parent| **parent as usize >= count) {
-            return Err(Breach::contract(format!("gathered row {parent} of a batch of {count} rows")));
-        }
-        match rows.parents.replace(parents) {
-            None => Ok(()),
-            Some(_) => Err(Breach::contract("called gather twice on one builder".to_owned())),
+        match self.in_hand()?.work {
+            Work::Rows(_) => self.set_parents(&builder, parents),
+            Work::Timers(_) => Err(Breach::contract("called gather in a call to fire".to_owned())),
         }
     }
 

@@ -21,7 +21,7 @@ impl Host for Calls {
 
     fn send_many(&mut self, requests: Vec<Request>) -> wasmtime::Result<Vec<Result<Response, HttpError>>> {
         self.count()?;
-        self.in_hand()?;
+        self.batch_in_hand()?;
         if requests.len() > REQUESTS_AT_ONCE {
             let sent = requests.len();
             return Err(Breach::contract(format!(

@@ -6,6 +6,7 @@ mod batch;
 mod builder;
 mod http;
 mod lookup;
+mod state;
 mod telemetry;
 
 use std::collections::HashMap;
@@ -19,10 +20,13 @@ use crate::allowance::{Allowance, Watch};
 use crate::limits::{Limits, MemoryLimiter, size};
 use crate::outbound::Outbound;
 use crate::plan::StepPlan;
+use crate::state::Changes;
 pub use batch::Batch;
 pub use builder::Builder;
 pub(crate) use builder::Emitted;
 pub use lookup::Table;
+pub use state::Store;
+pub(crate) use state::Task;
 pub(crate) use telemetry::LogGate;
 pub use telemetry::Metric;
 
@@ -58,6 +62,7 @@ pub(crate) struct Staged {
     /// By number of the metric's name.
     pub(crate) counters: HashMap<u32, u64>,
     pub(crate) gauges: HashMap<u32, f64>,
+    pub(crate) changes: Changes,
     bytes: usize,
 }
 
@@ -68,11 +73,20 @@ impl Staged {
     }
 }
 
-/// The batch in hand and the plan that says what may be done with it.
+/// What a call works on.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Rows of one input.
+    Rows(RecordBatch),
+    /// So many timers of one move of the watermark.
+    Timers(usize),
+}
+
+/// The work in hand and the plan that says what may be done with it.
 #[derive(Debug)]
 struct InHand {
     plan: Arc<StepPlan>,
-    batch: RecordBatch,
+    work: Work,
 }
 
 /// Data of a store: everything the host functions work on.
@@ -88,6 +102,8 @@ pub(crate) struct Calls {
     /// The last error that this call logged, cut to [`REASON_BYTES`].
     last_words: Option<String>,
     in_hand: Option<InHand>,
+    /// Whose state the plugin works on; none for plugins without.
+    pub(crate) task: Option<Task>,
     staged: Staged,
     builders: HashMap<u32, builder::Rows>,
     next_builder: u32,
@@ -110,6 +126,7 @@ impl Calls {
             watch: Watch::start(Allowance::Wall(Duration::ZERO)),
             last_words: None,
             in_hand: None,
+            task: None,
             staged: Staged::default(),
             builders: HashMap::new(),
             next_builder: 0,
@@ -142,14 +159,14 @@ impl Calls {
         self.last_words.as_deref()
     }
 
-    /// Puts a batch under the plugin's hands; its requests may be waited for until `until`.
-    pub(crate) fn begin(&mut self, plan: &Arc<StepPlan>, batch: &RecordBatch, until: Instant) {
+    /// Puts work under the plugin's hands; its requests may be waited for until `until`.
+    pub(crate) fn begin(&mut self, plan: &Arc<StepPlan>, work: Work, until: Instant) {
         self.until = Some(until);
         self.staged = Staged { writes: vec![None; plan.writes.len()], ..Staged::default() };
-        self.in_hand = Some(InHand { plan: Arc::clone(plan), batch: batch.clone() });
+        self.in_hand = Some(InHand { plan: Arc::clone(plan), work });
     }
 
-    /// Takes the batch away and hands out what was staged.
+    /// Takes the work away and hands out what was staged.
     pub(crate) fn end(&mut self) -> Staged {
         self.in_hand = None;
         self.builders.clear();
@@ -165,6 +182,16 @@ impl Calls {
         self.in_hand
             .as_ref()
             .ok_or_else(|| Breach::contract("works on a batch outside a call to process".to_owned()))
+    }
+
+    /// The batch in hand and its plan.
+    fn batch_in_hand(&self) -> wasmtime::Result<(&Arc<StepPlan>, &RecordBatch)> {
+        match self.in_hand()? {
+            InHand { plan, work: Work::Rows(batch) } => Ok((plan, batch)),
+            InHand { work: Work::Timers(_), .. } => {
+                Err(Breach::contract("works on a batch in a call to fire".to_owned()))
+            }
+        }
     }
 
     /// What may still be counted against the output cap, in bytes.

@@ -11,40 +11,73 @@ use super::{
 };
 use crate::bindings::guest;
 use crate::bindings::types::Field as WitField;
+use crate::lookup::Tables;
 use crate::types::{castable, display, from_wit, is_supported, same, to_wit};
 
-/// Checks `plan` against the stream.
-pub(crate) fn check(plan: &guest::Plan, input: &InputSpec) -> Result<StepPlan, PlanProblem> {
-    let offset_column = check_system_columns(input)?;
-    let own = check_world(plan)?;
+/// Checks `plan` of a plugin without state against its stream and the tables there are.
+pub(crate) fn check(plan: &guest::Plan, input: &InputSpec, tables: &Tables) -> Result<StepPlan, PlanProblem> {
+    check_system_columns(input)?;
+    let own = check_world(plan, tables)?;
+    let checked = check_input(own, input)?;
+    let outputs = outputs(plan, std::slice::from_ref(&checked))?;
+    let routed = outputs.into_iter().filter(|output| output.name != input.name).collect();
+    checked.finish(plan, routed, tables)
+}
+
+/// One input of a plan, before its outputs are known.
+pub(super) struct CheckedInput<'a> {
+    own: &'a guest::InputPlan,
+    pub(super) input: &'a InputSpec,
+    reads: Vec<Read>,
+    writes: Vec<Write>,
+    output: SchemaRef,
+    layout: Vec<Origin>,
+}
+
+/// Checks what `own` says of an input against its schema.
+pub(super) fn check_input<'a>(
+    own: &'a guest::InputPlan,
+    input: &'a InputSpec,
+) -> Result<CheckedInput<'a>, PlanProblem> {
     let reads = reads(&own.reads, input)?;
     let writes = writes(&own.writes, input)?;
     check_drops(own, input)?;
     let (output, layout) = output_schema(input, &writes, &own.drops);
-    let mut routed = Vec::new();
-    let emits = emits(plan, own, input, &output, &mut routed)?;
-    let declared = Plan {
-        reads: own
-            .reads
-            .iter()
-            .zip(&reads)
-            .map(|(field, read)| Field::new(&field.name, read.ty.clone(), field.nullable))
-            .collect(),
-        writes: writes.iter().map(|write| write.field.as_ref().clone()).collect(),
-        drops: own.drops.clone(),
-        row_preserving: own.row_preserving,
-    };
-    Ok(StepPlan {
-        declared,
-        input: Arc::clone(&input.schema),
-        output,
-        offset_column,
-        reads,
-        writes,
-        layout,
-        emits,
-        routed,
-    })
+    Ok(CheckedInput { own, input, reads, writes, output, layout })
+}
+
+impl CheckedInput<'_> {
+    /// The plan for batches of this input; what it emits beside its stream is one of `routed`.
+    pub(super) fn finish(
+        self,
+        plan: &guest::Plan,
+        routed: Vec<Output>,
+        tables: &Tables,
+    ) -> Result<StepPlan, PlanProblem> {
+        let Self { own, input, reads, writes, output, layout } = self;
+        let emits = plan.outputs.iter().map(|declared| emit_plan(declared, input, &output, &routed));
+        let emits = emits.collect::<Result<_, _>>()?;
+        let read_as =
+            |(field, read): (&WitField, &Read)| Field::new(&field.name, read.ty.clone(), field.nullable);
+        let declared = Plan {
+            reads: own.reads.iter().zip(&reads).map(read_as).collect(),
+            writes: writes.iter().map(|write| write.field.as_ref().clone()).collect(),
+            drops: own.drops.clone(),
+            row_preserving: own.row_preserving,
+        };
+        Ok(StepPlan {
+            declared,
+            input: Arc::clone(&input.schema),
+            output,
+            offset_column: position(&input.schema, columns::OFFSET).unwrap_or_default(),
+            reads,
+            tables: super::tables::resolve(&plan.tables, tables, &writes)?,
+            writes,
+            layout,
+            emits,
+            routed,
+        })
+    }
 }
 
 /// Refuses a plan with state of a plugin that can ask servers: what they answered once would stay in it.
@@ -58,7 +91,7 @@ pub(crate) fn check_http(reach: Reach<'_>) -> Result<(), PlanProblem> {
     }
 }
 
-fn check_system_columns(input: &InputSpec) -> Result<usize, PlanProblem> {
+pub(super) fn check_system_columns(input: &InputSpec) -> Result<(), PlanProblem> {
     for expected in columns::of_batch() {
         let found = input.schema.field_with_name(expected.name());
         if !found.is_ok_and(|found| found.data_type() == expected.data_type()) {
@@ -69,19 +102,19 @@ fn check_system_columns(input: &InputSpec) -> Result<usize, PlanProblem> {
             });
         }
     }
-    Ok(position(&input.schema, columns::OFFSET).unwrap_or_default())
+    Ok(())
 }
 
 /// The plan of the only input, if the plan needs nothing that this world lacks.
-fn check_world(plan: &guest::Plan) -> Result<&guest::InputPlan, PlanProblem> {
-    if let Some(table) = plan.tables.first() {
+fn check_world<'a>(plan: &'a guest::Plan, tables: &Tables) -> Result<&'a guest::InputPlan, PlanProblem> {
+    if let Some(table) = plan.tables.first().filter(|_| tables.is_empty()) {
         return Err(PlanProblem::LookupTable { table: table.name.clone() });
     }
     if let Some(store) = plan.stores.first() {
         return Err(PlanProblem::Keyed { what: format!("store `{}`", store.name) });
     }
     let [own] = plan.inputs.as_slice() else {
-        return Err(PlanProblem::Inputs { found: plan.inputs.len() });
+        return Err(PlanProblem::Inputs { found: plan.inputs.len(), expected: 1 });
     };
     match &own.key {
         Some(key) => Err(PlanProblem::Keyed { what: format!("key `{}`", key.join("`, `")) }),
@@ -89,11 +122,11 @@ fn check_world(plan: &guest::Plan) -> Result<&guest::InputPlan, PlanProblem> {
     }
 }
 
-fn position(schema: &Schema, name: &str) -> Option<usize> {
+pub(super) fn position(schema: &Schema, name: &str) -> Option<usize> {
     schema.fields().iter().position(|field| field.name() == name)
 }
 
-fn check_unique<'a>(
+pub(super) fn check_unique<'a>(
     verb: &'static str,
     names: impl IntoIterator<Item = &'a String>,
 ) -> Result<(), PlanProblem> {
@@ -203,38 +236,74 @@ fn output_schema(input: &InputSpec, writes: &[Write], drops: &[String]) -> (Sche
     (Arc::new(Schema::new_with_metadata(fields, input.schema.metadata().clone())), layout)
 }
 
-fn emits(
-    plan: &guest::Plan,
-    own: &guest::InputPlan,
-    input: &InputSpec,
-    output: &SchemaRef,
-    routed: &mut Vec<Output>,
-) -> Result<Vec<EmitPlan>, PlanProblem> {
+/// The plan's outputs, by their numbers. One that has the name of an input has its stream's columns, every
+/// other its own and the system columns of the rows it was made of.
+pub(super) fn outputs(plan: &guest::Plan, inputs: &[CheckedInput<'_>]) -> Result<Vec<Output>, PlanProblem> {
     check_unique("declares output", plan.outputs.iter().map(|output| &output.name))?;
-    let mut emits = Vec::new();
-    for declared in &plan.outputs {
-        if own.row_preserving {
-            return Err(PlanProblem::OutputOfRowPreserving { output: declared.name.clone() });
-        }
-        check_unique("emits", declared.fields.iter().map(|field| &field.name))?;
-        let continues = declared.name == input.name;
-        let fields = declared
-            .fields
-            .iter()
-            .map(|field| emitted_field(field, continues.then_some((&declared.name, output))));
-        let fields: Vec<FieldRef> = fields.collect::<Result<_, _>>()?;
-        let (schema, target) = if continues {
-            (Arc::clone(output), Target::Stream)
-        } else {
-            let system = columns::of_batch().into_iter().map(Arc::new);
-            let schema = Arc::new(Schema::new(fields.iter().cloned().chain(system).collect::<Vec<_>>()));
-            routed.push(Output { name: declared.name.clone(), schema: Arc::clone(&schema) });
-            (schema, Target::Routed(routed.len() - 1))
-        };
-        let columns = schema.fields().iter().map(|field| emit_column(field, &fields, input)).collect();
-        emits.push(EmitPlan { name: declared.name.clone(), target, fields, schema, columns });
+    let row_preserving = inputs.iter().all(|input| input.own.row_preserving);
+    if let Some(output) = plan.outputs.first().filter(|_| row_preserving) {
+        return Err(PlanProblem::OutputOfRowPreserving { output: output.name.clone() });
     }
-    Ok(emits)
+    let mut outputs = Vec::with_capacity(plan.outputs.len());
+    for declared in &plan.outputs {
+        check_unique("emits", declared.fields.iter().map(|field| &field.name))?;
+        let stream = inputs.iter().find(|input| input.input.name == declared.name);
+        let stream = stream.map(|input| &input.output);
+        let fields = emitted_fields(declared, stream)?;
+        let schema = stream.map_or_else(
+            || {
+                let system = columns::of_batch().into_iter().map(Arc::new);
+                Arc::new(Schema::new(fields.into_iter().chain(system).collect::<Vec<_>>()))
+            },
+            Arc::clone,
+        );
+        outputs.push(Output { name: declared.name.clone(), schema });
+    }
+    Ok(outputs)
+}
+
+/// How rows of one output are put together in a call for `input`, whose stream looks like `stream` behind the
+/// step.
+fn emit_plan(
+    declared: &guest::Output,
+    input: &InputSpec,
+    stream: &SchemaRef,
+    routed: &[Output],
+) -> Result<EmitPlan, PlanProblem> {
+    let place = routed.iter().position(|output| output.name == declared.name);
+    let (schema, target) = match place.filter(|_| declared.name != input.name) {
+        Some(number) => (&routed[number].schema, Target::Routed(number)),
+        None => (stream, Target::Stream),
+    };
+    let fields = declared.fields.iter().map(|field| {
+        let column = position(schema, &field.name);
+        column
+            .map(|column| Arc::clone(&schema.fields()[column]))
+            .ok_or_else(|| unknown("emits", &field.name, input))
+    });
+    let fields: Vec<FieldRef> = fields.collect::<Result<_, _>>()?;
+    let own = schema.fields().iter().filter(|field| !columns::is_system(field.name())).cloned();
+    let fired: SchemaRef = Arc::new(Schema::new(own.collect::<Vec<_>>()));
+    let columns =
+        |schema: &SchemaRef| schema.fields().iter().map(|field| emit_column(field, &fields, input)).collect();
+    Ok(EmitPlan {
+        name: declared.name.clone(),
+        target,
+        columns: columns(schema),
+        fired_columns: columns(&fired),
+        fired,
+        schema: Arc::clone(schema),
+        fields,
+    })
+}
+
+/// The fields of an output, which continues `stream` if it has one.
+fn emitted_fields(
+    declared: &guest::Output,
+    stream: Option<&SchemaRef>,
+) -> Result<Vec<FieldRef>, PlanProblem> {
+    let stream = stream.map(|schema| (&declared.name, schema));
+    declared.fields.iter().map(|field| emitted_field(field, stream)).collect()
 }
 
 /// A field of an output; one that continues the stream must be a column of it, type and all.
@@ -267,7 +336,7 @@ fn emit_column(field: &FieldRef, written: &[FieldRef], input: &InputSpec) -> Emi
     EmitColumn { written: written.iter().position(|own| own.name() == field.name()), inherited }
 }
 
-fn unknown(verb: &'static str, column: &str, input: &InputSpec) -> PlanProblem {
+pub(super) fn unknown(verb: &'static str, column: &str, input: &InputSpec) -> PlanProblem {
     let names = input.schema.fields().iter().map(|field| field.name());
     let nearest = names.clone().map(|name| (distance(column, name), name)).min();
     let remedy = match nearest {

@@ -3,16 +3,23 @@
 
 mod check;
 mod granted;
+mod keyed;
 mod problem;
+mod tables;
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
 
 pub(crate) use check::{check, check_http};
 pub use granted::Missing;
 pub(crate) use granted::{Reach, check as check_grants, widened};
+pub(crate) use keyed::{KeyedPlan, check as check_keyed};
 pub use problem::PlanProblem;
+
+use crate::lookup::LookupTable;
 
 /// What a plugin declared that it does with a stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,8 +58,22 @@ pub(crate) struct StepPlan {
     pub(crate) layout: Vec<Origin>,
     /// The plan's outputs, by the number the plugin knows them by.
     pub(crate) emits: Vec<EmitPlan>,
-    /// The outputs that leave the stream.
+    /// The outputs that leave the stream; of a keyed plugin all of them, so that their numbers are those of
+    /// every input.
     pub(crate) routed: Vec<Output>,
+    /// The plan's lookup tables, by the number the plugin knows them by.
+    pub(crate) tables: Vec<TablePlan>,
+}
+
+/// A lookup table as a plugin uses it.
+#[derive(Clone, Debug)]
+pub(crate) struct TablePlan {
+    pub(crate) name: String,
+    pub(crate) table: Arc<dyn LookupTable>,
+    /// The columns that the plan names.
+    pub(crate) columns: Vec<usize>,
+    /// For each of them the number among the plan's writes that a join writes it to.
+    pub(crate) joins: Vec<Option<usize>>,
 }
 
 /// A column the plugin reads.
@@ -94,6 +115,20 @@ pub(crate) struct EmitPlan {
     pub(crate) schema: SchemaRef,
     /// One for each field of the schema.
     pub(crate) columns: Vec<EmitColumn>,
+    /// Schema of rows that timers emit: they have no place in a topic, so the system columns are not there.
+    pub(crate) fired: SchemaRef,
+    /// One for each field of `fired`.
+    pub(crate) fired_columns: Vec<EmitColumn>,
+}
+
+impl EmitPlan {
+    /// What emitted rows look like: those of a batch, or those of timers.
+    pub(crate) fn shape(&self, of_batch: bool) -> (&SchemaRef, &[EmitColumn]) {
+        match of_batch {
+            true => (&self.schema, &self.columns),
+            false => (&self.fired, &self.fired_columns),
+        }
+    }
 }
 
 /// Where emitted rows go.

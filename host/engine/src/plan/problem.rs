@@ -110,10 +110,32 @@ pub enum PlanProblem {
         output: String,
     },
     /// The plan is for another number of streams.
-    #[error("it plans for {found} inputs, and the step has 1")]
+    #[error("it plans for {found} inputs, and the step has {expected}")]
     Inputs {
         /// Number of input plans.
         found: usize,
+        /// Number of streams.
+        expected: usize,
+    },
+    /// A plan keeps state of a stream without saying by which columns.
+    #[error(
+        "it keeps state in store `{store}`, but names no key for input {input}: rows of one key must be known to          come to one task; name the key's columns in its plan"
+    )]
+    NoKey {
+        /// The first store.
+        store: String,
+        /// Number of the input, from 0.
+        input: usize,
+    },
+    /// Keys of two inputs cannot be equal.
+    #[error("its key `{}` of input 0 and `{}` of input {input} are not of the same types, in their order", first.join("`, `"), other.join("`, `"))]
+    Keys {
+        /// Columns of the key of the first input.
+        first: Vec<String>,
+        /// Number of the other input, from 0.
+        input: usize,
+        /// Columns of its key.
+        other: Vec<String>,
     },
     /// The plan needs what only worlds with state have.
     #[error(
@@ -137,5 +159,23 @@ pub enum PlanProblem {
     LookupTable {
         /// The first table named.
         table: String,
+    },
+    /// A lookup table is not among those that the step was given.
+    #[error("it uses lookup table `{table}`, which is not there; there are `{}`", tables.join("`, `"))]
+    UnknownTable {
+        /// The table.
+        table: String,
+        /// The tables there are.
+        tables: Vec<String>,
+    },
+    /// A lookup table lacks a column.
+    #[error("it looks up column `{column}` of table `{table}`, which has `{}`", columns.join("`, `"))]
+    UnknownTableColumn {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// The columns it has.
+        columns: Vec<String>,
     },
 }

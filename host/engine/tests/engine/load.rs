@@ -26,19 +26,23 @@ fn component(sections: &[(u8, &[u8])]) -> Vec<u8> {
 
 /// A component that imports or exports an empty instance by `name`.
 fn naming(name: &str, section: u8) -> Vec<u8> {
-    let instance_type: &[u8] = &[1, 0x42, 0];
+    match section {
+        10 => {
+            let mut named = vec![1, 0, u8::try_from(name.len()).unwrap()];
+            named.extend(name.as_bytes());
+            named.extend([5, 0]);
+            component(&[(7, &[1, 0x42, 0]), (10, &named)])
+        }
+        _ => component(&[(5, &[1, 1, 0]), (11, &exporting(name))]),
+    }
+}
+
+/// The export section of a component whose instance 0 is exported by `name`.
+fn exporting(name: &str) -> Vec<u8> {
     let mut named = vec![1, 0, u8::try_from(name.len()).unwrap()];
     named.extend(name.as_bytes());
-    match section {
-        10 => named.extend([5, 0]),
-        _ => {
-            named.extend([5, 0, 0]);
-        }
-    }
-    match section {
-        10 => component(&[(7, instance_type), (10, &named)]),
-        _ => component(&[(5, &[1, 1, 0]), (11, &named)]),
-    }
+    named.extend([5, 0, 0]);
+    named
 }
 
 #[test]
@@ -59,17 +63,23 @@ fn refuses_other_worlds() {
         &["imports `wasi:filesystem/types@0.2.0`", "without WASI"],
     );
     check(
-        &naming("millstream:plugin/state@0.1.0", 10),
-        &["keyed-transform, which keeps state", "imports `millstream:plugin/state@0.1.0`"],
-    );
-    check(&naming("millstream:plugin/log@9.0.0", 10), &["imports `millstream:plugin/log@9.0.0`", "0.1.0"]);
-    check(
         &naming("millstream:plugin/timed@0.1.0", 11),
-        &["keyed-transform, which keeps state", "exports `millstream:plugin/timed@0.1.0`"],
+        &["exports `millstream:plugin/timed@0.1.0`", "expected `millstream:plugin/plugin@0.1.0`"],
     );
     check(
-        &naming("millstream:plugin/plugin@9.0.0", 11),
-        &["exports `millstream:plugin/plugin@9.0.0`", "expected `millstream:plugin/plugin@0.1.0`"],
+        &naming("millstream:plugin/geo@0.1.0", 10),
+        &[
+            "imports `millstream:plugin/geo@0.1.0`, which is not part of that version",
+            "build it with the SDK",
+        ],
+    );
+    check(
+        &naming("millstream:plugin/geo@0.1.7", 10),
+        &["was built for millstream:plugin@0.1.7", "(interface `geo`)", "upgrade to a millstream with"],
+    );
+    check(
+        &naming("millstream:plugin/log@9.0.0", 10),
+        &["built for millstream:plugin@9.0.0 (it imports `millstream:plugin/log@9.0.0`)", "0.1.0", "upgrade"],
     );
 }
 
@@ -83,8 +93,9 @@ fn refuses_http_in_a_world_with_state() {
     };
     let imports =
         [vec![2], import("millstream:plugin/http@0.1.0"), import("millstream:plugin/state@0.1.0")].concat();
+    let plugin = exporting("millstream:plugin/plugin@0.1.0");
     check(
-        &component(&[(7, &[1, 0x42, 0]), (10, &imports)]),
+        &component(&[(7, &[1, 0x42, 0]), (10, &imports), (5, &[1, 1, 0]), (11, &plugin)]),
         &["imports http and keeps state", "http is refused in stateful steps"],
     );
 }

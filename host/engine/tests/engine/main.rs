@@ -1,6 +1,7 @@
 //! The engine against real guests, through its public interface alone.
 
 mod containment;
+mod fixtures;
 mod grants;
 mod http;
 mod identity;
@@ -11,6 +12,7 @@ mod overload;
 mod places;
 mod process;
 mod recovery;
+mod versions;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,22 +1,22 @@
-//! The proof of the plugin ABI: three stateful guests give what a row-at-a-time oracle gives, the same
-//! rows, dead letters, state and timers, under random cuts, lost instances and traps. Two broken hosts
-//! show that the proof would notice.
+//! The proof of the plugin ABI: three stateful guests in the engine give what a row-at-a-time oracle gives, the
+//! same rows, dead letters, state and timers, under random cuts, lost instances, failing state and traps. Two
+//! broken hosts show that the proof would notice.
 
 mod oracle;
 mod sequence;
 
-use millstream_abi_proof::{Chance, Moves, Protocol, Row, Step, Task, migrate};
+use millstream_abi_proof::{Chance, Moves, Protocol, Row, Step};
 use oracle::{DedupeByStore, DedupeByTimers, Expected, Join, Sessions};
 use sequence::Sequence;
 
-const RIGHT: Protocol = Protocol { staged: true, moves_with_rows: true };
+const RIGHT: Protocol = Protocol { whole: true, moves_with_rows: true };
 const SEEDS: u64 = 60;
 /// Row by row, in one piece, and everything at once.
 const CHANCES: [Chance; 4] = [
-    Chance { cut: 1000, lost: 0, trap: 0 },
-    Chance { cut: 0, lost: 0, trap: 0 },
-    Chance { cut: 150, lost: 300, trap: 0 },
-    Chance { cut: 100, lost: 100, trap: 400 },
+    Chance { cut: 1000, lost: 0, failure: 0 },
+    Chance { cut: 0, lost: 0, failure: 0 },
+    Chance { cut: 150, lost: 300, failure: 0 },
+    Chance { cut: 100, lost: 100, failure: 400 },
 ];
 
 struct Case {
@@ -65,7 +65,7 @@ const INTERVAL_JOIN: Case = Case {
 
 impl Case {
     fn step(&self) -> Step {
-        Step::load(&millstream_guests::wasm(self.guest), self.config).unwrap()
+        Step::load(&millstream_guests::wasm(self.guest), self.config, self.inputs).unwrap()
     }
 
     /// What the guest came to, in the oracle's terms.
@@ -77,12 +77,12 @@ impl Case {
         chance: Chance,
         protocol: Protocol,
     ) -> Expected {
-        let mut task: Task = step.run(&sequence.rows, sequence.moves, seed, chance, protocol).unwrap();
+        let mut task = step.run(&sequence.rows, sequence.moves, seed, chance, protocol).unwrap();
         let stores = self.stores.iter().flat_map(|store| {
-            task.state(store).into_iter().map(move |(key, value)| ((*store, key), integers(&value)))
+            task.state(store).unwrap().into_iter().map(move |(key, value)| ((*store, key), integers(&value)))
         });
         let state = stores.collect();
-        Expected { state, timers: task.timers().clone(), outcome: std::mem::take(&mut task.outcome) }
+        Expected { state, timers: task.timers().unwrap(), outcome: std::mem::take(&mut task.outcome) }
     }
 
     fn sequence(&self, seed: u64) -> Sequence {
@@ -162,9 +162,9 @@ fn each_pair_of_rows_within_the_distance_leaves_once() {
 }
 
 #[test]
-fn effects_of_a_failed_call_would_be_noticed() {
+fn half_a_commit_would_be_noticed() {
     for case in [DEDUPE_BY_TIMERS, DEDUPE_BY_STORE, SESSION_WINDOW, INTERVAL_JOIN] {
-        check_noticed(&case, Protocol { staged: false, ..RIGHT });
+        check_noticed(&case, Protocol { whole: false, ..RIGHT });
     }
 }
 
@@ -180,17 +180,24 @@ fn old_values_become_new_ones_whatever_the_batches() {
     let entries = [("a", "17"), ("b", "-"), ("", "-3")].map(|(k, v)| (k.into(), v.into()));
     let expected: Vec<Option<Vec<u8>>> =
         vec![Some(17i64.to_le_bytes().into()), None, Some((-3i64).to_le_bytes().into())];
-    let guest = millstream_guests::wasm("dedupe");
+    let mut instance = DEDUPE_BY_TIMERS.step().keyed().instance();
     for batch in 1..=3 {
-        assert_eq!(migrate(&guest, "winners", 1, &entries, batch).unwrap().unwrap(), expected);
+        let parts = entries.chunks(batch).map(|part| instance.migrate("winners", 1, part).unwrap());
+        assert_eq!(parts.collect::<Vec<_>>().concat(), expected);
     }
 }
 
 #[test]
 fn values_that_cannot_be_migrated_refuse_the_swap() {
-    let guest = millstream_guests::wasm("dedupe");
-    let entries = [(b"a".to_vec(), b"seventeen".to_vec())];
-    assert_eq!(migrate(&guest, "winners", 1, &entries, 1).unwrap(), Err("bad winner `seventeen`".to_owned()));
-    let unknown = "cannot read version 0 of store `winners`".to_owned();
-    assert_eq!(migrate(&guest, "winners", 0, &entries, 1).unwrap(), Err(unknown));
+    let check = |case: &Case, from_version, expected: &str| {
+        let entries = [(b"a".to_vec(), b"seventeen".to_vec())];
+        let refused = case.step().keyed().instance().migrate("winners", from_version, &entries);
+        assert_eq!(refused.unwrap_err().to_string(), expected);
+    };
+    let refuses = "plugin `dedupe` refuses to migrate store `winners` from version";
+    check(&DEDUPE_BY_TIMERS, 1, &format!("{refuses} 1: bad winner `seventeen`"));
+    check(&DEDUPE_BY_TIMERS, 0, &format!("{refuses} 0: cannot read version 0 of store `winners`"));
+    let cannot = "plugin `session_window` cannot migrate: it does not export `migrate` of \
+                  `millstream:plugin/migration@0.1.0`, migrating store `winners` from version 1";
+    check(&SESSION_WINDOW, 1, cannot);
 }

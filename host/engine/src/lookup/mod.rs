@@ -1,0 +1,27 @@
+//! Lookup tables: reference rows that plugins find by a key, all columns of a table or none known by name. How
+//! a table is kept and refreshed is its implementation's affair; it must not change during a call.
+
+mod memory;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::SchemaRef;
+
+pub(crate) use memory::key_bytes;
+pub use memory::{MemoryTable, TableError};
+
+/// The tables that a step may be given, by name; which of them it uses stands in its plan.
+pub type Tables = BTreeMap<String, Arc<dyn LookupTable>>;
+
+/// Reference rows, found by key. A key is bytes: UTF-8 text, or integers in decimal.
+pub trait LookupTable: Send + Sync + fmt::Debug {
+    /// Columns of its rows, the key among them.
+    fn schema(&self) -> SchemaRef;
+
+    /// The rows of `keys` as arrays of the columns with these numbers, one value for each key: null where the
+    /// key is none or has no row. The first of the pair says which keys have a row.
+    fn look_up(&self, keys: &[Option<&[u8]>], columns: &[usize]) -> (Vec<bool>, Vec<ArrayRef>);
+}
