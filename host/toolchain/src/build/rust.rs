@@ -87,7 +87,7 @@ fn follow(child: &mut Child, manifest: &Path, say: &mut dyn FnMut(&str)) -> (Str
         let Ok(message) = serde_json::from_str::<Message>(&line) else {
             if let Some((_, compiler)) = line.strip_prefix("way ").and_then(|rest| rest.split_once(": ")) {
                 say(&format!("compiling, {line}"));
-                way = compiler.to_owned();
+                way = compiler.split(" has ").next().unwrap_or_default().to_owned();
             }
             continue;
         };
