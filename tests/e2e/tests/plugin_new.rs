@@ -154,7 +154,9 @@ fn each_save_is_built_tested_and_dropped_in_unless_it_fails() {
     let plugins = workspace.path("plugins");
     let into = plugins.to_str().unwrap();
     assert_eq!(run(&place, &["plugin", "build", "saved-often", "--into", into]).code, Some(0));
+    workspace.write("messages/readings/0.jsonl", "");
     let served = Served::start(&workspace);
+    served.wait_until_committed("readings", 0);
     wait_for_sensor(&workspace, &served, "kitchen");
 
     let url = format!("http://{}", served.address);
