@@ -78,7 +78,7 @@ mod tests {
         let text = |text: &str| [&[text.len() as u8], text.as_bytes()].concat();
         let import = [&[1], &*text(from), &*text(name), &[0, 0]].concat();
         let import = [&[2, import.len() as u8], &*import].concat();
-        [b"\0asm\x01\0\0\0", &[1, 4, 1, 0x60, 0, 0], &*import].concat()
+        [&b"\0asm\x01\0\0\0"[..], &[1, 4, 1, 0x60, 0, 0], &*import].concat()
     }
 
     fn check(from: &str, name: &str, expect: &str) {

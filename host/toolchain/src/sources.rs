@@ -8,8 +8,8 @@ use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
-/// Folders of what is made, not written, and of what is no part of the plugin.
-const NO_SOURCES: [&str; 5] = ["target", "node_modules", "__pycache__", "build", "cases"];
+/// What is made, not written, and what is no part of the plugin. Cargo writes its lock file while it builds.
+const NO_SOURCES: [&str; 6] = ["target", "node_modules", "__pycache__", "build", "cases", "Cargo.lock"];
 
 /// Files with their times and sizes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,6 +98,7 @@ mod tests {
             ("target/debug/x.rs", false),
             ("cases/one/input.jsonl", false),
             ("p.wasm", false),
+            ("Cargo.lock", false),
             (".git/index", false),
             ("node_modules/x/index.js", false),
         ] {

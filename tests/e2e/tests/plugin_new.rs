@@ -121,7 +121,9 @@ fn what_cannot_be_written_or_built_is_refused_with_what_to_do() {
     check(&["build", "broken"], "package.json: EOF while parsing");
     check(&["build", "scoped"], "package.json: `@me/scoped` cannot be the name of a plugin");
     check(&["dev", "taken"], "is not the folder of a plugin");
-    assert_eq!(std::fs::read_dir(&place).unwrap().count(), 5, "something was left behind");
+    write("fine/plugin.c", "");
+    check(&["dev", "fine", "--into", "nowhere"], "there is no folder nowhere to drop the plugin into");
+    assert_eq!(std::fs::read_dir(&place).unwrap().count(), 6, "something was left behind");
 }
 
 /// Waits until the stream's newest rows have this sensor.
@@ -152,7 +154,9 @@ fn each_save_is_built_tested_and_dropped_in_unless_it_fails() {
     let plugins = workspace.path("plugins");
     let into = plugins.to_str().unwrap();
     assert_eq!(run(&place, &["plugin", "build", "saved-often", "--into", into]).code, Some(0));
+    workspace.write("messages/readings/0.jsonl", "");
     let served = Served::start(&workspace);
+    served.wait_until_committed("readings", 0);
     wait_for_sensor(&workspace, &served, "kitchen");
 
     let url = format!("http://{}", served.address);

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use millstream_toolchain::{BuildError, Built, DroppedIn, PluginFolder, drop_in};
+use millstream_toolchain::{BuildError, Built, DroppedIn, FolderError, PluginFolder, drop_in};
 use serde_json::json;
 
 use crate::{args, out};
@@ -24,19 +24,32 @@ pub fn build(args: &args::Build) -> anyhow::Result<()> {
     dropped.into_iter().try_for_each(|file| out::line(format_args!("dropped in as {}", file.display())))
 }
 
-/// The plugin that a verb is about: the file that the command line names, else that of the folder, built if a
-/// source is newer.
-pub async fn built(under: &args::PluginUnderTest) -> anyhow::Result<PathBuf> {
+/// The plugin that a verb is about: the file that the command line names, else that of the folder. Blocks.
+pub fn built(under: &args::PluginUnderTest) -> anyhow::Result<PathBuf> {
     match &under.wasm {
         Some(file) => Ok(file.clone()),
-        None => of_folder(&under.folder).await,
+        None => of_folder(&under.folder),
     }
 }
 
-/// As [`built`], of this folder.
-pub async fn of_folder(folder: &Path) -> anyhow::Result<PathBuf> {
-    let folder = PluginFolder::open(folder).map_err(BuildError::from)?;
-    Ok(on_a_thread(folder).await?.file)
+/// The plugin of a folder, built if a source is newer; of a folder without sources the one file that was built
+/// elsewhere. Blocks.
+pub fn of_folder(path: &Path) -> anyhow::Result<PathBuf> {
+    let folder = match PluginFolder::open(path) {
+        Ok(folder) => folder,
+        Err(error @ FolderError::NoPlugin { .. }) => {
+            return only_file(path).ok_or_else(|| BuildError::from(error).into());
+        }
+        Err(error) => return Err(BuildError::from(error).into()),
+    };
+    Ok(millstream_toolchain::build(&folder, None, &mut progress)?.file)
+}
+
+/// The `.wasm` file of a folder that has one and no other.
+fn only_file(folder: &Path) -> Option<PathBuf> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files = files.filter(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+    files.next().filter(|_| files.next().is_none())
 }
 
 /// Builds where compilers may take their time.

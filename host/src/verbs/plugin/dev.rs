@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use millstream_toolchain::{BuildError, Built, PluginFolder, drop_in};
+use millstream_toolchain::{BuildError, Built, DropInError, PluginFolder, drop_in};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -44,19 +44,19 @@ struct Session {
     process: Option<AdminClient>,
 }
 
-/// Why a round ended before its end; it has been said.
-struct Stopped;
-
 impl Session {
     fn new(args: args::Dev) -> anyhow::Result<Self> {
         let folder = PluginFolder::open(&args.folder).map_err(BuildError::from)?;
+        if let Some(into) = args.into.as_ref().filter(|into| !into.is_dir()) {
+            return Err(DropInError::NoFolder { into: into.clone() }.into());
+        }
         let cases = args.cases.clone().unwrap_or_else(|| folder.cases());
         let watch = Watch::new(folder.clone(), cases.clone())?;
         let mut session = Self { args, folder, cases, watch, process: None };
         if session.args.into.is_some() {
             match AdminClient::new(&session.args.admin) {
                 Ok(client) => session.process = Some(client),
-                Err(error) => session.say("note", None, format!("nobody is asked who runs it: {error}"))?,
+                Err(error) => session.say("note", format!("nobody is asked who runs it: {error}"))?,
             }
         }
         Ok(session)
@@ -64,55 +64,50 @@ impl Session {
 
     async fn rounds(&mut self) -> anyhow::Result<()> {
         loop {
-            // A round that stopped has said why; the next save may mend it.
-            let _: Result<(), Stopped> = self.round().await?;
-            self.say("wait", None, format!("for a change in {}; ctrl-c ends", self.folder.path().display()))?;
+            self.round().await?;
+            self.say("wait", format!("for a change in {}; ctrl-c ends", self.folder.path().display()))?;
             self.watch.changed().await?;
         }
     }
 
-    /// One save's way. The outer error is that of a standard output that is closed.
-    async fn round(&self) -> anyhow::Result<Result<(), Stopped>> {
-        let built = match self.step("build", build::on_a_thread(self.folder.clone()).await, build::said)? {
-            Ok(built) => built,
-            Err(stopped) => return Ok(Err(stopped)),
-        };
-        if let Err(stopped) = self.test(&built).await? {
-            return Ok(Err(stopped));
+    /// One save's way. A step that fails has said so and ends it; an error is that of a standard output that is
+    /// closed.
+    async fn round(&self) -> anyhow::Result<()> {
+        let built = build::on_a_thread(self.folder.clone()).await;
+        let Some(built) = self.step("build", built, build::said)? else { return Ok(()) };
+        if !self.passes(&built).await? {
+            return Ok(());
         }
         if let Some(into) = &self.args.into {
             let dropped = drop_in(&self.folder, &built, into).map_err(anyhow::Error::from);
-            let said = self.step("drop in", dropped, |dropped| dropped.file.display().to_string())?;
-            if said.is_ok() {
+            if self.step("drop in", dropped, |dropped| dropped.file.display().to_string())?.is_some() {
                 self.wait_until_taken(&built).await?;
             }
         }
         if let Some(time) = self.args.shadow {
             let shadowed = shadow::shadow(self.shadow(&built, time)).await;
-            return Ok(self.step("shadow", shadowed, |()| "at its end".to_owned())?.map(drop));
+            self.step("shadow", shadowed, |()| "at its end".to_owned())?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
-    async fn test(&self, built: &Built) -> anyhow::Result<Result<(), Stopped>> {
+    async fn passes(&self, built: &Built) -> anyhow::Result<bool> {
         if !self.cases.is_dir() {
-            self.say("test", None, format!("nothing tested: there is no folder {}", self.cases.display()))?;
-            return Ok(Ok(()));
+            self.say("test", format!("nothing tested: there is no folder {}", self.cases.display()))?;
+            return Ok(true);
         }
         let start = Instant::now();
         let tested = test::test(self.tests(built)).await;
-        let seconds = Some(start.elapsed().as_secs_f64());
-        match tested {
-            Ok(()) => self.say("test", seconds, "every case passes").map(Ok),
-            Err(error) => self.fail("test", &error).map(Err),
-        }
+        let seconds = start.elapsed().as_secs_f64();
+        let said = |(): &()| format!("every case passes ({seconds:.1} s)");
+        Ok(self.step("test", tested, said)?.is_some())
     }
 
     async fn wait_until_taken(&self, built: &Built) -> anyhow::Result<()> {
         let Some(process) = &self.process else { return Ok(()) };
         let start = Instant::now();
         let said = taken::wait(process, self.folder.name(), &built.digest, || self.watch.has_changed()).await;
-        self.say("run", Some(start.elapsed().as_secs_f64()), said)
+        self.say("run", format!("{said} ({:.1} s)", start.elapsed().as_secs_f64()))
     }
 
     /// Says how a step ended; its value, if it did well.
@@ -121,29 +116,25 @@ impl Session {
         step: &str,
         done: anyhow::Result<T>,
         text: impl FnOnce(&T) -> String,
-    ) -> anyhow::Result<Result<T, Stopped>> {
-        match done {
-            Ok(value) => self.say(step, None, text(&value)).map(|()| Ok(value)),
-            Err(error) => self.fail(step, &error).map(Err),
-        }
-    }
-
-    fn fail(&self, step: &str, error: &anyhow::Error) -> anyhow::Result<Stopped> {
+    ) -> anyhow::Result<Option<T>> {
+        let error = match done {
+            Ok(value) => return self.say(step, text(&value)).map(|()| Some(value)),
+            Err(error) => error,
+        };
         let rest = match (&self.args.into, self.args.shadow) {
             (Some(_), _) => "; nothing was dropped in",
             (None, Some(_)) => "; nothing was shadowed",
             (None, None) => "",
         };
-        let reason = if error.is::<Told>() { "see above".to_owned() } else { exit::text(error) };
-        self.say(step, None, format!("failed: {reason}{rest}")).map(|()| Stopped)
+        let reason = if error.is::<Told>() { "see above".to_owned() } else { exit::text(&error) };
+        self.say(step, format!("failed: {reason}{rest}")).map(|()| None)
     }
 
-    fn say(&self, step: &str, seconds: Option<f64>, text: impl Display) -> anyhow::Result<()> {
-        if self.args.admin.json {
-            return out::line(json!({ "did": step, "seconds": seconds, "text": text.to_string() }));
+    fn say(&self, step: &str, text: impl Display) -> anyhow::Result<()> {
+        match self.args.admin.json {
+            true => out::line(json!({ "step": step, "text": text.to_string() })),
+            false => out::line(format_args!("{step:<8}{text}")),
         }
-        let seconds = seconds.map_or(String::new(), |seconds| format!(" ({seconds:.1} s)"));
-        out::line(format_args!("{step:<8}{text}{seconds}"))
     }
 
     fn tests(&self, built: &Built) -> args::Test {

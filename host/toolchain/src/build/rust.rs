@@ -41,10 +41,11 @@ pub(super) fn make(folder: &PluginFolder, say: &mut dyn FnMut(&str)) -> Result<M
         return Err(BuildError::Compile { name: folder.name().to_owned() });
     }
     let file = file.ok_or_else(|| BuildError::NoLibrary { manifest: folder.path().join("Cargo.toml") })?;
-    let mut elsewhere = dependencies(&file.with_extension("d"));
     let workspace = workspace_of(folder.path());
-    elsewhere.extend(["Cargo.toml", "Cargo.lock"].map(|name| workspace.join(name)));
+    let mut elsewhere = dependencies(&file.with_extension("d"));
+    elsewhere.push(workspace.join("Cargo.toml"));
     elsewhere.retain(|path| !path.starts_with(folder.path()));
+    elsewhere.push(workspace.join("Cargo.lock"));
     Ok(Made { wasm: read(&file)?, way, elsewhere })
 }
 
@@ -87,7 +88,7 @@ fn follow(child: &mut Child, manifest: &Path, say: &mut dyn FnMut(&str)) -> (Str
         let Ok(message) = serde_json::from_str::<Message>(&line) else {
             if let Some((_, compiler)) = line.strip_prefix("way ").and_then(|rest| rest.split_once(": ")) {
                 say(&format!("compiling, {line}"));
-                way = compiler.to_owned();
+                way = compiler.split(" has ").next().unwrap_or_default().to_owned();
             }
             continue;
         };

@@ -13,12 +13,7 @@ const INTERVAL: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What became of the version `digest` of `plugin`, in a line; given up where `is_stale` says so.
-pub async fn wait(
-    process: &AdminClient,
-    plugin: &str,
-    digest: &str,
-    is_stale: impl Fn() -> bool,
-) -> String {
+pub async fn wait(process: &AdminClient, plugin: &str, digest: &str, is_stale: impl Fn() -> bool) -> String {
     let end = Instant::now() + PATIENCE;
     loop {
         let steps = match process.steps().await {
@@ -51,7 +46,8 @@ fn settled(steps: &[Step], plugin: &str, digest: &str) -> Option<String> {
 fn of_step(step: &Step, digest: &str) -> Option<String> {
     let name = format!("{}/{}", step.stream, step.step);
     if step.digest.to_string() == digest {
-        let since = step.since.as_ref().map_or(String::new(), |since| format!(" since entry {}", since.sequence));
+        let since =
+            step.since.as_ref().map_or(String::new(), |since| format!(" since entry {}", since.sequence));
         return Some(format!("{name} runs {}{since}", step.digest.short()));
     }
     let candidate = step.candidate.as_ref()?;
