@@ -63,10 +63,12 @@ fn a_trap_shows_what_the_step_saw_and_every_call_it_was_in() {
     assert_eq!(told["decoded"]["a"], json!(0.5));
     assert!(told["steps"][0]["stack"].as_array().unwrap().len() > 2, "{told}");
 
-    // Another build of it, which here is another guest, takes the record.
-    let other = millstream_guests::wasm("mark");
-    let fits = workspace.millstream(&["plugin", "repro", id, "--wasm", other.to_str().unwrap()]).run();
-    assert!(fits.code != Some(1), "{} {}", fits.stdout, fits.stderr);
+    // Another build of it: a custom section more.
+    let guest = std::fs::read(millstream_guests::wasm("misbehave")).unwrap();
+    workspace.write("new.wasm", [guest.as_slice(), &[0, 2, 1, b'x']].concat());
+    check(&workspace, &[id, "--wasm", "new.wasm"], 1, &["another version than made the dead letter"]);
+    std::fs::copy(millstream_guests::wasm("mark"), workspace.path("mark.wasm")).unwrap();
+    check(&workspace, &[id, "--wasm", "mark.wasm"], 2, &["mark.wasm does not fit: ", "no column `id`"]);
     let nothing = lake(&workspace);
     check(&workspace, &[id], 1, &[]);
     assert_eq!(lake(&workspace), nothing, "a look changes nothing");

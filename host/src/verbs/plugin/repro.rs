@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use millstream_engine::{Engine, Plugin};
+use millstream_pipeline::RunError;
 use millstream_pipeline::config::{Config, StreamConfig};
 use millstream_pipeline::dead_letter::{DECODE, WATERMARK};
 use millstream_pipeline::plan::StreamPlan;
@@ -68,7 +69,7 @@ fn plan(
     if let (Some(last), Some(step)) = (plugins.last_mut(), stream.steps.last()) {
         *last = engine.load_bytes(&step.plugin, &engine.read(file)?)?;
     }
-    let planned = StreamPlan::new(&stream, &plugins);
+    let planned = StreamPlan::new(&stream, &plugins).map_err(RunError::from);
     planned.map(Arc::new).with_context(|| format!("{} does not fit", file.display()))
 }
 
