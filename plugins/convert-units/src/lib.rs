@@ -6,27 +6,27 @@ use millstream_sdk::plan::{ConfigProblem, DataType};
 use millstream_sdk::{About, Error};
 use serde::Deserialize;
 
-/// Units: name, kind, and what turns it into the first unit of its kind: a factor, then an offset.
+/// Units: name, kind, the value at the zero of the kind's own unit, and how much of that unit one is.
 const UNITS: [(&str, &str, f64, f64); 19] = [
-    ("m/s", "speed", 1.0, 0.0),
-    ("km/h", "speed", 1000.0 / 3600.0, 0.0),
-    ("mph", "speed", 1609.344 / 3600.0, 0.0),
-    ("kn", "speed", 1852.0 / 3600.0, 0.0),
-    ("m", "length", 1.0, 0.0),
-    ("km", "length", 1000.0, 0.0),
-    ("mi", "length", 1609.344, 0.0),
-    ("ft", "length", 0.3048, 0.0),
-    ("K", "temperature", 1.0, 0.0),
-    ("°C", "temperature", 1.0, 273.15),
-    ("°F", "temperature", 5.0 / 9.0, 273.15 - 32.0 * 5.0 / 9.0),
-    ("Pa", "pressure", 1.0, 0.0),
-    ("hPa", "pressure", 100.0, 0.0),
-    ("bar", "pressure", 100_000.0, 0.0),
-    ("psi", "pressure", 6_894.757_293_168, 0.0),
-    ("l", "volume", 1.0, 0.0),
-    ("gal", "volume", 4.546_09, 0.0),
-    ("kg", "mass", 1.0, 0.0),
-    ("lb", "mass", 0.453_592_37, 0.0),
+    ("km/h", "speed", 0.0, 1.0),
+    ("m/s", "speed", 0.0, 3.6),
+    ("mph", "speed", 0.0, 1.609_344),
+    ("kn", "speed", 0.0, 1.852),
+    ("m", "length", 0.0, 1.0),
+    ("km", "length", 0.0, 1000.0),
+    ("mi", "length", 0.0, 1609.344),
+    ("ft", "length", 0.0, 0.3048),
+    ("°C", "temperature", 0.0, 1.0),
+    ("K", "temperature", 273.15, 1.0),
+    ("°F", "temperature", 32.0, 5.0 / 9.0),
+    ("Pa", "pressure", 0.0, 1.0),
+    ("hPa", "pressure", 0.0, 100.0),
+    ("bar", "pressure", 0.0, 100_000.0),
+    ("psi", "pressure", 0.0, 6_894.757_293_168),
+    ("l", "volume", 0.0, 1.0),
+    ("gal", "volume", 0.0, 4.546_09),
+    ("kg", "mass", 0.0, 1.0),
+    ("lb", "mass", 0.0, 0.453_592_37),
 ];
 
 /// The configuration.
@@ -55,8 +55,20 @@ enum Numbers {
 struct Converted {
     from: Numbers,
     into: Write<Option<f64>>,
+    by: Factors,
+}
+
+/// From one unit to another of its kind.
+struct Factors {
+    from_zero: f64,
     factor: f64,
-    offset: f64,
+    to_zero: f64,
+}
+
+impl Factors {
+    fn convert(&self, value: f64) -> f64 {
+        (value - self.from_zero) * self.factor + self.to_zero
+    }
 }
 
 /// The plugin.
@@ -77,7 +89,7 @@ impl Columnar for ConvertUnits {
         let (mut converted, mut problems) = (Vec::new(), Vec::new());
         for (number, Conversion { column, from, to, into }) in config.columns.iter().enumerate() {
             match factors(number, from, to) {
-                Ok((factor, offset)) => {
+                Ok(by) => {
                     let is_whole = stream.column(column).is_some_and(|column| column.ty == DataType::Int64);
                     let from = if is_whole {
                         Numbers::Whole(stream.read(column))
@@ -85,7 +97,7 @@ impl Columnar for ConvertUnits {
                         Numbers::Decimal(stream.read(column))
                     };
                     let into = stream.write(into.as_ref().unwrap_or(column));
-                    converted.push(Converted { from, into, factor, offset });
+                    converted.push(Converted { from, into, by });
                 }
                 Err(problem) => problems.push(problem),
             }
@@ -94,16 +106,16 @@ impl Columnar for ConvertUnits {
     }
 
     fn process(&mut self, batch: &mut Batch<'_>) -> Result<(), Error> {
-        for Converted { from, into, factor, offset } in &self.0 {
+        for Converted { from, into, by } in &self.0 {
             match from {
                 Numbers::Decimal(column) => {
                     let mut numbers = batch.read(*column);
-                    numbers.values_mut().iter_mut().for_each(|value| *value = *value * factor + offset);
+                    numbers.values_mut().iter_mut().for_each(|value| *value = by.convert(*value));
                     batch.write(*into, numbers);
                 }
                 Numbers::Whole(column) => {
                     let numbers = batch.read(*column);
-                    let converted = numbers.iter().map(|value| Some(value? as f64 * factor + offset));
+                    let converted = numbers.iter().map(|value| Some(by.convert(value? as f64)));
                     batch.write_each(*into, converted);
                 }
             }
@@ -114,8 +126,7 @@ impl Columnar for ConvertUnits {
 
 millstream_sdk::export!(ConvertUnits);
 
-/// What a value is multiplied by, and what is then added.
-fn factors(number: usize, from: &str, to: &str) -> Result<(f64, f64), ConfigProblem> {
+fn factors(number: usize, from: &str, to: &str) -> Result<Factors, ConfigProblem> {
     let unit = |key: &str, name: &str| {
         let found = UNITS.iter().find(|(known, ..)| *known == name);
         found.ok_or_else(|| {
@@ -124,13 +135,13 @@ fn factors(number: usize, from: &str, to: &str) -> Result<(f64, f64), ConfigProb
             ConfigProblem::new(format!("columns[{number}].{key}"), message)
         })
     };
-    let ((_, kind, factor, offset), (_, other, to_factor, to_offset)) =
-        (unit("from", from)?, unit("to", to)?);
+    let (_, kind, from_zero, from_factor) = *unit("from", from)?;
+    let (_, other, to_zero, to_factor) = *unit("to", to)?;
     if kind != other {
         let message = format!("`{from}` is a {kind}, `{to}` is a {other}");
         return Err(ConfigProblem::new(format!("columns[{number}].to"), message));
     }
-    Ok((factor / to_factor, (offset - to_offset) / to_factor))
+    Ok(Factors { from_zero, factor: from_factor / to_factor, to_zero })
 }
 
 #[cfg(test)]

@@ -153,14 +153,17 @@ pub(crate) fn run<T: Transform>(
     batch: &dyn RawBatch,
 ) -> Result<(), Error> {
     let rows = batch.rows();
-    let in_hand = Rc::new(Cell::new(0));
-    transform.outputs().begin(Some(&in_hand));
+    // A transform without outputs has nobody who would ask which row is in hand.
+    let in_hand = (!transform.outputs().is_empty()).then(|| Rc::new(Cell::new(0)));
+    transform.outputs().begin(in_hand.as_ref());
     let columns = T::Row::open(batch, places);
     transform.prepare(Rows { columns: &columns, numbers: 0..rows })?;
     let mut builders = T::Row::builders(rows);
     let mut removed = Removed::default();
     for number in 0..rows {
-        in_hand.set(number as u32);
+        if let Some(in_hand) = &in_hand {
+            in_hand.set(number as u32);
+        }
         let mut row = T::Row::get(&columns, number);
         match transform.process(&mut row).verdict() {
             Verdict::Keep => {}
