@@ -9,6 +9,7 @@ The host checks the schema before the plugin sees the configuration; natively on
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import types
 import typing
@@ -60,9 +61,15 @@ def _default(field: dataclasses.Field) -> Any:
     return field.default
 
 
+@functools.cache
+def _annotations(cls: type) -> dict:
+    """Evaluated once, at build time."""
+    return typing.get_type_hints(cls, include_extras=True)
+
+
 def _fields(cls: type) -> list:
     """Name, annotation and default of each field."""
-    hints = typing.get_type_hints(cls, include_extras=True)
+    hints = _annotations(cls)
     return [(field.name, hints[field.name], _default(field)) for field in dataclasses.fields(cls)]
 
 

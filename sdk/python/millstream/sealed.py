@@ -13,12 +13,15 @@ import types
 from typing import Any
 
 _NO_FILES = "a plugin has no files: read them at the top of the module, which is run at build time"
+_NO_ZONES = "a plugin has no files, and time zones are files: take them from millstream.zones"
 _NO_CLOCK = "a plugin has no clock: read the column `_timestamp` or `_event_time`"
 _REFUSED = {
     "open": _NO_FILES, "os.listdir": _NO_FILES, "os.scandir": _NO_FILES, "socket.__new__": "a plugin has no sockets: use millstream.http",
     "subprocess.Popen": "a plugin starts no programs", "time.sleep": "a plugin does not sleep",
     "_thread.start_new_thread": "a plugin has one thread",
 }
+# Modules that the library itself imports when it is asked for something.
+_NOT_IMPORTED = {"importlib.resources": _NO_ZONES, "tzdata": _NO_ZONES}
 _LEVELS = (("DEBUG", logging.DEBUG), ("INFO", logging.INFO), ("WARN", logging.WARNING), ("ERROR", logging.ERROR))
 
 _host: Any = None
@@ -61,7 +64,8 @@ def _audit(event: str, arguments: tuple) -> None:
     if event in _REFUSED:
         raise RuntimeError(_REFUSED[event])
     if event == "import":
-        raise RuntimeError(f"import {arguments[0]}: import it at the top of the module, which is run at build time")
+        late = f"import {arguments[0]}: import it at the top of the module, which is run at build time"
+        raise RuntimeError(_NOT_IMPORTED.get(arguments[0], late))
 
 
 def _guarded(function: Any, reason: str) -> Any:

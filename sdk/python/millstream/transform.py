@@ -50,13 +50,13 @@ class Transform:
 
 @dataclass(frozen=True)
 class Definition:
-    """A plugin as its author defined it."""
+    """A plugin as its author defined it. All that can be made ready for every stream is in it, as that is done at build
+    time. `loop` is None if the plugin takes whole columns."""
 
     make: Callable[[], Transform]
     row: type
-    is_columnar: bool
+    loop: Optional[Callable]
     keeps_all: bool
-    prepares: bool
     config: Optional[type]
     emits: tuple
     schema: str
@@ -147,10 +147,11 @@ def _define(transform: type, target: Any, emits: tuple, example: Optional[dict],
     if example is None:
         raise TypeError(f"{target.__name__}: some keys of the configuration have no default: write @plugin(example={{...}})")
     schema = config.schema_of(config_class) if schema is None else schema
+    prepares = transform.prepare is not Transform.prepare
     return Definition(
-        make=transform, row=row, is_columnar=is_columnar, config=config_class, emits=emits,
+        make=transform, row=row, config=config_class, emits=emits,
+        loop=None if is_columnar else compile_loop(row, prepares, bool(emits)),
         keeps_all=not is_columnar and hints.get("return", Any) is type(None),
-        prepares=transform.prepare is not Transform.prepare,
         schema=json.dumps(schema), example=json.dumps(example), function=function,
     )
 
@@ -191,16 +192,13 @@ class Ready:
 
     def __init__(self, definition: Definition, transform: Transform, plan: Plan):
         self.definition, self.transform, self.plan = definition, transform, plan
-        self._loop = None
-        if not definition.is_columnar:
-            self._loop = compile_loop(definition.row, definition.prepares, bool(definition.emits))
 
     def process(self, batch: Any) -> None:
         """Processes a batch. Raises Retry, BadBatch or Fatal, and then nothing of it counts."""
         global _CALL
         _CALL = call = _Call(self.definition.emits)
         try:
-            (self._run_columns if self._loop is None else self._run_rows)(batch, call)
+            (self._run_columns if self.definition.loop is None else self._run_rows)(batch, call)
             for number, (output, emitted) in enumerate(zip(self.plan.outputs, call.emitted.values())):
                 if emitted[0]:
                     write_output(batch, number, output, *emitted)
@@ -228,7 +226,7 @@ class Ready:
                 columns.append(repeat(None) if place is None else _read(batch, place, field, rows))
         removed = _Removed(self.plan.row_preserving)
         transform = self.transform
-        written = self._loop(transform.process, transform.prepare, columns, removed.add, call)
+        written = self.definition.loop(transform.process, transform.prepare, columns, removed.add, call)
         for number, field in enumerate(field for field in fields_of(self.definition.row) if field.is_written):
             write_column(batch, number, field, written[number])
         removed.apply(batch, rows)
