@@ -24,8 +24,9 @@ const POOL_SIZES: [u32; 3] = [512, 128, 32];
 /// How the engine runs.
 #[derive(Clone, Debug)]
 pub struct EngineSettings {
-    /// Folder for compiled plugins, by digest; none by default. It is created with mode 0700; an
-    /// existing one must be private to the user, since what it holds is run as native code.
+    /// Folder for compiled plugins, by digest, and for compiled functions of interpreters; none by default. It is
+    /// created with mode 0700; an existing one must be private to the user, since what it holds is run as native
+    /// code.
     pub cache_dir: Option<PathBuf>,
     /// Resolution of deadlines; 10 ms by default.
     pub epoch_tick: Duration,
