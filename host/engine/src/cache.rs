@@ -6,9 +6,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use millstream_model::Digest;
 use wasmtime::component::Component;
+
+use crate::functions::{self, FunctionStore};
 
 /// Bytes of the digest in front of each file.
 const DIGEST_LENGTH: usize = 64;
@@ -44,10 +47,15 @@ pub(crate) struct CompiledCache {
     folder: PathBuf,
     /// Names the compiler and its settings.
     compatibility: u64,
+    functions: Arc<FunctionStore>,
 }
 
 impl CompiledCache {
-    pub(crate) fn open(folder: &Path, engine: &wasmtime::Engine) -> Result<Self, CacheError> {
+    pub(crate) fn open(
+        folder: &Path,
+        engine: &wasmtime::Engine,
+        functions: Arc<FunctionStore>,
+    ) -> Result<Self, CacheError> {
         let fail = |source| CacheError::Io { path: folder.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(fail)?;
         let folder = folder.canonicalize().map_err(fail)?;
@@ -55,7 +63,7 @@ impl CompiledCache {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         env!("CARGO_PKG_VERSION").hash(&mut hasher);
-        Ok(Self { folder, compatibility: hasher.finish() })
+        Ok(Self { folder, compatibility: hasher.finish(), functions })
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
@@ -69,12 +77,7 @@ impl CompiledCache {
 
     /// The compiled plugin, if it is here and whole.
     pub(crate) fn get(&self, engine: &wasmtime::Engine, digest: &Digest) -> Option<Component> {
-        let bytes = fs::read(self.path(digest)).ok()?;
-        let (stated, compiled) = bytes.split_at_checked(DIGEST_LENGTH)?;
-        if stated != Digest::of(compiled).to_string().as_bytes() {
-            tracing::warn!(plugin = %digest.short(), "a compiled plugin is damaged; it is compiled again");
-            return None;
-        }
+        let compiled = read_whole(&self.path(digest))?;
         // SAFETY: the bytes come from `Component::serialize`, called in `put`: the digest in front of them
         // shows that they are whole, the name that this very compiler configuration made them, and `open`
         // found the folder to be this user's with no access for anyone else.
@@ -83,21 +86,36 @@ impl CompiledCache {
 
     /// Keeps a compiled plugin. A failure costs only time at the next start.
     pub(crate) fn put(&self, digest: &Digest, component: &Component) {
-        if let Err(error) = self.try_put(digest, component) {
+        let compiled = component.serialize().map_err(|error| io::Error::other(error.to_string()));
+        if let Err(error) = compiled.and_then(|compiled| write_whole(&self.path(digest), &compiled)) {
             tracing::warn!(plugin = %digest.short(), %error, "a compiled plugin could not be kept");
         }
     }
 
-    fn try_put(&self, digest: &Digest, component: &Component) -> io::Result<()> {
-        let compiled = component.serialize().map_err(|error| io::Error::other(error.to_string()))?;
-        let path = self.path(digest);
-        let unfinished =
-            path.with_extension(format!("{}-{:?}", std::process::id(), std::thread::current().id()));
-        let mut file = create_private(&unfinished)?;
-        file.write_all(Digest::of(&compiled).to_string().as_bytes())?;
-        file.write_all(&compiled)?;
-        fs::rename(&unfinished, &path)
+    /// Compiles `component` with the functions that others of its kind have left here.
+    pub(crate) fn compile<T>(&self, component: &[u8], compile: impl FnOnce() -> T) -> T {
+        self.functions.during(&functions::file_in(&self.folder, self.compatibility), component, compile)
     }
+}
+
+/// What a file holds behind the digest in front, if it is there and whole.
+pub(crate) fn read_whole(path: &Path) -> Option<Vec<u8>> {
+    let mut bytes = fs::read(path).ok()?;
+    let (stated, content) = bytes.split_at_checked(DIGEST_LENGTH)?;
+    if stated != Digest::of(content).to_string().as_bytes() {
+        tracing::warn!(file = %path.display(), "compiled code is damaged; it is compiled again");
+        return None;
+    }
+    Some(bytes.split_off(DIGEST_LENGTH))
+}
+
+/// Writes a file with its digest in front; it is there whole or not at all.
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_extension(format!("{}-{:?}", std::process::id(), std::thread::current().id()));
+    let mut file = create_private(&unfinished)?;
+    file.write_all(Digest::of(content).to_string().as_bytes())?;
+    file.write_all(content)?;
+    fs::rename(&unfinished, path)
 }
 
 fn create_private(path: &Path) -> io::Result<File> {

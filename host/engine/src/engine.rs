@@ -14,6 +14,7 @@ use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 use crate::bindings::{batches, clock, http, log, lookup, metrics, state, timers, types};
 use crate::cache::{CacheError, CompiledCache};
 use crate::calls::Calls;
+use crate::functions::FunctionStore;
 use crate::limits::{STACK_BYTES, TABLE_ELEMENTS};
 use crate::outbound::Network;
 use crate::stacks::Stacks;
@@ -24,8 +25,9 @@ const POOL_SIZES: [u32; 3] = [512, 128, 32];
 /// How the engine runs.
 #[derive(Clone, Debug)]
 pub struct EngineSettings {
-    /// Folder for compiled plugins, by digest; none by default. It is created with mode 0700; an
-    /// existing one must be private to the user, since what it holds is run as native code.
+    /// Folder for compiled plugins, by digest, and for compiled functions of interpreters; none by default. It is
+    /// created with mode 0700; an existing one must be private to the user, since what it holds is run as native
+    /// code.
     pub cache_dir: Option<PathBuf>,
     /// Resolution of deadlines; 10 ms by default.
     pub epoch_tick: Duration,
@@ -90,10 +92,13 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// Makes an engine and starts its ticker.
     pub fn new(settings: EngineSettings) -> Result<Self, EngineError> {
-        let wasmtime = wasmtime_engine(STACK_BYTES).map_err(EngineError::Wasmtime)?;
+        // Looking functions up is not free, so only who keeps what is compiled does it.
+        let functions = settings.cache_dir.is_some().then(Arc::<FunctionStore>::default);
+        let wasmtime = wasmtime_engine(STACK_BYTES, functions.as_ref()).map_err(EngineError::Wasmtime)?;
         let linker = linker(&wasmtime).map_err(|error| EngineError::Wasmtime(format!("{error:#}")))?;
+        let cache = settings.cache_dir.as_deref().zip(functions);
         let cache =
-            settings.cache_dir.as_deref().map(|folder| CompiledCache::open(folder, &wasmtime)).transpose()?;
+            cache.map(|(folder, functions)| CompiledCache::open(folder, &wasmtime, functions)).transpose()?;
         let stacks = Stacks::default();
         let ticker = start_ticker(wasmtime.clone(), stacks.clone(), settings.epoch_tick);
         let ticker = Some(ticker.map_err(EngineError::Ticker)?);
@@ -141,9 +146,12 @@ fn start_ticker(
 }
 
 /// An engine whose calls have a stack of `stack_bytes`: with a pool of instances where the address space
-/// allows one, else instances on demand. The error is wasmtime's.
-pub(crate) fn wasmtime_engine(stack_bytes: usize) -> Result<wasmtime::Engine, String> {
-    let config = || config(stack_bytes);
+/// allows one, else instances on demand. Compiled functions are looked up in `functions`. The error is wasmtime's.
+pub(crate) fn wasmtime_engine(
+    stack_bytes: usize,
+    functions: Option<&Arc<FunctionStore>>,
+) -> Result<wasmtime::Engine, String> {
+    let config = || config(stack_bytes, functions);
     for instances in POOL_SIZES {
         match wasmtime::Engine::new(config().allocation_strategy(pool(instances))) {
             Ok(engine) => return Ok(engine),
@@ -155,10 +163,15 @@ pub(crate) fn wasmtime_engine(stack_bytes: usize) -> Result<wasmtime::Engine, St
         .map_err(|error| format!("{error:#}"))
 }
 
-fn config(stack_bytes: usize) -> Config {
+fn config(stack_bytes: usize, functions: Option<&Arc<FunctionStore>>) -> Config {
     let mut config = Config::new();
     config.concurrency_support(false).epoch_interruption(true).parallel_compilation(true);
     config.max_wasm_stack(stack_bytes);
+    if let Some(functions) = functions {
+        config
+            .enable_incremental_compilation(Arc::clone(functions) as _)
+            .expect("only the compiler that this crate is built with can refuse, and it takes a store");
+    }
     config
 }
 

@@ -17,6 +17,7 @@ mod circuit;
 mod column;
 mod engine;
 mod fault;
+mod functions;
 mod grants;
 mod instance;
 mod keyed;

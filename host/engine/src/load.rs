@@ -198,7 +198,13 @@ fn compiled(shared: &Shared, name: &str, bytes: &[u8], digest: &Digest) -> Resul
         return Ok(component);
     }
     let encoded = if is_component { None } else { Some(component_of_module(shared, name, bytes)?) };
-    let component = Component::from_binary(&shared.wasmtime, encoded.as_deref().unwrap_or(bytes))
+    let bytes = encoded.as_deref().unwrap_or(bytes);
+    let compile = || Component::from_binary(&shared.wasmtime, bytes);
+    let component = match &shared.cache {
+        Some(cache) => cache.compile(bytes, compile),
+        None => compile(),
+    };
+    let component = component
         .map_err(|error| LoadError::Damaged { plugin: name.to_owned(), reason: format!("{error:#}") })?;
     if let Some(cache) = &shared.cache {
         cache.put(digest, &component);

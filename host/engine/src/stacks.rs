@@ -44,7 +44,7 @@ impl Stacks {
         if let Some(linker) = engines.get(&stack_bytes) {
             return Ok(linker.clone());
         }
-        let engine = wasmtime_engine(stack_bytes).map_err(wasmtime::Error::msg)?;
+        let engine = wasmtime_engine(stack_bytes, None).map_err(wasmtime::Error::msg)?;
         let linker = linker(&engine)?;
         engines.insert(stack_bytes, linker.clone());
         Ok(linker)

@@ -246,11 +246,12 @@ impl Spot {
             && !function.contains("millstream::plugin::")
     }
 
-    /// The file from the folder of its crate on: what lies above is the builder's affair.
+    /// The file from the folder of its plugin on: what lies above is the builder's affair. That folder is where
+    /// `src` lies or, without one, as in C, the one that the file is in.
     fn short_file(&self) -> Option<&str> {
         let file = self.file.as_deref()?;
-        let Some(source) = file.rfind("/src/") else { return Some(file) };
-        let start = file[..source].rfind('/').map_or(0, |slash| slash + 1);
+        let source = file.rfind("/src/").or_else(|| file.rfind('/'));
+        let start = source.and_then(|source| file[..source].rfind('/')).map_or(0, |slash| slash + 1);
         Some(&file[start..])
     }
 }
@@ -264,5 +265,24 @@ impl fmt::Display for Spot {
             (None, _, Some(function)) => write!(f, "function `{function}`"),
             (file, _, None) => f.write_str(file.unwrap_or("an unknown place")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_shown_from_the_plugins_folder_on() {
+        let check = |file: &str, is_own, expected: &str| {
+            let spot =
+                Spot { file: Some(file.to_owned()), line: Some(7), function: Some("clean".to_owned()) };
+            assert_eq!((spot.is_own(), spot.to_string()), (is_own, format!("{expected}:7 (clean)")));
+        };
+        check("/home/ann/hungry/src/lib.rs", true, "hungry/src/lib.rs");
+        check("/home/ann/hungry/plugin.c", true, "hungry/plugin.c");
+        check("plugin.c", true, "plugin.c");
+        check("/home/ann/hungry/sdk/millstream.c", false, "sdk/millstream.c");
+        check("/rustc/0123/library/core/src/option.rs", false, "core/src/option.rs");
     }
 }

@@ -70,9 +70,9 @@ impl Calls {
 
 /// Each row as one JSON object of its columns, nulls written as null; none where the key has no row.
 fn objects(plan: &TablePlan, found: &[bool], columns: Vec<ArrayRef>) -> Result<Vec<Option<Vec<u8>>>> {
-    let fields: Vec<_> =
-        plan.columns.iter().map(|column| plan.table.schema().field(*column).clone()).collect();
-    let fields = fields.into_iter().map(|field| field.with_nullable(true)).collect::<Vec<_>>();
+    let schema = plan.table.schema();
+    let field = |column: &usize| schema.field(*column).clone().with_nullable(true);
+    let fields: Vec<_> = plan.columns.iter().map(field).collect();
     let options = RecordBatchOptions::new().with_row_count(Some(found.len()));
     let unreadable = |error| Breach::contract(format!("looked up table `{}`: {error}", plan.name));
     let rows = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options);

@@ -1,7 +1,6 @@
 //! State, timers and the clock of the task in hand. What a call puts and sets is staged like its other effects;
 //! its reads see its own puts, those of earlier calls of the same batch, then the task's state.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wasmtime::Result;
@@ -123,9 +122,9 @@ impl state::HostStore for Calls {
     fn put_many(&mut self, store: Resource<Store>, keys: Bytes, values: Bytes) -> Result<()> {
         self.count()?;
         let store = self.store_name(&store)?;
-        let (keys, invalid) =
-            (keys_of("state", &keys)?, |how| Breach::contract(format!("gave values of state with {how}")));
-        let values = column::items(&values).map_err(invalid)?;
+        let keys = keys_of("state", &keys)?;
+        let values = column::items(&values)
+            .map_err(|how| Breach::contract(format!("gave values of state with {how}")))?;
         if keys.len() != values.len() {
             let (keys, values) = (keys.len(), values.len());
             return Err(Breach::contract(format!("gave {keys} keys and {values} values of state")));
@@ -134,7 +133,7 @@ impl state::HostStore for Calls {
             key.len() + value.map_or(0, <[u8]>::len) + OVERHEAD_BYTES
         };
         self.charge(keys.iter().zip(&values).map(size).sum())?;
-        let puts = self.staged.changes.puts.entry(store).or_insert_with(BTreeMap::new);
+        let puts = self.staged.changes.puts.entry(store).or_default();
         puts.extend(keys.iter().zip(values).map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))));
         Ok(())
     }

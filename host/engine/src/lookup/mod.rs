@@ -1,5 +1,5 @@
-//! Lookup tables: reference rows that plugins find by a key, all columns of a table or none known by name. How
-//! a table is kept and refreshed is its implementation's affair; it must not change during a call.
+//! Lookup tables: reference rows that plugins find by a key. They leave as Arrow arrays of the columns that a
+//! plan names; how a table is kept and refreshed is its implementation's affair, and nothing here knows plugins.
 
 mod memory;
 
@@ -16,7 +16,8 @@ pub use memory::{MemoryTable, TableError};
 /// The tables that a step may be given, by name; which of them it uses stands in its plan.
 pub type Tables = BTreeMap<String, Arc<dyn LookupTable>>;
 
-/// Reference rows, found by key. A key is bytes: UTF-8 text, or integers in decimal.
+/// Reference rows, found by key. A key is bytes: UTF-8 text, or an integer in decimal. Rows must not change while
+/// a plugin's call lasts.
 pub trait LookupTable: Send + Sync + fmt::Debug {
     /// Columns of its rows, the key among them.
     fn schema(&self) -> SchemaRef;

@@ -161,7 +161,7 @@ pub enum PlanProblem {
         table: String,
     },
     /// A lookup table is not among those that the step was given.
-    #[error("it uses lookup table `{table}`, which is not there; there are `{}`", tables.join("`, `"))]
+    #[error("it uses lookup table `{table}`, which is not there; {}", if tables.is_empty() { "there are none".to_owned() } else { format!("there are `{}`", tables.join("`, `")) })]
     UnknownTable {
         /// The table.
         table: String,

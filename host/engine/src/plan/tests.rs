@@ -10,6 +10,7 @@ use super::{InputSpec, Origin, PlanProblem, Reach, StepPlan, Target};
 use crate::bindings::guest::{InputPlan, Output, Plan, Store};
 use crate::bindings::types::{DataType as WitType, Field as WitField};
 use crate::grants::Grants;
+use crate::lookup::Tables;
 
 fn input() -> InputSpec {
     let declared = vec![
@@ -33,7 +34,11 @@ fn own() -> InputPlan {
 }
 
 fn checked(own: InputPlan, outputs: Vec<Output>) -> Result<StepPlan, PlanProblem> {
-    check(&Plan { inputs: vec![own], outputs, stores: vec![], tables: vec![], hints: vec![] }, &input())
+    check(
+        &Plan { inputs: vec![own], outputs, stores: vec![], tables: vec![], hints: vec![] },
+        &input(),
+        &Tables::new(),
+    )
 }
 
 fn refused(own: InputPlan, outputs: Vec<Output>, expected: &str) {

@@ -5,6 +5,7 @@ mod fixtures;
 mod grants;
 mod http;
 mod identity;
+mod keyed;
 mod load;
 mod look;
 mod optional;
