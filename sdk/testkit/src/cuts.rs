@@ -47,7 +47,8 @@ pub(crate) fn first_difference(
     let Expected::Rows(expected) = Expected::exactly(whole) else { return None };
     let rows = prepared.rows.num_rows();
     let mut instance = step.instance();
-    (0..if rows > 1 { cuts.times } else { 0 }).find_map(|number| {
+    let times = if rows > 1 { cuts.times } else { 0 };
+    (0..times).find_map(|number| {
         let batches = batches(&mut random(cuts.seed, case, number), rows);
         let found = process(step, &mut instance, prepared, &batches);
         let differences = differences(&expected, &found);

@@ -157,29 +157,29 @@ impl Run {
 
     /// Rows that continue in the stream.
     pub fn passed(&self) -> Vec<&Row> {
-        let row = |outcome| match outcome {
-            &Outcome { fate: Fate::Passed(ref row), .. } => Some(row),
+        let rows = self.outcomes.iter().filter_map(|outcome| match &outcome.fate {
+            Fate::Passed(row) => Some(row),
             _ => None,
-        };
-        self.outcomes.iter().filter_map(row).collect()
+        });
+        rows.collect()
     }
 
     /// Rows for the output of this name.
     pub fn emitted(&self, name: &str) -> Vec<&Row> {
-        let row = |outcome| match outcome {
-            &Outcome { fate: Fate::Emitted { ref output, ref row }, .. } if output == name => Some(row),
+        let rows = self.outcomes.iter().filter_map(|outcome| match &outcome.fate {
+            Fate::Emitted { output, row } if output == name => Some(row),
             _ => None,
-        };
-        self.outcomes.iter().filter_map(row).collect()
+        });
+        rows.collect()
     }
 
     /// Lines and reasons of dead letters.
     pub fn rejected(&self) -> Vec<(u64, &str)> {
-        let reason = |outcome| match outcome {
-            &Outcome { line, fate: Fate::Rejected(ref reason) } => Some((line, reason.as_str())),
+        let reasons = self.outcomes.iter().filter_map(|outcome| match &outcome.fate {
+            Fate::Rejected(reason) => Some((outcome.line, reason.as_str())),
             _ => None,
-        };
-        self.outcomes.iter().filter_map(reason).collect()
+        });
+        reasons.collect()
     }
 
     /// What the plugin logged.
