@@ -65,13 +65,16 @@ export function toMicros(seconds, micros = 0) {
   return Number.isSafeInteger(whole) ? BigInt(whole) : BigInt(seconds) * 1_000_000n + BigInt(micros);
 }
 
+/** Hours of a zone that are remembered. */
+const HOURS_MAX = 1000;
+
 /** A zone of the IANA database, which is part of the SDK. */
 export class TimeZone {
   #first;
   #times = [];
   #offsets = [];
   #rule;
-  #hour;
+  #hours = new Map();
 
   constructor(packed) {
     const [, first, rule, changes] = packed.split('|');
@@ -112,15 +115,19 @@ export class TimeZone {
    */
   offsetOfWall(wall) {
     const number = Math.floor(wall / 3600);
-    if (this.#hour?.number !== number) this.#hour = this.#steadyHour(number);
-    return this.#hour ?? this.#look(wall);
+    let hour = this.#hours.get(number);
+    if (hour === undefined) {
+      if (this.#hours.size >= HOURS_MAX) this.#hours.clear();
+      this.#hours.set(number, (hour = this.#steadyHour(number)));
+    }
+    return hour ?? this.#look(wall);
   }
 
-  /** The hour, if one and the same offset holds from its beginning to its end. */
+  /** The offset of an hour, if one and the same holds from its beginning to its end; else null. */
   #steadyHour(number) {
     const [first, last] = [this.#look(number * 3600), this.#look(number * 3600 + 3599)];
     const isSteady = !first.isAmbiguous && !last.isAmbiguous && first.offset === last.offset;
-    return isSteady ? { number, ...first } : undefined;
+    return isSteady ? first : null;
   }
 
   #look(wall) {
