@@ -34,7 +34,18 @@ macro_rules! pages {
 }
 
 pages! {
+    quick_start: "quick-start.md",
     model: "model.md",
+    rust: "rust.md",
+    python: "python.md",
+    javascript: "javascript.md",
+    c: "c.md",
+    testing: "testing.md",
+    debugging: "debugging.md",
+    shipping: "shipping.md",
+    limits: "limits.md",
+    performance: "performance.md",
+    abi: "abi.md",
 }
 
 /// The book lists each page of the guide and each reference page once, and nothing that is not there.
