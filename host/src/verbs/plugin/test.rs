@@ -8,9 +8,9 @@ mod watch;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use anyhow::bail;
 use millstream_testkit::Colours;
 
+use super::build;
 use crate::args;
 use session::Session;
 
@@ -22,21 +22,8 @@ pub async fn test(args: args::Test) -> anyhow::Result<()> {
     if args.watch {
         return watch::watch(args).await;
     }
-    let wasm = wasm(&args.plugin)?;
+    let wasm = build::built(&args.plugin).await?;
     tokio::task::spawn_blocking(move || Session::new()?.test(&args, &wasm)?.told()).await?
-}
-
-/// The file to test: that of the command line, else the one in the folder of the plugin.
-fn wasm(under: &args::PluginUnderTest) -> anyhow::Result<PathBuf> {
-    if let Some(file) = &under.wasm {
-        return Ok(file.clone());
-    }
-    let files = std::fs::read_dir(&under.folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut built = files.filter(|path| path.extension().is_some_and(|extension| extension == "wasm"));
-    match (built.next(), built.next()) {
-        (Some(file), None) => Ok(file),
-        _ => bail!("{} has no plugin that was built; name one with --wasm FILE", under.folder.display()),
-    }
 }
 
 /// Where the cases of the plugin are.

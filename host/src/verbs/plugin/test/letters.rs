@@ -14,6 +14,7 @@ use millstream_testkit::{CaseFolder, Cuts, Found, Plugin};
 use serde::de::IgnoredAny;
 use toml::Table;
 
+use super::super::build;
 use super::session::Session;
 use crate::verbs::dead_letters::each;
 use crate::verbs::read_config;
@@ -26,7 +27,7 @@ const REASONS_MAX: usize = 1000;
 
 /// Writes the cases, and says what they expect.
 pub async fn to_cases(args: args::Test) -> anyhow::Result<()> {
-    let wasm = super::wasm(&args.plugin)?;
+    let wasm = build::built(&args.plugin).await?;
     let session = Session::new()?;
     let plugin = session.load(&args.plugin, &wasm)?;
     let config = read_config(&args.letters.config)?;

@@ -160,10 +160,7 @@ impl Tally {
 
 /// Where compiled plugins are kept from test to test, if the user has a place for such.
 fn compiled_folder() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = set("MILLSTREAM_CACHE")
-        .or_else(|| Some(set("XDG_CACHE_HOME")?.join("millstream")))
-        .or_else(|| Some(std::env::home_dir()?.join(".cache/millstream")))?;
+    let cache = millstream_toolchain::cache_folder().ok()?;
     std::fs::create_dir_all(&cache).ok()?;
     Some(cache.join("compiled"))
 }

@@ -9,6 +9,7 @@ use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::time::timeout;
 
+use super::super::build;
 use super::session::Session;
 use crate::{args, out};
 
@@ -28,7 +29,7 @@ pub async fn watch(args: args::Test) -> anyhow::Result<()> {
         if std::io::stdout().is_terminal() {
             out::text(CLEAR)?;
         }
-        (session, args) = tokio::task::spawn_blocking(move || round(session, args)).await??;
+        (session, args) = round(session, args).await?;
         out::line("waiting for changes (Ctrl-C ends)")?;
         changes.recv().await.context("the system does not tell of changes any more")?;
         while timeout(QUIET, changes.recv()).await.is_ok() {}
@@ -36,9 +37,14 @@ pub async fn watch(args: args::Test) -> anyhow::Result<()> {
 }
 
 /// One round. What is wrong with the plugin or a case is printed and waits for the next change.
-fn round(session: Session, args: args::Test) -> anyhow::Result<(Session, args::Test)> {
-    let tested = super::wasm(&args.plugin).and_then(|wasm| session.test(&args, &wasm));
-    if let Err(error) = tested {
+async fn round(session: Session, args: args::Test) -> anyhow::Result<(Session, args::Test)> {
+    let built = build::built(&args.plugin).await;
+    let tested = move || {
+        let result = built.and_then(|wasm| session.test(&args, &wasm));
+        (session, args, result)
+    };
+    let (session, args, result) = tokio::task::spawn_blocking(tested).await?;
+    if let Err(error) = result {
         out::line(format_args!("error: {error:#}"))?;
     }
     Ok((session, args))
