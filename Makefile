@@ -4,7 +4,7 @@
 # make contain  misbehaving plugins beside a good one, a minute each: only guilty rows pay (SECONDS=60)
 # make swap     1,000 changes of a plugin on a live stream, with kills: each row of the version that the log names (SWAPS, SEED)
 # make sim      the log under 10,000 seeds of faults (SEEDS=100000; SEED=7 SEEDS=1 runs one again)
-# make lint     formatting, lints and the Compose file
+# make lint     formatting, lints, the Compose file, and the guide as a book
 # make bench    measures decode, plugins and Parquet on one core
 # make hour     one hour of city time at 5,000 messages a second and stream, through Kafka
 # make plugins  compiles the plugins into plugins/
@@ -65,4 +65,6 @@ lint: setup
 	cargo fmt --all --check
 	cd plugins && cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cd plugins && CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-../target}/native" cargo clippy --all-targets --locked -- -D warnings
+	scripts/book build
 	tests/compose/check
