@@ -24,17 +24,17 @@ pub fn build(args: &args::Build) -> anyhow::Result<()> {
     dropped.into_iter().try_for_each(|file| out::line(format_args!("dropped in as {}", file.display())))
 }
 
-/// The plugin that a verb is about: the file that the command line names, else that of the folder. Blocks.
-pub fn built(under: &args::PluginUnderTest) -> anyhow::Result<PathBuf> {
+/// The plugin that a verb is about: the file that the command line names, else that of the folder.
+pub async fn built(under: &args::PluginUnderTest) -> anyhow::Result<PathBuf> {
     match &under.wasm {
         Some(file) => Ok(file.clone()),
-        None => of_folder(&under.folder),
+        None => of_folder(&under.folder).await,
     }
 }
 
 /// The plugin of a folder, built if a source is newer; of a folder without sources the one file that was built
-/// elsewhere. Blocks.
-pub fn of_folder(path: &Path) -> anyhow::Result<PathBuf> {
+/// elsewhere.
+pub async fn of_folder(path: &Path) -> anyhow::Result<PathBuf> {
     let folder = match PluginFolder::open(path) {
         Ok(folder) => folder,
         Err(error @ FolderError::NoPlugin { .. }) => {
@@ -42,7 +42,7 @@ pub fn of_folder(path: &Path) -> anyhow::Result<PathBuf> {
         }
         Err(error) => return Err(BuildError::from(error).into()),
     };
-    Ok(millstream_toolchain::build(&folder, None, &mut progress)?.file)
+    Ok(on_a_thread(folder).await?.file)
 }
 
 /// The `.wasm` file of a folder that has one and no other.
