@@ -30,7 +30,7 @@ impl fmt::Display for LogLine {
 
 /// Does `work`, and gives what plugins logged meanwhile on this thread, at any level: the first lines, if there are very
 /// many.
-pub(crate) fn captured<T>(work: impl FnOnce() -> T) -> (T, Vec<LogLine>) {
+pub fn captured<T>(work: impl FnOnce() -> T) -> (T, Vec<LogLine>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let result = tracing::subscriber::with_default(Listener { lines: Arc::clone(&lines) }, work);
     let lines = std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner));

@@ -73,6 +73,11 @@ impl Plugin {
         &self.beside.limits
     }
 
+    /// What it may touch, as the file beside it says.
+    pub(crate) fn grants(&self) -> &Grants {
+        &self.beside.grants
+    }
+
     /// Runs a case in one batch, whatever it expects.
     ///
     /// # Errors
@@ -129,7 +134,7 @@ impl Plugin {
     }
 
     /// Parameters: those beside the plugin with those of the case over them, or the plugin's own example.
-    fn parameters(&self, case: &Case) -> serde_json::Value {
+    pub(crate) fn parameters(&self, case: &Case) -> serde_json::Value {
         let beside = serde_json::to_value(&self.beside.config).ok();
         let mut parameters = match beside {
             Some(serde_json::Value::Object(parameters)) => parameters,

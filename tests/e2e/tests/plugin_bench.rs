@@ -1,6 +1,6 @@
 //! What a plugin costs, measured on messages of a topic.
 
-use millstream_tests::{Workspace, seeds};
+use millstream_tests::{Workspace, repository, seeds};
 use serde_json::Value;
 
 const PLUGIN: &str = "plugins/cleanse-vehicle.wasm";
@@ -36,4 +36,17 @@ fn without_rows_there_is_nothing_to_measure() {
     let output = workspace.millstream(&["plugin", "bench", "--wasm", PLUGIN, "--stream", "vehicle"]).run();
     assert_eq!(output.code, Some(2), "{}", output.stderr);
     assert!(output.stderr.contains("there are no rows to measure on"), "{}", output.stderr);
+}
+
+#[test]
+fn without_a_stream_the_cases_are_the_rows() {
+    let workspace = Workspace::files();
+    let cases = repository().join("plugins/cleanse-vehicle/cases");
+    let bench = ["plugin", "bench", "--wasm", PLUGIN, "--rows", "64", "--json", "--cases"];
+    let report = workspace.millstream(&[&bench[..], &[cases.to_str().unwrap()]].concat()).succeed();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert!(report["rows_from"].as_str().unwrap().ends_with("cases, of one configuration"), "{report}");
+    assert!(report["rows_distinct"].as_u64().unwrap() > 1, "{report}");
+    let output = workspace.millstream(&["plugin", "bench", "--wasm", PLUGIN, "--cases", "messages"]).run();
+    assert_eq!(output.code, Some(2), "{}", output.stderr);
 }

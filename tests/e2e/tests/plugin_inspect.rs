@@ -92,3 +92,14 @@ fn a_password_needs_a_terminal_or_a_file() {
     assert!(output.stderr.contains("no terminal to ask for the password"), "{}", output.stderr);
     assert!(output.stderr.contains("--password-file"), "{}", output.stderr);
 }
+
+#[test]
+fn without_a_stream_the_plan_is_that_of_a_case_beside_the_plugin() {
+    let workspace = Workspace::files();
+    workspace.write("plugins/cases/one/input.jsonl", millstream_tests::seeds("canonical", "vehicle_data"));
+    let config = "config = { zone = \"Europe/London\" }\n";
+    workspace.write("plugins/cases/one/config.toml", config);
+    let parts =
+        ["plan on case `one`, with the configuration {\"zone\":\"Europe/London\"}", "  reads ", "[grants]\n"];
+    check(&workspace, &["inspect", PLUGIN], 0, &parts);
+}

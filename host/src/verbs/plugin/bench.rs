@@ -13,6 +13,7 @@ use millstream_model::Digest;
 use millstream_pipeline::aside::HOLD;
 use serde::Serialize;
 
+use super::build;
 use super::workbench::{self, Loaded};
 use crate::exit::Usage;
 use crate::{args, out};
@@ -64,10 +65,7 @@ pub async fn bench(args: args::Bench) -> anyhow::Result<()> {
     if args.rows == 0 {
         return Err(Usage("--rows must be 1 at least".to_owned()).into());
     }
-    let file = match &args.plugin.wasm {
-        Some(file) => file.clone(),
-        None => workbench::wasm_file(&args.plugin.folder)?,
-    };
+    let file = build::built(&args.plugin).await?;
     let cache = tempfile::tempdir()?;
     let config = match &args.stream {
         Some(_) => Some(crate::verbs::read_config(&args.config)?),
@@ -77,7 +75,7 @@ pub async fn bench(args: args::Bench) -> anyhow::Result<()> {
     let engine = workbench::engine_with_cache(config.as_ref(), &cache.path().join("compiled"))?;
     let compiled = workbench::load(&engine, &file)?;
     let cached = workbench::load(&engine, &file)?;
-    let rows = rows::find(&args, config.as_ref(), &engine, &cached.plugin)?;
+    let rows = rows::find(&args, config.as_ref(), &engine, (&cached.plugin, &file))?;
     let place = &rows.place;
     let step = cached.plugin.configure(&place.config, &place.input, place.limits.clone(), &place.grants)?;
     let distinct = rows.batches.iter().map(RecordBatch::num_rows).sum();

@@ -5,7 +5,9 @@ mod grants;
 mod plan;
 mod text;
 
-use millstream_engine::Anatomy;
+use std::path::Path;
+
+use millstream_engine::{Anatomy, Engine, Plugin};
 use millstream_model::Digest;
 use serde::Serialize;
 use serde_json::Value;
@@ -52,7 +54,7 @@ struct Inspection {
 
 /// Looks at a plugin and prints what was found. A plan that does not fit is printed with the rest, and is an error.
 pub async fn inspect(args: &args::Inspect) -> anyhow::Result<()> {
-    let file = workbench::wasm_file(&args.plugin)?;
+    let file = workbench::wasm_file(&args.plugin).await?;
     let config = match &args.stream {
         Some(_) => Some(crate::verbs::read_config(&args.config)?),
         None => workbench::config_if_any(&args.config)?,
@@ -61,9 +63,9 @@ pub async fn inspect(args: &args::Inspect) -> anyhow::Result<()> {
     let loaded = workbench::load(&engine, &file)?;
     let place = match (&args.stream, &config) {
         (Some(stream), Some(config)) => {
-            Some(place::on_stream(config, &engine, &loaded.plugin, stream)?.place)
+            Some(place::on_stream(config, &engine, (&loaded.plugin, &file), stream)?.place)
         }
-        _ => None,
+        _ => of_case(&engine, &file, &loaded.plugin)?,
     };
     let signatures = config.map(|config| config.signatures).unwrap_or_default();
     let signature = Signature::of(&signatures, loaded.plugin.name(), &file, &loaded.bytes)?;
@@ -76,6 +78,20 @@ pub async fn inspect(args: &args::Inspect) -> anyhow::Result<()> {
         Some(problem) => Err(Usage(problem).into()),
         None => Ok(()),
     }
+}
+
+/// The first case beside the plugin that it can be configured for, else the first; none if there are no cases.
+fn of_case(engine: &Engine, file: &Path, plugin: &Plugin) -> anyhow::Result<Option<Place>> {
+    let cases = file.with_file_name("cases");
+    if !cases.is_dir() {
+        return Ok(None);
+    }
+    let places = place::of_cases(engine, file, &cases)?;
+    let fits = |(place, _): &(Place, _)| {
+        plugin.configure(&place.config, &place.input, place.limits.clone(), &place.grants).is_ok()
+    };
+    let index = places.iter().position(fits).unwrap_or(0);
+    Ok(places.into_iter().nth(index).map(|(place, _)| place))
 }
 
 fn inspection(

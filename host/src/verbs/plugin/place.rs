@@ -1,7 +1,8 @@
-//! Where a plugin is looked at closely: on a stream of the configuration, behind the steps before its own, with
-//! the configuration, limits and grants that it has there. What is done with it there is for the verbs.
+//! Where a plugin is looked at closely: on a stream of the configuration, behind the steps before its own, or on its
+//! cases, with the configuration, limits and grants that it has there. What is done with it there is for the verbs.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -13,6 +14,8 @@ use millstream_pipeline::decode::Decoder;
 use millstream_pipeline::plan::StreamPlan;
 use millstream_pipeline::source::Visitor;
 use millstream_pipeline::start;
+use millstream_settings::plugin_file::plugin_file;
+use millstream_testkit::{CaseFolder, Material, case_folders};
 use serde_json::Value;
 
 use crate::exit::Usage;
@@ -37,11 +40,12 @@ pub(super) struct OnStream {
     before: Arc<StreamPlan>,
 }
 
-/// The place of `plugin` on the stream `name`: its own step's, else in front of the first step.
+/// The place of `plugin`, which lies in `file`, on the stream `name`: its own step's, else in front of the first
+/// step, with what stands in the file beside it.
 pub(super) fn on_stream(
     config: &Config,
     engine: &Engine,
-    plugin: &Plugin,
+    (plugin, file): (&Plugin, &Path),
     name: &str,
 ) -> anyhow::Result<OnStream> {
     let stream = stream(config, name)?;
@@ -51,6 +55,7 @@ pub(super) fn on_stream(
     let only = Config { streams: vec![before], ..config.clone() };
     let before = start::plan(&only, engine)?.remove(0);
     let input = InputSpec::new(name, rows_behind(&before)?);
+    let beside = plugin_file(&file.with_extension("toml"), &Limits::default(), &|_| true)?;
     let place = match index.map(|index| &stream.steps[index]) {
         Some(step) => Place {
             what: format!("stream `{name}`, step `{}`", step.name),
@@ -62,12 +67,31 @@ pub(super) fn on_stream(
         None => Place {
             what: format!("stream `{name}`, whose steps do not run it, in front of the first of them"),
             input,
-            config: example(plugin),
-            limits: Limits::default(),
-            grants: Grants::default(),
+            config: if beside.config.is_empty() {
+                example(plugin)
+            } else {
+                serde_json::to_value(beside.config)?
+            },
+            limits: beside.limits,
+            grants: beside.grants,
         },
     };
     Ok(OnStream { place, before })
+}
+
+/// The places that the cases in the folder `cases` are, with their rows.
+pub(super) fn of_cases(
+    engine: &Engine,
+    file: &Path,
+    cases: &Path,
+) -> anyhow::Result<Vec<(Place, RecordBatch)>> {
+    let plugin = millstream_testkit::Plugin::load_in(engine, file, &file.with_extension("toml"))?;
+    let of_case = |folder: &CaseFolder| {
+        let Material { input, rows, config, limits, grants } =
+            plugin.material(&folder.read(plugin.limits())?)?;
+        Ok((Place { what: format!("case `{}`", folder.name()), input, config, limits, grants }, rows))
+    };
+    case_folders(cases)?.iter().map(of_case).collect()
 }
 
 /// The stream of this name.

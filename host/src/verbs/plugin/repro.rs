@@ -3,7 +3,6 @@
 //! written anywhere; what happens is shown.
 
 mod find;
-mod listen;
 mod run;
 mod text;
 

@@ -6,27 +6,17 @@ use std::time::{Duration, Instant};
 use millstream_engine::{Engine, EngineSettings, LoadError, Plugin};
 use millstream_model::Digest;
 use millstream_pipeline::config::{Config, ConfigError};
+use millstream_toolchain::cache_folder;
 
+use super::build;
 use crate::args::ConfigFile;
-use crate::exit::Usage;
 
-/// The file of a plugin: `path` itself, or what was built in it if it is a plugin's folder.
-pub(super) fn wasm_file(path: &Path) -> anyhow::Result<PathBuf> {
-    if !path.is_dir() {
-        return Ok(path.to_owned());
-    }
-    let files = std::fs::read_dir(path)?.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    let mut files: Vec<_> = files.filter(|file| file.extension().is_some_and(|end| end == "wasm")).collect();
-    match files.len() {
-        1 => Ok(files.remove(0)),
-        0 => Err(Usage(format!(
-            "nothing was built in {}; `millstream plugin build {}` builds it",
-            path.display(),
-            path.display()
-        ))
-        .into()),
-        _ => Err(Usage(format!("{} holds several .wasm files; name one", path.display())).into()),
-    }
+/// Compiled plugins in the user's cache folder.
+const COMPILED_FOLDER: &str = "compiled";
+
+/// The file of a plugin: `path` itself, or what is built of it if it is a plugin's folder.
+pub(super) async fn wasm_file(path: &Path) -> anyhow::Result<PathBuf> {
+    if path.is_dir() { build::of_folder(path).await } else { Ok(path.to_owned()) }
 }
 
 /// The configuration, if there is one where it is looked for.
@@ -40,11 +30,16 @@ pub(super) fn config_if_any(file: &ConfigFile) -> anyhow::Result<Option<Config>>
     }
 }
 
-/// An engine as the configuration's streams have it; without one, of the defaults.
+/// An engine as the configuration's streams have it; without one, of the defaults, with the user's cache of compiled
+/// plugins.
 pub(super) fn engine(config: Option<&Config>) -> anyhow::Result<Engine> {
     match config {
         Some(config) => crate::verbs::engine(config),
-        None => Ok(Engine::new(EngineSettings::default())?),
+        None => {
+            let folder = cache_folder()?;
+            std::fs::create_dir_all(&folder)?;
+            engine_with_cache(None, &folder.join(COMPILED_FOLDER))
+        }
     }
 }
 

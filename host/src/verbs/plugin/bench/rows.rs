@@ -1,5 +1,6 @@
 //! Rows to measure a plugin on: those of its cases, or the last ones of a stream, made into full batches.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -27,14 +28,40 @@ pub(super) fn find(
     args: &args::Bench,
     config: Option<&Config>,
     engine: &Engine,
-    plugin: &Plugin,
+    (plugin, file): (&Plugin, &Path),
 ) -> anyhow::Result<Rows> {
-    let (Some(stream), Some(config)) = (&args.stream, config) else {
-        return Err(Usage("name a stream of the configuration by --stream".to_owned()).into());
-    };
-    let on_stream = place::on_stream(config, engine, plugin, stream)?;
-    let batches = on_stream.last_rows(config, args.last)?;
-    Ok(Rows { place: on_stream.place, batches })
+    if let (Some(stream), Some(config)) = (&args.stream, config) {
+        let on_stream = place::on_stream(config, engine, (plugin, file), stream)?;
+        let batches = on_stream.last_rows(config, args.last)?;
+        return Ok(Rows { place: on_stream.place, batches });
+    }
+    let cases = args.plugin.cases.clone().unwrap_or_else(|| args.plugin.folder.join("cases"));
+    of_cases(place::of_cases(engine, file, &cases)?, plugin).with_context(|| {
+        let cases = cases.display();
+        format!("none of the cases in {cases} can be measured; write one that passes, or name a stream by --stream")
+    })
+}
+
+/// The rows of those cases that have the same columns and configuration, of several such groups the one with most
+/// rows. Cases that the plugin cannot be configured for, since they expect that, are left out.
+fn of_cases(cases: Vec<(Place, RecordBatch)>, plugin: &Plugin) -> Option<Rows> {
+    let all = cases.len();
+    let mut groups: Vec<Rows> = Vec::new();
+    for (place, rows) in cases {
+        let fits = plugin.configure(&place.config, &place.input, place.limits.clone(), &place.grants).is_ok();
+        let is_alike = |known: &&mut Rows| {
+            known.place.config == place.config && known.place.input.schema == place.input.schema
+        };
+        match groups.iter_mut().find(is_alike) {
+            _ if !fits || rows.num_rows() == 0 => {}
+            Some(group) => group.batches.push(rows),
+            None => groups.push(Rows { place, batches: vec![rows] }),
+        }
+    }
+    let rows = |group: &Rows| group.batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+    let mut most = groups.into_iter().max_by_key(rows)?;
+    most.place.what = format!("{} of {all} cases, of one configuration", most.batches.len());
+    Some(most)
 }
 
 /// Batches of `size` rows each: as many as the rows fill, and one of rows that are repeated if they fill none.

@@ -2,7 +2,9 @@
 //! nothing granted, which names everything that it asks for, and as it would run.
 
 use arrow::datatypes::Field;
-use millstream_engine::{ConfigureError, Grants, Plugin, Step};
+use millstream_engine::{
+    ConfigureError, Grants, KeyedStep, Output as Routed, Plan as Declared, Plugin, Step, Tables,
+};
 use millstream_model::columns;
 use serde::Serialize;
 use serde_json::Value;
@@ -39,6 +41,17 @@ pub(super) struct Plan {
     /// It may make several rows of one.
     pub(super) fans_out: bool,
     pub(super) outputs: Vec<Output>,
+    /// Columns that its state is kept by.
+    pub(super) key: Vec<String>,
+    pub(super) stores: Vec<Store>,
+}
+
+/// State that it keeps.
+#[derive(Serialize)]
+pub(super) struct Store {
+    pub(super) name: String,
+    pub(super) version: u32,
+    pub(super) ttl_seconds: Option<u64>,
 }
 
 /// A column as the plugin sees it.
@@ -58,13 +71,13 @@ pub(super) struct Output {
 
 /// Asks `plugin` what it does at `place`.
 pub(super) fn find(plugin: &Plugin, place: &Place) -> Found {
-    let Place { what, input, config, limits, grants } = place;
+    let Place { what, config, grants, .. } = place;
     let nothing = Grants { strict: true, file: grants.file.clone(), ..Grants::default() };
-    let needed = match plugin.configure(config, input, limits.clone(), &nothing) {
+    let needed = match configured(plugin, place, &nothing) {
         Err(ConfigureError::Plan { problem, .. }) => Needed::of(&problem),
         _ => Needed::default(),
     };
-    let configured = plugin.configure(config, input, limits.clone(), grants);
+    let configured = configured(plugin, place, grants);
     let is_granted = !matches!(&configured, Err(error) if Needed::is_lacking(error));
     let file = match grants.file.as_str() {
         "" => format!("{}.toml", plugin.name()),
@@ -77,8 +90,19 @@ pub(super) fn find(plugin: &Plugin, place: &Place) -> Found {
         grants_file: file,
         is_granted,
         problem: configured.as_ref().err().map(problem),
-        plan: configured.ok().map(|step| plan(&step)),
+        plan: configured.ok(),
     }
+}
+
+/// What `plugin` plans at `place` if it is granted so much. One that keeps state is asked as the only input's.
+fn configured(plugin: &Plugin, place: &Place, grants: &Grants) -> Result<Plan, ConfigureError> {
+    let Place { input, config, limits, .. } = place;
+    if !plugin.keeps_state() {
+        return plugin.configure(config, input, limits.clone(), grants).map(|step| of_step(&step));
+    }
+    let inputs = std::slice::from_ref(input);
+    let step = plugin.configure_keyed(config, inputs, limits.clone(), grants, &Tables::new())?;
+    Ok(of_keyed(&step, &input.name))
 }
 
 /// What is wrong, and what can be done where the engine's words do not say it.
@@ -93,9 +117,26 @@ fn problem(error: &ConfigureError) -> String {
     format!("{error}{remedy}")
 }
 
-fn plan(step: &Step) -> Plan {
-    let declared = step.plan();
-    let outputs = step.outputs().iter().map(|output| {
+fn of_step(step: &Step) -> Plan {
+    Plan { fans_out: step.fans_out(), ..plan(step.plan(), step.outputs()) }
+}
+
+fn of_keyed(step: &KeyedStep, input: &str) -> Plan {
+    let stores = step.stores().iter().map(|store| Store {
+        name: store.name.clone(),
+        version: store.version,
+        ttl_seconds: store.ttl_seconds,
+    });
+    Plan {
+        fans_out: step.outputs().iter().any(|output| output.name == input),
+        key: step.key(0).to_vec(),
+        stores: stores.collect(),
+        ..plan(step.plan(0), step.outputs())
+    }
+}
+
+fn plan(declared: &Declared, outputs: &[Routed]) -> Plan {
+    let outputs = outputs.iter().map(|output| {
         let own = output.schema.fields().iter().filter(|field| !columns::is_system(field.name()));
         Output { name: output.name.clone(), columns: own.map(|field| column(field)).collect() }
     });
@@ -104,8 +145,10 @@ fn plan(step: &Step) -> Plan {
         writes: declared.writes.iter().map(column).collect(),
         drops: declared.drops.clone(),
         row_preserving: declared.row_preserving,
-        fans_out: step.fans_out(),
+        fans_out: false,
         outputs: outputs.collect(),
+        key: Vec::new(),
+        stores: Vec::new(),
     }
 }
 

@@ -45,7 +45,9 @@ pub(super) fn text(found: &Inspection) -> String {
     line("example", &found.example_config.to_string());
     match &found.plan {
         Some(plan) => text + &plan_text(plan),
-        None => text + "\nno plan: a plugin plans for a stream; name one of the configuration by --stream\n",
+        None => {
+            text + "\nno plan: a plugin plans for a stream; name one of the configuration by --stream, or write a case beside it\n"
+        }
     }
 }
 
@@ -106,6 +108,14 @@ fn effects(plan: &Plan) -> String {
             (false, false) => "may drop and reject rows",
         },
     );
+    if !plan.key.is_empty() {
+        row(&mut text, "  key", &plan.key.join(", "));
+    }
+    for store in &plan.stores {
+        let ttl =
+            store.ttl_seconds.map_or("until it is removed".to_owned(), |seconds| format!("for {seconds} s"));
+        row(&mut text, "  store", &format!("{}, version {}, kept {ttl}", store.name, store.version));
+    }
     for output in &plan.outputs {
         row(&mut text, "  output", &format!("{}: {}", output.name, columns(&output.columns)));
     }

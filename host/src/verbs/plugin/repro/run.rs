@@ -8,11 +8,10 @@ use millstream_model::Digest;
 use millstream_pipeline::decode::Decoder;
 use millstream_pipeline::plan::{PlannedStep, StreamPlan};
 use millstream_pipeline::shadow::shown;
-use serde::ser::{Serialize, Serializer};
+use millstream_testkit::{LogLine, Row, captured};
 use serde_json::Value;
 
 use super::find::Record;
-use super::listen::{Line, hear};
 
 /// Rows of a batch that are shown.
 const ROWS_SHOWN_MAX: usize = 20;
@@ -26,15 +25,6 @@ pub(super) struct Ran {
     pub(super) decoded: Option<Row>,
     pub(super) steps: Vec<StepRan>,
     pub(super) outcome: Outcome,
-}
-
-/// Columns of a row, in their order.
-pub(super) struct Row(pub(super) Vec<(String, Value)>);
-
-impl Serialize for Row {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
-    }
 }
 
 /// What one step did.
@@ -51,7 +41,7 @@ pub(super) struct StepRan {
     pub(super) wrote: Vec<Row>,
     /// Rows it made for other tables.
     pub(super) emitted: BTreeMap<String, Vec<Row>>,
-    pub(super) log: Vec<Line>,
+    pub(super) log: Vec<LogLine>,
     pub(super) metrics: BTreeMap<String, f64>,
     pub(super) host_calls: u64,
     pub(super) cpu_us: f64,
@@ -125,7 +115,7 @@ fn pass(step: &PlannedStep, rows: &RecordBatch) -> (StepRan, RecordBatch, Outcom
 
 fn call(step: &PlannedStep, rows: &RecordBatch) -> (StepRan, RecordBatch, Outcome) {
     let mut instance = step.step.apart().instance();
-    let (trial, log) = hear(|| instance.trial(rows));
+    let (trial, log) = captured(|| instance.trial(rows));
     let mut did = described(step, rows, trial.costs, log);
     match trial.outcome {
         Err(failed) => {
@@ -151,7 +141,7 @@ fn end(step: &PlannedStep, output: &StepOutput) -> Outcome {
     }
 }
 
-fn described(step: &PlannedStep, rows: &RecordBatch, costs: Costs, log: Vec<Line>) -> StepRan {
+fn described(step: &PlannedStep, rows: &RecordBatch, costs: Costs, log: Vec<LogLine>) -> StepRan {
     let plugin = step.step.plugin();
     let reads: Vec<_> = step.step.plan().reads.iter().map(|field| field.name().as_str()).collect();
     StepRan {

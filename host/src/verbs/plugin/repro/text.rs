@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use millstream_pipeline::dead_letter::WATERMARK;
+use millstream_testkit::Row;
 
 use super::find::Record;
-use super::run::{Outcome, Ran, Row, StepRan};
+use super::run::{Outcome, Ran, StepRan};
 use crate::units::{bytes, count};
 
 /// All of it.
