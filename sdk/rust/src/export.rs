@@ -13,9 +13,9 @@ macro_rules! export {
                     const { ::std::cell::RefCell::new(::std::option::Option::None) };
             }
 
-            struct Plugin;
+            struct Exported;
 
-            impl world::Guest for Plugin {
+            impl world::Guest for Exported {
                 fn describe() -> world::About {
                     $crate::panic::report();
                     $crate::describe::<$plugin, _>()
@@ -45,9 +45,9 @@ macro_rules! export {
             // A native linker does not take the names of a component's exports; what they are made of is in
             // use all the same.
             #[cfg(not(target_arch = "wasm32"))]
-            const _: fn() -> world::About = <Plugin as world::Guest>::describe;
+            const _: fn() -> world::About = <Exported as world::Guest>::describe;
             #[cfg(target_arch = "wasm32")]
-    $crate::bindings::export_world!(Plugin with_types_in $crate::bindings);
+    $crate::bindings::export_world!(Exported with_types_in $crate::bindings);
         };
     };
 }
