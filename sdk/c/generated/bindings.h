@@ -497,7 +497,13 @@ extern void millstream_plugin_batches_emit(millstream_plugin_batches_own_builder
 // Imported Functions from `millstream:plugin/lookup@0.1.0`
 // Declared in plan.tables.
 extern millstream_plugin_lookup_own_table_t millstream_plugin_lookup_constructor_table(bindings_string_t *name);
+// For each key, in their order, its row as one JSON object (UTF-8): the columns that the plan names,
+// nulls written as null. Invalid = no such row.
 extern void millstream_plugin_lookup_method_table_get_many(millstream_plugin_lookup_borrow_table_t self, millstream_plugin_lookup_bytes_t *keys, millstream_plugin_lookup_bytes_t *ret);
+// Writes, on the host's side, those of the plan's writes that have the name and type of a column that the
+// plan names of this table: its value in the row of the key in column `key-col` (among the plan's reads:
+// text, binary or an integer), null where there is none. One bit a row: it was found. Counts as the write
+// of those columns; a table none of whose columns is written traps.
 extern void millstream_plugin_lookup_method_table_join(millstream_plugin_lookup_borrow_table_t self, millstream_plugin_lookup_borrow_batch_t into, uint32_t key_col, millstream_plugin_lookup_bitmap_t *ret);
 
 // Exported Functions from `millstream:plugin/plugin@0.1.0`
