@@ -111,6 +111,10 @@ pub(crate) fn object(entries: impl IntoIterator<Item = (String, Value)>) -> Stri
     let mut text = String::from("{");
     for (number, (key, value)) in entries.into_iter().enumerate() {
         let comma = if number > 0 { ", " } else { "" };
+        let value = match value {
+            Value::Object(inner) => object(inner),
+            value => value.to_string(),
+        };
         write!(text, "{comma}{}: {value}", Value::from(key)).expect(TAKES_TEXT);
     }
     text.push('}');

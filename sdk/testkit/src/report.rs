@@ -123,16 +123,21 @@ impl Paper<'_> {
         let timers = cut.timers_per_call.map_or_else(String::new, |timers| {
             format!("; | is a move of the watermark, with timers {timers} to a call")
         });
+        let is_of_state = |difference: &Difference| difference.line.is_none() && difference.place.is_some();
+        let what = match cut.differences.iter().all(is_of_state) {
+            true => "other state is left",
+            false => "other rows come out",
+        };
+        let uncut = if cut.timers_per_call.is_some() { "without a cut" } else { "in one batch" };
         self.line(
             2,
             &format!(
-                "cut into batches, other rows come out than in one batch: the plugin keeps something from call to call\n\
+                "cut into batches, {what} than {uncut}: the plugin keeps something from call to call\n\
                  batches of {}{more} rows (* met a fresh instance{timers}); --seed {} --case {} cuts the same again\n\
-                 expected is what came out {}:",
+                 expected is what came out {uncut}:",
                 sizes.collect::<Vec<_>>().join(" "),
                 cut.seed,
-                self.verdict.case,
-                if cut.timers_per_call.is_some() { "without a cut" } else { "in one batch" },
+                self.verdict.case
             ),
         );
         self.differences(&cut.differences);
