@@ -1,5 +1,6 @@
-//! Folders of cases: `cases/<case>/{input.jsonl, expected.jsonl | error.txt, config.toml, lookup/<table>.jsonl}`, with a `config.toml` beside
-//! them for what they share. A folder is read here, and what came out is written as what is expected.
+//! Folders of cases: `cases/<case>/{input.jsonl, expected.jsonl | error.txt, config.toml, lookup/<table>.jsonl}`, with a
+//! `config.toml` beside them for what they share. A folder is read here, and what came out is written as what is
+//! expected.
 
 use std::fs;
 use std::path::{Path, PathBuf};
