@@ -1,8 +1,9 @@
-//! Which expected outcome belongs to which one that was found: by the line of the message, or by order where a file that
-//! somebody wrote by hand does not say the lines.
+//! Which expected outcome belongs to which one that was found: by the line of the message or by the timer, or by order
+//! where a file that somebody wrote by hand does not say the lines.
 
 use std::collections::BTreeMap;
 
+use millstream_engine::Timer;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use crate::expected::ExpectedRow;
@@ -13,21 +14,32 @@ pub(crate) type Pair<'a> = (Option<&'a ExpectedRow>, Option<&'a Outcome>);
 
 /// Pairs in the order of the messages.
 pub(crate) fn align<'a>(expected: &'a [ExpectedRow], found: &'a [Outcome]) -> Vec<Pair<'a>> {
-    match expected.iter().all(|row| row.line.is_some()) {
+    match expected.iter().all(|row| row.line.is_some() || row.timer.is_some()) {
         true => by_line(expected, found),
         false => by_order(expected, found),
     }
 }
 
 fn by_line<'a>(expected: &'a [ExpectedRow], found: &'a [Outcome]) -> Vec<Pair<'a>> {
-    let mut lines: BTreeMap<u64, (Vec<&ExpectedRow>, Vec<&Outcome>)> = BTreeMap::new();
+    let mut fired: BTreeMap<&Timer, u64> = BTreeMap::new();
+    for outcome in found {
+        if let Some(timer) = &outcome.timer {
+            fired.entry(timer).or_insert(outcome.line);
+        }
+    }
+    // Timers that did not fire come last.
+    let place = |line: Option<u64>, timer: &'a Option<Timer>| match timer {
+        Some(timer) => (fired.get(timer).copied().unwrap_or(u64::MAX), Some(timer)),
+        None => (line.unwrap_or_default(), None),
+    };
+    let mut places: BTreeMap<_, (Vec<&ExpectedRow>, Vec<&Outcome>)> = BTreeMap::new();
     for row in expected {
-        lines.entry(row.line.unwrap_or_default()).or_default().0.push(row);
+        places.entry(place(row.line, &row.timer)).or_default().0.push(row);
     }
     for outcome in found {
-        lines.entry(outcome.line).or_default().1.push(outcome);
+        places.entry(place(Some(outcome.line), &outcome.timer)).or_default().1.push(outcome);
     }
-    lines.into_values().flat_map(|(expected, found)| zipped(&expected, &found)).collect()
+    places.into_values().flat_map(|(expected, found)| zipped(&expected, &found)).collect()
 }
 
 fn by_order<'a>(expected: &'a [ExpectedRow], found: &'a [Outcome]) -> Vec<Pair<'a>> {

@@ -1,22 +1,22 @@
-//! Random cuts: the rows of a case once more, cut into batches of random sizes, most of which meet an instance that has
-//! seen other rows before and some a fresh one. A plugin may be thrown away at any batch, so nothing may change.
+//! Random cuts: what a case gives once more, its rows cut into batches of random sizes and its timers into small calls,
+//! most of which meet an instance that has seen other rows before and some a fresh one. A plugin may be thrown away at
+//! any call, so nothing may change.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::ops::Range;
 
-use millstream_engine::{Step, StepInstance};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::difference::differences;
+use crate::difference::{Difference, differences, state_differences};
 use crate::expected::Expected;
-use crate::messages::Prepared;
-use crate::outcome::Outcome;
-use crate::plugin::outcomes;
+use crate::instance::{Configured, Ended};
+use crate::messages::{Prepared, Unit};
 use crate::verdict::CutDifference;
 
 /// Fresh instances of one cut, besides the first: some plugins take long to start.
 const FRESH_MAX: usize = 2;
+/// Most timers of a call in a cut that cuts them.
+const TIMERS_MAX: usize = 4;
 
 /// How often a case is cut, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,40 +34,90 @@ impl Default for Cuts {
     }
 }
 
-/// The batches of one cut: the rows of each, and whether it meets a fresh instance.
-type Batches = Vec<(Range<usize>, bool)>;
+/// One way to cut what a case gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// Batches and moves, and whether each meets a fresh instance.
+    pub(crate) units: Vec<(Unit, bool)>,
+    /// Timers of a call; none: as many as the engine likes.
+    pub(crate) timers_per_call: Option<usize>,
+}
 
-/// The first cut whose outcomes differ from those of one batch.
+impl Cut {
+    /// No cut at all.
+    pub(crate) fn whole(prepared: &Prepared) -> Self {
+        let units = prepared.units.iter().map(|unit| (unit.clone(), false));
+        Self { units: units.collect(), timers_per_call: None }
+    }
+
+    /// Sizes are of one order of magnitude within a cut, and of any among many cuts.
+    fn random(random: &mut StdRng, prepared: &Prepared) -> Self {
+        let rows = prepared.units.iter().map(Unit::rows).max().unwrap_or_default().max(1);
+        let most = 1_usize << random.random_range(0..=rows.ilog2());
+        let has_moves = prepared.units.iter().any(|unit| matches!(unit, Unit::Move { .. }));
+        let timers_per_call = has_moves.then(|| random.random_range(1..=TIMERS_MAX));
+        let parts: Vec<Unit> = prepared.units.iter().flat_map(|unit| unit.cut(random, most)).collect();
+        let mut fresh = 0;
+        let units = parts.into_iter().map(|unit| {
+            let is_fresh = fresh < FRESH_MAX && random.random_bool(0.25);
+            fresh += usize::from(is_fresh);
+            (unit, is_fresh)
+        });
+        Self { units: units.collect(), timers_per_call }
+    }
+}
+
+impl Unit {
+    fn rows(&self) -> usize {
+        match self {
+            Self::Rows { rows, .. } => rows.len(),
+            Self::Move { .. } => 0,
+        }
+    }
+
+    /// Batches of at most so many rows; a move stays as it is.
+    fn cut(&self, random: &mut StdRng, most: usize) -> Vec<Self> {
+        let Self::Rows { input, rows } = self else { return vec![self.clone()] };
+        let (mut parts, mut begin) = (Vec::new(), rows.start);
+        while begin < rows.end {
+            let end = rows.end.min(begin + random.random_range(1..=most));
+            parts.push(Self::Rows { input: *input, rows: begin..end });
+            begin = end;
+        }
+        parts
+    }
+}
+
+/// The first cut that comes to something else than `whole` did.
 pub(crate) fn first_difference(
-    step: &Step,
+    configured: &Configured,
     prepared: &Prepared,
-    whole: &[Outcome],
+    whole: &Ended,
     (cuts, case): (Cuts, &str),
 ) -> Option<CutDifference> {
-    let Expected::Rows(expected) = Expected::exactly(whole) else { return None };
-    let rows = prepared.rows.num_rows();
-    let mut instance = step.instance();
-    let times = if rows > 1 { cuts.times } else { 0 };
+    let mut instance = configured.instance();
+    let is_one_call = prepared.units.len() == 1 && prepared.units[0].rows() <= 1;
+    let times = if is_one_call { 0 } else { cuts.times };
     (0..times).find_map(|number| {
-        let batches = batches(&mut random(cuts.seed, case, number), rows);
-        let found = process(step, &mut instance, prepared, &batches);
-        let differences = differences(&expected, &found);
+        let cut = Cut::random(&mut random(cuts.seed, case, number), prepared);
+        let differences = match configured.run(&mut instance, prepared, &cut) {
+            Ok(found) => differ(whole, &found),
+            Err(stopped) => vec![Difference::stopped(&stopped.reason)],
+        };
         (!differences.is_empty()).then(|| CutDifference {
             seed: cuts.seed,
-            batches: batches.iter().map(|(rows, is_fresh)| (rows.len(), *is_fresh)).collect(),
+            batches: cut.units.iter().map(|(unit, is_fresh)| (unit.rows(), *is_fresh)).collect(),
+            timers_per_call: cut.timers_per_call,
             differences,
         })
     })
 }
 
-fn process(step: &Step, instance: &mut StepInstance, prepared: &Prepared, batches: &Batches) -> Vec<Outcome> {
-    let outputs = batches.iter().map(|(rows, is_fresh)| {
-        if *is_fresh {
-            *instance = step.instance();
-        }
-        instance.process(&prepared.rows.slice(rows.start, rows.len()))
-    });
-    outcomes(step, prepared, &outputs.collect::<Vec<_>>())
+fn differ(whole: &Ended, found: &Ended) -> Vec<Difference> {
+    let Expected::Rows(expected) = Expected::exactly(&whole.outcomes) else { return Vec::new() };
+    let mut differences = differences(&expected, &found.outcomes);
+    differences.extend(state_differences(&whole.state, &found.state));
+    differences
 }
 
 /// Cases are cut independently of one another, so that one alone is cut as it was among all.
@@ -80,34 +130,39 @@ fn random(seed: u64, case: &str, number: u32) -> StdRng {
     StdRng::seed_from_u64(seed ^ hash)
 }
 
-/// Sizes are of one order of magnitude within a cut, and of any among many cuts.
-fn batches(random: &mut StdRng, rows: usize) -> Batches {
-    let most = 1_usize << random.random_range(0..=rows.ilog2());
-    let (mut batches, mut begin, mut fresh) = (Batches::new(), 0, 0);
-    while begin < rows {
-        let end = rows.min(begin + random.random_range(1..=most));
-        let is_fresh = fresh < FRESH_MAX && random.random_bool(0.25);
-        fresh += usize::from(is_fresh);
-        batches.push((begin..end, is_fresh));
-        begin = end;
-    }
-    batches
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
+    fn prepared(rows: usize) -> Prepared {
+        let units = vec![
+            Unit::Rows { input: 0, rows: 0..rows },
+            Unit::Move { line: 50, micros: 7 },
+            Unit::Rows { input: 1, rows: 0..3 },
+        ];
+        Prepared { inputs: Vec::new(), units, undecoded: Vec::new(), texts: BTreeMap::new() }
+    }
+
     #[test]
-    fn a_cut_covers_every_row_once_and_is_the_same_for_a_seed() {
+    fn a_cut_covers_every_row_once_in_order_and_is_the_same_for_a_seed() {
         for number in 0..200 {
-            let rows = 1 + number as usize % 40;
-            let cut = batches(&mut random(7, "case", number), rows);
-            assert_eq!(cut, batches(&mut random(7, "case", number), rows));
-            let covered: Vec<_> = cut.iter().flat_map(|(rows, _)| rows.clone()).collect();
-            assert_eq!(covered, (0..rows).collect::<Vec<_>>());
-            assert!(cut.iter().all(|(rows, _)| !rows.is_empty()));
+            let prepared = prepared(1 + number as usize % 40);
+            let cut = Cut::random(&mut random(7, "case", number), &prepared);
+            assert_eq!(cut, Cut::random(&mut random(7, "case", number), &prepared));
+            let each_row = |units: &mut dyn Iterator<Item = &Unit>| {
+                let rows = units.flat_map(|unit| match unit {
+                    Unit::Rows { input, rows } => rows.clone().map(|row| (*input, Some(row))).collect(),
+                    Unit::Move { .. } => vec![(0, None)],
+                });
+                rows.collect::<Vec<_>>()
+            };
+            let units = &mut cut.units.iter().map(|(unit, _)| unit);
+            assert_eq!(each_row(units), each_row(&mut prepared.units.iter()));
+            assert!(cut.units.iter().all(|(unit, _)| unit.rows() > 0 || matches!(unit, Unit::Move { .. })));
         }
-        assert_ne!(batches(&mut random(7, "a", 0), 40), batches(&mut random(7, "b", 0), 40));
+        let cut = |case| Cut::random(&mut random(7, case, 0), &prepared(40));
+        assert_ne!(cut("a"), cut("b"));
     }
 }

@@ -1,19 +1,26 @@
 //! How what came out differs from what is expected, outcome by outcome. Two rows differ in columns; everything else
 //! differs as a whole.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use millstream_engine::Timer;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::align::align;
 use crate::expected::ExpectedRow;
+use crate::instance::State;
 use crate::outcome::{Fate, Outcome, Row, object};
+use crate::timer;
 use crate::value::same;
 
 /// One outcome that is not as expected.
 #[derive(Clone, Debug, Serialize)]
 pub struct Difference {
-    /// Line of the message in the input, if it is known.
+    /// Line of the message, or of the move of the watermark, in the input, if it is known.
     pub line: Option<u64>,
+    /// The timer or the state that differs, if it is no message that does.
+    pub place: Option<String>,
     /// Line of `expected.jsonl`; none if nothing is expected.
     pub expected_at: Option<usize>,
     /// Columns that differ, if a row is expected and another row was found.
@@ -61,11 +68,51 @@ fn difference(expected: Option<&ExpectedRow>, found: Option<&Outcome>) -> Option
     let whole = |fate: Option<&Fate>| fate.filter(|_| columns.is_empty()).map(described);
     Some(Difference {
         line: found.map(|outcome| outcome.line).or_else(|| expected.and_then(|row| row.line)),
+        place: timer_of(expected, found).map(timer::described),
         expected_at: expected.map(|row| row.at),
         expected: whole(fates.0),
         found: whole(fates.1),
         columns,
     })
+}
+
+fn timer_of<'a>(expected: Option<&'a ExpectedRow>, found: Option<&'a Outcome>) -> Option<&'a Timer> {
+    found.and_then(|outcome| outcome.timer.as_ref()).or_else(|| expected.and_then(|row| row.timer.as_ref()))
+}
+
+impl Difference {
+    /// The plugin could not go on.
+    pub(crate) fn stopped(reason: &str) -> Self {
+        Self::of_state("the plugin".to_owned(), None, Some(format!("stopped: {reason}")))
+    }
+
+    fn of_state(place: String, expected: Option<String>, found: Option<String>) -> Self {
+        Self { line: None, place: Some(place), expected_at: None, columns: Vec::new(), expected, found }
+    }
+}
+
+/// Values and timers that are not the same.
+pub(crate) fn state_differences(expected: &State, found: &State) -> Vec<Difference> {
+    let values = |state: &State| {
+        let stores = state.stores.iter();
+        let values = stores.flat_map(|(store, entries)| {
+            entries.iter().map(move |(key, value)| ((store.clone(), key.clone()), hex::encode(value)))
+        });
+        values.collect::<BTreeMap<_, _>>()
+    };
+    let (one, other) = (values(expected), values(found));
+    let keys: BTreeSet<_> = one.keys().chain(other.keys()).collect();
+    let differing = keys.into_iter().filter(|key| one.get(*key) != other.get(*key));
+    let of_value = |place: &(String, Vec<u8>)| {
+        let in_words = format!("store `{}`, {}", place.0, timer::key(&place.1));
+        Difference::of_state(in_words, one.get(place).cloned(), other.get(place).cloned())
+    };
+    let (set, other_set) = (BTreeSet::from_iter(&expected.timers), BTreeSet::from_iter(&found.timers));
+    let of_timer = |timer: &&Timer| {
+        let word = |timers: &BTreeSet<&Timer>| timers.contains(timer).then(|| "set at the end".to_owned());
+        Difference::of_state(timer::described(timer), word(&set), word(&other_set))
+    };
+    differing.map(of_value).chain(set.symmetric_difference(&other_set).map(of_timer)).collect()
 }
 
 fn is_same(expected: &Fate, found: &Fate) -> bool {
@@ -119,7 +166,8 @@ mod tests {
 
     /// Differences as `line: column expected/found`, or `line: expected/found`.
     fn check(expected: &str, found: &str, expect: &[&str]) {
-        let outcome = |row: ExpectedRow| Outcome { line: row.line.unwrap(), fate: row.fate };
+        let outcome =
+            |row: ExpectedRow| Outcome { line: row.line.unwrap_or(9), timer: row.timer, fate: row.fate };
         let found: Vec<_> = rows(found).into_iter().map(outcome).collect();
         let shown = differences(&rows(expected), &found).into_iter().map(|difference| {
             let show = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
@@ -155,6 +203,18 @@ mod tests {
                 "4: row {\"a\": 1}/rejected: no",
             ],
         );
+    }
+
+    #[test]
+    fn timers_are_compared_by_time_and_key() {
+        let timer = |key: &str, rest: &str| {
+            format!("{{\"_timer\":{{\"at\":\"1970-01-01T00:00:01Z\",\"key\":\"{key}\"}},{rest}}}\n")
+        };
+        let found = [timer("a", "\"_output\":\"o\",\"n\":1"), timer("b", "\"_rejected\":\"no\"")].concat();
+        let turned = [timer("b", "\"_rejected\":\"no\""), timer("a", "\"_output\":\"o\",\"n\":1")].concat();
+        check(&turned, &found, &[]);
+        let other = [timer("c", "\"_rejected\":\"no\""), timer("a", "\"_output\":\"o\",\"n\":2")].concat();
+        check(&other, &found, &["9: n 2/1", "9: -/rejected: no", "?: rejected: no/-"]);
     }
 
     #[test]

@@ -64,14 +64,31 @@ pub enum CaseError {
         /// The file that would be written.
         not: String,
     },
-    /// A line of `expected.jsonl` is wrong.
+    /// A line of a file is wrong.
     #[error("{}:{line}: {message}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
         /// Line, from 1.
-        line: usize,
+        line: u64,
         /// What is wrong with it and what was expected.
+        message: String,
+    },
+    /// A lookup table of which the settings speak is not there.
+    #[error("{} is not there: write the rows of lookup table `{table}` into it, one JSON object on a line, or take out \
+             [lookup.{table}]", path.display())]
+    NoTable {
+        /// The file.
+        path: PathBuf,
+        /// The table.
+        table: String,
+    },
+    /// A file cannot be a lookup table.
+    #[error("{}: {message}", path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
         message: String,
     },
     /// A file of settings is wrong.
@@ -94,6 +111,9 @@ pub enum CaseError {
         /// Why.
         source: ConfigureError,
     },
+    /// The plugin keeps state and said that it cannot go on.
+    #[error("the plugin stopped: {0}")]
+    Stopped(String),
     /// The engine cannot be made.
     #[error(transparent)]
     Engine(#[from] EngineError),

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use millstream_engine::Timer;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::CaseError;
-use crate::outcome::{Fate, LINE, OUTPUT, Outcome, REJECTED, Row, UNDECODED};
+use crate::outcome::{Fate, LINE, OUTPUT, Outcome, REJECTED, Row, TIMER, UNDECODED};
+use crate::timer;
 
 /// What a case expects.
 #[derive(Clone, Debug)]
@@ -22,8 +24,10 @@ pub enum Expected {
 pub struct ExpectedRow {
     /// Where it stands in `expected.jsonl`, from 1.
     pub(crate) at: usize,
-    /// Line of the message; none if it is not said.
+    /// Line of the message; none if it is not said, or a timer is meant.
     pub(crate) line: Option<u64>,
+    /// The timer that is meant.
+    pub(crate) timer: Option<Timer>,
     pub(crate) fate: Fate,
 }
 
@@ -33,7 +37,7 @@ impl Expected {
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let rows = lines.map(|(index, line)| {
             let at = index + 1;
-            let wrong = |message| CaseError::Line { path: path.to_owned(), line: at, message };
+            let wrong = |message| CaseError::Line { path: path.to_owned(), line: at as u64, message };
             expected_row(at, line).map_err(wrong)
         });
         rows.collect::<Result<_, _>>().map(Self::Rows)
@@ -43,7 +47,8 @@ impl Expected {
     pub(crate) fn exactly(outcomes: &[Outcome]) -> Self {
         let rows = outcomes.iter().enumerate().map(|(index, outcome)| ExpectedRow {
             at: index + 1,
-            line: Some(outcome.line),
+            line: outcome.timer.is_none().then_some(outcome.line),
+            timer: outcome.timer.clone(),
             fate: outcome.fate.clone(),
         });
         Self::Rows(rows.collect())
@@ -67,10 +72,14 @@ fn expected_row(at: usize, text: &str) -> Result<ExpectedRow, String> {
             .ok_or_else(|| format!("`{LINE}` is {value}; expected the number of a line of the input, from 1"))
     });
     let line = line.transpose()?;
+    let timer = take(TIMER).map(|value| timer::read(&value)).transpose()?;
+    if line.is_some() && timer.is_some() {
+        return Err(format!("a line is about a message or a timer: it has {LINE} or {TIMER}, not both"));
+    }
     let (output, rejected, undecoded) = (take(OUTPUT), take(REJECTED), take(UNDECODED));
     if let Some((unknown, _)) = entries.iter().find(|(name, _)| name.starts_with('_')) {
         return Err(format!(
-            "`{unknown}` is no column and no key: expected {LINE}, {OUTPUT}, {REJECTED} or {UNDECODED}"
+            "`{unknown}` is no column and no key: expected {LINE}, {TIMER}, {OUTPUT}, {REJECTED} or {UNDECODED}"
         ));
     }
     let text = |key: &str, value: Value| match value {
@@ -88,7 +97,7 @@ fn expected_row(at: usize, text: &str) -> Result<ExpectedRow, String> {
             ));
         }
     };
-    Ok(ExpectedRow { at, line, fate })
+    Ok(ExpectedRow { at, line, timer, fate })
 }
 
 /// serde_json's message without its place: each line is a text of its own.
@@ -118,9 +127,12 @@ mod tests {
             r#"{"_line": 2, "_output": "alerts", "id": "x"}"#,
             r#"{"_line": 3, "_rejected": "`speed` is negative"}"#,
             r#"{"_line": 4, "_undecoded": "not JSON"}"#,
+            r#"{"_timer": {"at": "2026-01-01T00:00:00Z", "key": "a"}, "_output": "alerts", "id": "x"}"#,
+            r#"{"_timer": {"at": "1970-01-01T00:00:00.000007Z", "key_hex": "0001"}, "_rejected": "trapped"}"#,
+            r#"{"_timer": {"at": 9223372036854775807, "key": ""}, "_rejected": "trapped"}"#,
         ] {
-            let ExpectedRow { line: number, fate, .. } = expected_row(1, line).unwrap();
-            let outcome = Outcome { line: number.unwrap(), fate };
+            let ExpectedRow { line: number, timer, fate, .. } = expected_row(1, line).unwrap();
+            let outcome = Outcome { line: number.unwrap_or_default(), timer, fate };
             assert_eq!(outcome.to_line().replace(' ', ""), line.replace(' ', ""));
         }
     }
@@ -137,6 +149,8 @@ mod tests {
         check(r#"{"_line": 0}"#, "`_line` is 0; expected the number of a line");
         check(r#"{"_row": 1}"#, "`_row` is no column and no key");
         check(r#"{"_rejected": 1}"#, "`_rejected` is 1; expected a text");
+        check(r#"{"_timer": "10:00"}"#, "expected {\"at\": ");
+        check(r#"{"_line": 1, "_timer": {"at": 1, "key": ""}}"#, "not both");
         check(r#"{"_rejected": "x", "a": 1}"#, "make it several lines");
     }
 }

@@ -1,15 +1,18 @@
-//! Folders of cases: `cases/<case>/{input.jsonl, expected.jsonl | error.txt, config.toml}`, with a `config.toml` beside
-//! them for what they share. A folder is read here, and what came out is written as what is expected.
+//! Folders of cases: `cases/<case>/{input.jsonl, expected.jsonl | error.txt, config.toml, lookup/<table>.jsonl}`, with a
+//! `config.toml` beside them for what they share. A folder is read here, and what came out is written as what is
+//! expected.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use millstream_engine::Limits;
 
-use crate::case::{Case, Content};
+use crate::case::{Case, Content, Input};
 use crate::error::CaseError;
 use crate::expected::Expected;
+use crate::lookup;
 use crate::outcome::{Outcome, lines};
+use crate::sequence::{Entry, entry};
 use crate::settings;
 
 const INPUT: &str = "input.jsonl";
@@ -65,16 +68,16 @@ impl CaseFolder {
         let shared = self.path.parent().unwrap_or(Path::new("."));
         let settings = settings::settings(shared, &self.path, limits)?;
         let mut case = Case::new(self.name.clone());
-        case.content = Content::Messages(self.messages()?);
-        case.input = settings.input.unwrap_or(case.input);
+        case.place = self.path.join(INPUT);
+        case.content = Content::Lines(self.entries()?);
+        case.tables = lookup::tables(&self.path, &settings.tables)?;
+        case.input = Input { name: settings.input.unwrap_or(case.input.name), schema: settings.schema };
+        case.inputs = settings.inputs;
         case.received_us = settings.received_us;
-        case.schema = settings.schema;
         case.grants = settings.grants;
         case.limits = Some(settings.limits);
         case.expected = self.expected()?;
-        if let Ok(serde_json::Value::Object(config)) = serde_json::to_value(settings.config) {
-            case.config = config;
-        }
+        case.config = serde_json::to_value(settings.config).unwrap_or_default();
         Ok(case)
     }
 
@@ -106,15 +109,18 @@ impl CaseFolder {
         Ok(true)
     }
 
-    fn messages(&self) -> Result<Vec<(u64, Vec<u8>)>, CaseError> {
+    fn entries(&self) -> Result<Vec<(u64, Entry)>, CaseError> {
         let path = self.path.join(INPUT);
         let Some(bytes) = read(&path)? else { return Err(CaseError::NoInput(path)) };
-        let lines = bytes.split(|byte| *byte == b'\n').enumerate();
-        let full = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
-        let messages =
-            full.map(|(index, line)| (index as u64 + 1, line.strip_suffix(b"\r").unwrap_or(line).to_vec()));
-        let messages: Vec<_> = messages.collect();
-        if messages.is_empty() { Err(CaseError::NoMessages(path)) } else { Ok(messages) }
+        let lines = full_lines(&bytes);
+        if lines.is_empty() {
+            return Err(CaseError::NoMessages(path));
+        }
+        let entries = lines.into_iter().map(|(line, text)| {
+            let wrong = |message| CaseError::Line { path: path.clone(), line, message };
+            Ok((line, entry(text).map_err(wrong)?))
+        });
+        entries.collect()
     }
 
     fn expected(&self) -> Result<Option<Expected>, CaseError> {
@@ -128,8 +134,15 @@ impl CaseFolder {
     }
 }
 
+/// The lines that are not empty, by their numbers from 1.
+pub(crate) fn full_lines(text: &[u8]) -> Vec<(u64, &[u8])> {
+    let lines = text.split(|byte| *byte == b'\n').enumerate();
+    let full = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
+    full.map(|(index, line)| (index as u64 + 1, line.strip_suffix(b"\r").unwrap_or(line))).collect()
+}
+
 /// The bytes of a file, if it is there.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, CaseError> {
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, CaseError> {
     let Ok(metadata) = fs::metadata(path) else { return Ok(None) };
     if metadata.len() > BYTES_MAX {
         return Err(CaseError::TooLarge { path: path.to_owned(), bytes: metadata.len(), most: BYTES_MAX });
@@ -144,7 +157,7 @@ fn text(path: &Path) -> Result<Option<String>, CaseError> {
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         CaseError::Line {
             path: path.to_owned(),
-            line,
+            line: line as u64,
             message: "not UTF-8; save the file as UTF-8".to_owned(),
         }
     };

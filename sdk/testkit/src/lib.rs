@@ -1,7 +1,8 @@
 //! Tests plugins in the engine they run in. A [`Plugin`] and a [`Case`] enter: messages with their schema, the
 //! plugin's parameters, and what is expected of each message; a [`Verdict`] leaves, which says how what came out
 //! differs. Every case is run once in one batch, and again with its rows cut at random into batches ([`Cuts`]), some of
-//! which meet a fresh instance: a plugin that keeps anything in its own memory is found out.
+//! which meet a fresh instance: a plugin that keeps anything in its own memory is found out. A plugin that keeps state
+//! is given moves of the watermark between its rows, and is asked what its timers do.
 //!
 //! Cases are folders, the same that `millstream plugin test` runs, or values made in a test:
 //!
@@ -47,14 +48,18 @@ mod difference;
 mod error;
 mod expected;
 mod folder;
+mod instance;
 mod logs;
+mod lookup;
 mod material;
 mod messages;
 mod offline;
 mod outcome;
 mod plugin;
 mod report;
+mod sequence;
 mod settings;
+mod timer;
 mod value;
 mod verdict;
 

@@ -11,7 +11,7 @@ use crate::plugin::Plugin;
 /// The rows of a case, and what a plugin is configured with for them.
 #[derive(Clone, Debug)]
 pub struct Material {
-    /// Name and columns of the input.
+    /// Name and columns of the first input.
     pub input: InputSpec,
     /// Its rows: those of the messages that fit the schema.
     pub rows: RecordBatch,
@@ -24,14 +24,14 @@ pub struct Material {
 }
 
 impl Plugin {
-    /// What `case` gives the plugin.
+    /// What `case` gives the plugin on its first input.
     ///
     /// # Errors
     /// If a file of the case is wrong.
     pub fn material(&self, case: &Case) -> Result<Material, CaseError> {
-        let rows = prepare(case)?.rows;
+        let (name, rows) = prepare(case, self.loaded().keeps_state())?.inputs.remove(0);
         Ok(Material {
-            input: InputSpec::new(case.input.clone(), rows.schema()),
+            input: InputSpec::new(name, rows.schema()),
             rows,
             config: self.parameters(case),
             limits: case.limits.as_ref().unwrap_or(self.limits()).clone(),

@@ -3,22 +3,29 @@
 use std::fmt::Write as _;
 use std::ops::Index;
 
+use millstream_engine::Timer;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::Value;
 
+use crate::timer;
+
 /// Keys of a line beside the row's columns. No declared column begins with an underscore.
 pub(crate) const LINE: &str = "_line";
+pub(crate) const TIMER: &str = "_timer";
 pub(crate) const OUTPUT: &str = "_output";
 pub(crate) const REJECTED: &str = "_rejected";
 pub(crate) const UNDECODED: &str = "_undecoded";
 /// What a string takes when text is written to it.
 const TAKES_TEXT: &str = "a string takes any text";
 
-/// One thing that became of one message. A message that was dropped has none, one that was split has several.
+/// One thing that became of one message or of one timer. A message that was dropped has none, one that was split has
+/// several.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// Line of the message in the input, from 1.
+    /// Line of the message in the input, from 1; of a timer, line of the move of the watermark that fired it.
     pub line: u64,
+    /// The timer, if it is not a message that this became of.
+    pub timer: Option<Timer>,
     /// What became of it.
     pub fate: Fate,
 }
@@ -86,8 +93,11 @@ impl Fate {
 impl Outcome {
     /// The line of `expected.jsonl` that says it, without a line break.
     pub fn to_line(&self) -> String {
-        let line = (LINE.to_owned(), Value::from(self.line));
-        object(std::iter::once(line).chain(self.fate.entries()))
+        let from = match &self.timer {
+            Some(timer) => (TIMER.to_owned(), timer::value(timer)),
+            None => (LINE.to_owned(), Value::from(self.line)),
+        };
+        object(std::iter::once(from).chain(self.fate.entries()))
     }
 }
 
@@ -101,6 +111,10 @@ pub(crate) fn object(entries: impl IntoIterator<Item = (String, Value)>) -> Stri
     let mut text = String::from("{");
     for (number, (key, value)) in entries.into_iter().enumerate() {
         let comma = if number > 0 { ", " } else { "" };
+        let value = match value {
+            Value::Object(inner) => object(inner),
+            value => value.to_string(),
+        };
         write!(text, "{comma}{}: {value}", Value::from(key)).expect(TAKES_TEXT);
     }
     text.push('}');

@@ -2,25 +2,22 @@
 
 use std::path::Path;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
 use millstream_engine::{
-    ConfigureError, Engine, Grants, InputSpec, Limits, Metrics, Plugin as Loaded, Step, StepOutput,
+    CircuitOpened, ConfigureError, Engine, Grants, Limits, Metrics, Plugin as Loaded, Timer,
 };
-use millstream_model::columns;
 use millstream_settings::plugin_file::{PluginFile, plugin_file};
 
 use crate::case::Case;
-use crate::cuts::{Cuts, first_difference};
-use crate::difference::differences;
+use crate::cuts::{Cut, Cuts, first_difference};
+use crate::difference::{Difference, differences};
 use crate::error::CaseError;
 use crate::expected::Expected;
 use crate::folder::CaseFolder;
+use crate::instance::{Configured, Ended};
 use crate::logs::{LogLine, captured};
-use crate::messages::{Prepared, line_of, prepare};
+use crate::messages::{Prepared, prepare};
 use crate::offline::engine;
 use crate::outcome::{Fate, Outcome, Row};
-use crate::value::value;
 use crate::verdict::{Found, Verdict};
 
 /// What a test may log in a second: all that there is room for.
@@ -34,12 +31,11 @@ pub struct Plugin {
     beside: PluginFile,
 }
 
-/// What became of a case in one batch.
+/// What became of a case without any cut.
 #[derive(Clone, Debug)]
 pub struct Run {
-    outcomes: Vec<Outcome>,
+    ended: Ended,
     logs: Vec<LogLine>,
-    metrics: Metrics,
 }
 
 impl Plugin {
@@ -78,14 +74,16 @@ impl Plugin {
         &self.beside.grants
     }
 
-    /// Runs a case in one batch, whatever it expects.
+    /// Runs a case in one batch, or in as few as its inputs and moves of the watermark allow, whatever it expects.
     ///
     /// # Errors
-    /// If the case or the plugin's configuration is wrong.
+    /// If the case or the plugin's configuration is wrong, or the plugin keeps state and says that it cannot go on.
     pub fn run(&self, case: &Case) -> Result<Run, CaseError> {
-        let prepared = prepare(case)?;
-        let step = self.configure(case, &prepared.rows).map_err(|source| CaseError::Configure { source })?;
-        Ok(run(&step, &prepared))
+        let prepared = prepare(case, self.loaded.keeps_state())?;
+        let configured = self.configure(case, &prepared).map_err(|source| CaseError::Configure { source })?;
+        let (ended, logs) = captured(|| whole(&configured, &prepared));
+        let ended = ended.map_err(|stopped| CaseError::Stopped(stopped.reason.to_string()))?;
+        Ok(Run { ended, logs })
     }
 
     /// Reads the case in a folder and tests it.
@@ -101,36 +99,53 @@ impl Plugin {
     /// # Errors
     /// If the case is wrong, or the plugin cannot be configured and the case expects no error.
     pub fn test(&self, case: &Case, cuts: Cuts) -> Result<Verdict, CaseError> {
-        let prepared = prepare(case)?;
+        let prepared = prepare(case, self.loaded.keeps_state())?;
         let mut verdict = Verdict::new(case, &prepared);
-        match (self.configure(case, &prepared.rows), &case.expected) {
+        let configured = match (self.configure(case, &prepared), &case.expected) {
+            (Ok(configured), _) => configured,
             (Err(error), Some(Expected::Rows(_))) => return Err(CaseError::Configure { source: error }),
             (Err(error), expected) => {
-                verdict.failed_with(self.anonymous(&error.to_string()), expected.as_ref())
+                verdict.failed_with(self.anonymous(&error.to_string()), expected.as_ref());
+                return Ok(verdict);
             }
-            (Ok(step), expected) => {
-                let run = run(&step, &prepared);
+        };
+        let (ended, logs) = captured(|| whole(&configured, &prepared));
+        verdict.logs = logs;
+        match (ended, &case.expected) {
+            (Err(stopped), expected) => {
+                if matches!(expected, Some(Expected::Rows(_))) {
+                    verdict.differences = vec![Difference::stopped(&stopped.reason)];
+                }
+                verdict.failed_with(self.anonymous(&stopped.reason), expected.as_ref());
+            }
+            (Ok(ended), expected) => {
                 match expected {
-                    Some(Expected::Rows(rows)) => verdict.differences = differences(rows, &run.outcomes),
+                    Some(Expected::Rows(rows)) => verdict.differences = differences(rows, &ended.outcomes),
                     Some(Expected::Error(text)) => verdict.expects_error(text),
                     None => {}
                 }
-                verdict.cut = first_difference(&step, &prepared, &run.outcomes, (cuts, case.name()));
-                verdict.logs = run.logs;
-                verdict.found = Found::Rows(run.outcomes);
+                verdict.cut = first_difference(&configured, &prepared, &ended, (cuts, case.name()));
+                verdict.found = Found::Rows(ended.outcomes);
             }
         }
         Ok(verdict)
     }
 
-    /// Configures the plugin for the rows of a case.
-    pub(crate) fn configure(&self, case: &Case, rows: &RecordBatch) -> Result<Step, ConfigureError> {
-        let input = InputSpec::new(case.input.clone(), rows.schema());
+    /// Configures the plugin for what a case gives.
+    fn configure(&self, case: &Case, prepared: &Prepared) -> Result<Configured, ConfigureError> {
         let limits = case.limits.as_ref().unwrap_or(&self.beside.limits);
         let limits =
             Limits { log_lines_per_second: LOG_LINES, log_bytes_per_second: LOG_BYTES, ..limits.clone() };
-        let grants: &Grants = case.grants.as_ref().unwrap_or(&self.beside.grants);
-        self.loaded.configure(&self.parameters(case), &input, limits, grants)
+        let grants = case.grants.as_ref().unwrap_or(&self.beside.grants);
+        let tables = grants.tables.iter().chain(case.tables.keys()).cloned().collect();
+        let grants = Grants { tables, ..grants.clone() };
+        let (config, inputs) = (self.parameters(case), prepared.specs());
+        if self.loaded.keeps_state() {
+            let step = self.loaded.configure_keyed(&config, &inputs, limits, &grants, &case.tables);
+            return step.map(Configured::Keyed);
+        }
+        let step = self.loaded.configure_with_tables(&config, &inputs[0], limits, &grants, &case.tables);
+        step.map(Configured::Stateless)
     }
 
     /// Parameters: those beside the plugin with those of the case over them, or the plugin's own example.
@@ -140,7 +155,11 @@ impl Plugin {
             Some(serde_json::Value::Object(parameters)) => parameters,
             _ => serde_json::Map::new(),
         };
-        parameters.extend(case.config.clone());
+        match &case.config {
+            serde_json::Value::Object(own) => parameters.extend(own.clone()),
+            serde_json::Value::Null => {}
+            other => return other.clone(),
+        }
         if parameters.is_empty() {
             return serde_json::from_str(&self.loaded.about().example_config).unwrap_or_default();
         }
@@ -155,14 +174,14 @@ impl Plugin {
 }
 
 impl Run {
-    /// Everything that became of the messages, in their order.
+    /// Everything that became of the messages, in their order; what became of timers stands where the watermark moved.
     pub fn outcomes(&self) -> &[Outcome] {
-        &self.outcomes
+        &self.ended.outcomes
     }
 
     /// Rows that continue in the stream.
     pub fn passed(&self) -> Vec<&Row> {
-        let rows = self.outcomes.iter().filter_map(|outcome| match &outcome.fate {
+        let rows = self.ended.outcomes.iter().filter_map(|outcome| match &outcome.fate {
             Fate::Passed(row) => Some(row),
             _ => None,
         });
@@ -171,7 +190,7 @@ impl Run {
 
     /// Rows for the output of this name.
     pub fn emitted(&self, name: &str) -> Vec<&Row> {
-        let rows = self.outcomes.iter().filter_map(|outcome| match &outcome.fate {
+        let rows = self.ended.outcomes.iter().filter_map(|outcome| match &outcome.fate {
             Fate::Emitted { output, row } if output == name => Some(row),
             _ => None,
         });
@@ -180,11 +199,31 @@ impl Run {
 
     /// Lines and reasons of dead letters.
     pub fn rejected(&self) -> Vec<(u64, &str)> {
-        let reasons = self.outcomes.iter().filter_map(|outcome| match &outcome.fate {
-            Fate::Rejected(reason) => Some((outcome.line, reason.as_str())),
+        let reasons = self.ended.outcomes.iter().filter_map(|outcome| match &outcome.fate {
+            Fate::Rejected(reason) if outcome.timer.is_none() => Some((outcome.line, reason.as_str())),
             _ => None,
         });
         reasons.collect()
+    }
+
+    /// Timers that could not be fired, and the reasons.
+    pub fn dead_timers(&self) -> Vec<(&Timer, &str)> {
+        let reasons =
+            self.ended.outcomes.iter().filter_map(|outcome| match (&outcome.timer, &outcome.fate) {
+                (Some(timer), Fate::Rejected(reason)) => Some((timer, reason.as_str())),
+                _ => None,
+            });
+        reasons.collect()
+    }
+
+    /// Keys and values that a store has at the end, by key; none if the plugin has no such store.
+    pub fn state(&self, store: &str) -> &[(Vec<u8>, Vec<u8>)] {
+        self.ended.state.stores.get(store).map_or(&[], Vec::as_slice)
+    }
+
+    /// Timers that are set at the end, by time, then key.
+    pub fn timers(&self) -> &[Timer] {
+        &self.ended.state.timers
     }
 
     /// What the plugin logged.
@@ -194,49 +233,10 @@ impl Run {
 
     /// Metrics that it reported.
     pub fn metrics(&self) -> &Metrics {
-        &self.metrics
+        &self.ended.metrics
     }
 }
 
-fn run(step: &Step, prepared: &Prepared) -> Run {
-    let (output, logs) = captured(|| step.instance().process(&prepared.rows));
-    let metrics = output.metrics.clone();
-    Run { outcomes: outcomes(step, prepared, &[output]), logs, metrics }
-}
-
-/// What became of the messages, given what a step made of all batches of their rows.
-pub(crate) fn outcomes(step: &Step, prepared: &Prepared, outputs: &[StepOutput]) -> Vec<Outcome> {
-    let named = format!("plugin `{}`", step.plugin().name());
-    let undecoded = prepared.undecoded.iter();
-    let mut outcomes: Vec<_> = undecoded
-        .map(|(line, reason)| Outcome { line: *line, fate: Fate::Undecoded(reason.clone()) })
-        .collect();
-    for output in outputs {
-        outcomes.extend(rows(&output.passed).map(|(line, row)| Outcome { line, fate: Fate::Passed(row) }));
-        for (number, emitted) in &output.emitted {
-            let name = &step.outputs()[*number].name;
-            let fate = |row| Fate::Emitted { output: name.clone(), row };
-            outcomes.extend(rows(emitted).map(|(line, row)| Outcome { line, fate: fate(row) }));
-        }
-        outcomes.extend(output.rejected.iter().map(|rejected| Outcome {
-            line: line_of(rejected.offset),
-            fate: Fate::Rejected(rejected.reason.replace(&named, "the plugin")),
-        }));
-    }
-    outcomes.sort_by_key(|outcome| outcome.line);
-    outcomes
-}
-
-/// The rows of a batch, each with the line of its message.
-fn rows(batch: &RecordBatch) -> impl Iterator<Item = (u64, Row)> + '_ {
-    let offsets = batch.column_by_name(columns::OFFSET).expect("every batch of a step has this column");
-    let offsets = offsets.as_primitive::<Int64Type>();
-    let schema = batch.schema();
-    let declared =
-        schema.fields().iter().zip(batch.columns()).filter(|(field, _)| !columns::is_system(field.name()));
-    let declared: Vec<_> = declared.map(|(field, column)| (field.name().clone(), column)).collect();
-    (0..batch.num_rows()).map(move |row| {
-        let values = declared.iter().map(|(name, column)| (name.clone(), value(column, row)));
-        (line_of(offsets.value(row)), Row(values.collect()))
-    })
+fn whole(configured: &Configured, prepared: &Prepared) -> Result<Ended, CircuitOpened> {
+    configured.run(&mut configured.instance(), prepared, &Cut::whole(prepared))
 }

@@ -92,10 +92,12 @@ impl Paper<'_> {
     fn difference(&mut self, difference: &Difference) {
         let message = difference.line.and_then(|line| self.verdict.message(line));
         let message = message.map_or_else(String::new, |message| format!("  {}", start(message)));
-        let place = match (difference.line, difference.expected_at) {
-            (Some(line), _) => format!("line {line}"),
-            (None, Some(at)) => format!("line {at} of expected.jsonl"),
-            (None, None) => "a row".to_owned(),
+        let place = match (&difference.place, difference.line, difference.expected_at) {
+            (Some(place), Some(line), _) => format!("{place}, line {line}"),
+            (Some(place), None, _) => place.clone(),
+            (None, Some(line), _) => format!("line {line}"),
+            (None, None, Some(at)) => format!("line {at} of expected.jsonl"),
+            (None, None, None) => "a row".to_owned(),
         };
         self.line(2, &format!("{place}{}", self.colours.paint(FAINT, &message)));
         for column in &difference.columns {
@@ -113,14 +115,26 @@ impl Paper<'_> {
 
     fn cut(&mut self, cut: &CutDifference) {
         let batches = cut.batches.iter().take(BATCHES_MAX);
-        let sizes = batches.map(|(rows, is_fresh)| format!("{rows}{}", if *is_fresh { "*" } else { "" }));
+        let sizes = batches.map(|(rows, is_fresh)| {
+            let rows = if *rows == 0 { "|".to_owned() } else { rows.to_string() };
+            format!("{rows}{}", if *is_fresh { "*" } else { "" })
+        });
         let more = if cut.batches.len() > BATCHES_MAX { " …" } else { "" };
+        let timers = cut.timers_per_call.map_or_else(String::new, |timers| {
+            format!("; | is a move of the watermark, with timers {timers} to a call")
+        });
+        let is_of_state = |difference: &Difference| difference.line.is_none() && difference.place.is_some();
+        let what = match cut.differences.iter().all(is_of_state) {
+            true => "other state is left",
+            false => "other rows come out",
+        };
+        let uncut = if cut.timers_per_call.is_some() { "without a cut" } else { "in one batch" };
         self.line(
             2,
             &format!(
-                "cut into batches, other rows come out than in one batch: the plugin keeps something from call to call\n\
-                 batches of {}{more} rows (* met a fresh instance); --seed {} --case {} cuts the same again\n\
-                 expected is what came out in one batch:",
+                "cut into batches, {what} than {uncut}: the plugin keeps something from call to call\n\
+                 batches of {}{more} rows (* met a fresh instance{timers}); --seed {} --case {} cuts the same again\n\
+                 expected is what came out {uncut}:",
                 sizes.collect::<Vec<_>>().join(" "),
                 cut.seed,
                 self.verdict.case

@@ -1,6 +1,7 @@
 //! What a case says in `config.toml`, over what all cases of the folder share there: parameters, columns, grants, limits.
 //! Files enter; checked values leave, and errors that name the file a key stands in.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +11,9 @@ use millstream_settings::limits::laid_over;
 use millstream_settings::typed::{self, Column, EventTime, Ordered, SchemaKeys, UnknownFields};
 use millstream_settings::{ConfigError, Document, plugin_file, schema};
 use serde::Deserialize;
+
+use crate::case::Input;
+use crate::lookup::TableSettings;
 
 /// The file of a case, and the one that cases share.
 pub(crate) const FILE: &str = "config.toml";
@@ -25,8 +29,19 @@ struct Typed {
     event_time: Option<EventTime>,
     unknown_fields: Option<UnknownFields>,
     schema: Option<Ordered<Column>>,
+    inputs: Option<Ordered<Columns>>,
+    #[serde(default)]
+    lookup: BTreeMap<String, Table>,
     grants: Option<typed::Grants>,
     limits: Option<typed::Limits>,
+}
+
+/// `[lookup.NAME]` as typed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    key: Option<String>,
+    schema: Option<Ordered<Column>>,
 }
 
 /// What both files say together.
@@ -40,6 +55,10 @@ pub(crate) struct Settings {
     pub(crate) config: toml::Table,
     /// Columns, if they are declared.
     pub(crate) schema: Option<Arc<StreamSchema>>,
+    /// Inputs in their order, if there are several.
+    pub(crate) inputs: Vec<Input>,
+    /// What is said of lookup tables.
+    pub(crate) tables: BTreeMap<String, TableSettings>,
     /// Grants, in place of those beside the plugin.
     pub(crate) grants: Option<Grants>,
     /// Limits, over those beside the plugin.
@@ -56,10 +75,13 @@ pub(crate) fn settings(shared: &Path, case: &Path, limits: &Limits) -> Result<Se
         received_us: None,
         config: toml::Table::new(),
         schema: None,
+        inputs: Vec::new(),
+        tables: BTreeMap::new(),
         grants: None,
         limits: limits.clone(),
     };
     let shared_keys = lay_over(&mut settings, &shared, shared_typed)?;
+    settings.tables.values_mut().for_each(|table| table.is_of_case = false);
     let case_keys = lay_over(&mut settings, &case, case_typed)?;
     settings.schema = declared((&shared, shared_keys), (&case, case_keys))?;
     Ok(settings)
@@ -94,8 +116,9 @@ fn hint_at_quotes(error: ConfigError) -> ConfigError {
     }
 }
 
-/// The keys of a file that make a schema.
-#[derive(Default)]
+/// The keys of a file, or of one of its inputs, that make a schema.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Columns {
     event_time: Option<EventTime>,
     unknown_fields: Option<UnknownFields>,
@@ -103,7 +126,14 @@ struct Columns {
 }
 
 /// Takes what one file says, and leaves what makes a schema.
-fn lay_over(settings: &mut Settings, document: &Document, typed: Typed) -> Result<Columns, ConfigError> {
+fn lay_over(settings: &mut Settings, document: &Document, mut typed: Typed) -> Result<Columns, ConfigError> {
+    lay_inputs_over(settings, document, &mut typed)?;
+    for (name, table) in std::mem::take(&mut typed.lookup) {
+        let at = ["lookup", name.as_str()];
+        let columns = Columns { schema: table.schema, ..Columns::default() };
+        let schema = of_columns(document, &at, columns)?;
+        settings.tables.insert(name, TableSettings { key: table.key, schema, is_of_case: true });
+    }
     if typed.input.is_some() {
         settings.input = typed.input;
     }
@@ -125,6 +155,57 @@ fn lay_over(settings: &mut Settings, document: &Document, typed: Typed) -> Resul
     Ok(Columns { event_time: typed.event_time, unknown_fields: typed.unknown_fields, schema: typed.schema })
 }
 
+/// Inputs of a case take the place of those, or of the one, that all cases share.
+fn lay_inputs_over(
+    settings: &mut Settings,
+    document: &Document,
+    typed: &mut Typed,
+) -> Result<(), ConfigError> {
+    let has_one = typed.input.is_some()
+        || typed.schema.is_some()
+        || typed.event_time.is_some()
+        || typed.unknown_fields.is_some();
+    let Some(inputs) = typed.inputs.take() else {
+        if has_one {
+            settings.inputs.clear();
+        }
+        return Ok(());
+    };
+    if has_one {
+        let message = "a case has one input, with `input`, `event_time`, `unknown_fields` and [schema], or several, \
+                       each with what is said of it below [inputs.NAME]";
+        return Err(document.error(&["inputs"], message));
+    }
+    let input = |(name, columns): (String, Columns)| {
+        let schema = of_columns(document, &["inputs", &name], columns)?;
+        Ok(Input { name, schema })
+    };
+    settings.inputs = inputs.0.into_iter().map(input).collect::<Result<_, ConfigError>>()?;
+    Ok(())
+}
+
+/// The schema whose keys stand below those of `at`, if it has columns.
+fn of_columns(
+    document: &Document,
+    at: &[&str],
+    columns: Columns,
+) -> Result<Option<Arc<StreamSchema>>, ConfigError> {
+    let Some(schema) = columns.schema else {
+        if columns.event_time.is_some() || columns.unknown_fields.is_some() {
+            let key = format!("{}.schema", at.join("."));
+            let message = format!("it needs columns: declare them below [{key}]");
+            return Err(document.error(at, message));
+        }
+        return Ok(None);
+    };
+    let keys = SchemaKeys {
+        event_time: columns.event_time,
+        unknown_fields: columns.unknown_fields.unwrap_or_default(),
+        schema,
+    };
+    schema::schema(document, at, &keys).map(Arc::new).map(Some)
+}
+
 /// The schema: each key as the case has it, else as all cases share it.
 fn declared(
     (shared, below): (&Document, Columns),
@@ -132,10 +213,10 @@ fn declared(
 ) -> Result<Option<Arc<StreamSchema>>, ConfigError> {
     let document = if above.schema.is_some() { case } else { shared };
     let Some(columns) = above.schema.or(below.schema) else { return Ok(None) };
-    let keys = SchemaKeys {
+    let columns = Columns {
         event_time: above.event_time.or(below.event_time),
-        unknown_fields: above.unknown_fields.or(below.unknown_fields).unwrap_or_default(),
-        schema: columns,
+        unknown_fields: above.unknown_fields.or(below.unknown_fields),
+        schema: Some(columns),
     };
-    schema::schema(document, &[], &keys).map(Arc::new).map(Some)
+    of_columns(document, &[], columns)
 }

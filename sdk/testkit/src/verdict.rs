@@ -58,9 +58,11 @@ pub struct ErrorDifference {
 pub struct CutDifference {
     /// Seed of the cuts.
     pub seed: u64,
-    /// Rows of each batch, and whether it met a fresh instance.
+    /// Rows of each batch, and whether it met a fresh instance; a move of the watermark has no rows.
     pub batches: Vec<(usize, bool)>,
-    /// How the outcomes differ from those of one batch.
+    /// Timers of a call, if the watermark moved.
+    pub timers_per_call: Option<usize>,
+    /// How outcomes, and what is left of state and timers, differ from those without a cut.
     pub differences: Vec<Difference>,
 }
 
@@ -68,7 +70,7 @@ impl Verdict {
     pub(crate) fn new(case: &Case, prepared: &Prepared) -> Self {
         Self {
             case: case.name.clone(),
-            messages: prepared.rows.num_rows() + prepared.undecoded.len(),
+            messages: prepared.messages(),
             has_expectation: case.expected.is_some(),
             differences: Vec::new(),
             error: None,
@@ -133,6 +135,7 @@ impl Verdict {
             "cut": self.cut.as_ref().map(|cut| json!({
                 "seed": cut.seed,
                 "batches": cut.batches.iter().map(|(rows, is_fresh)| json!({ "rows": rows, "fresh": is_fresh })).collect::<Vec<_>>(),
+                "timers_per_call": cut.timers_per_call,
                 "differences": listed(&cut.differences),
             })),
             "logs": self.logs,
