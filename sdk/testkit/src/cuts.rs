@@ -100,6 +100,8 @@ pub(crate) fn first_difference(
     let times = if is_one_call { 0 } else { cuts.times };
     (0..times).find_map(|number| {
         let cut = Cut::random(&mut random(cuts.seed, case, number), prepared);
+        // One that the run before opened would reject all that this cut gives.
+        configured.close_circuit();
         let differences = match configured.run(&mut instance, prepared, &cut) {
             Ok(found) => differ(whole, &found),
             Err(stopped) => vec![Difference::stopped(&stopped.reason)],

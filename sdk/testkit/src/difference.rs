@@ -53,10 +53,13 @@ fn difference(expected: Option<&ExpectedRow>, found: Option<&Outcome>) -> Option
         (Some(expected), Some(found)) => is_same(expected, found),
         _ => false,
     };
-    if is_same {
+    // In a file where some outcomes say their line and others do not, they were paired by order.
+    let is_elsewhere = elsewhere(expected, found);
+    if is_same && !is_elsewhere {
         return None;
     }
     let columns = match fates {
+        _ if is_elsewhere => Vec::new(),
         (Some(Fate::Passed(expected)), Some(Fate::Passed(found))) => columns(expected, found),
         (Some(Fate::Emitted { output, row: expected }), Some(Fate::Emitted { output: same, row: found }))
             if output == same =>
@@ -66,14 +69,27 @@ fn difference(expected: Option<&ExpectedRow>, found: Option<&Outcome>) -> Option
         _ => Vec::new(),
     };
     let whole = |fate: Option<&Fate>| fate.filter(|_| columns.is_empty()).map(described);
+    let from_line = |text: Option<String>| match expected.and_then(|row| row.line).filter(|_| is_elsewhere) {
+        Some(line) => text.map(|text| format!("{text} of line {line}")),
+        None => text,
+    };
     Some(Difference {
         line: found.map(|outcome| outcome.line).or_else(|| expected.and_then(|row| row.line)),
         place: timer_of(expected, found).map(timer::described),
         expected_at: expected.map(|row| row.at),
-        expected: whole(fates.0),
+        expected: from_line(whole(fates.0)),
         found: whole(fates.1),
         columns,
     })
+}
+
+/// True if the expected outcome names a message or a timer, and the one that was found is another's.
+fn elsewhere(expected: Option<&ExpectedRow>, found: Option<&Outcome>) -> bool {
+    let (Some(expected), Some(found)) = (expected, found) else { return false };
+    match &expected.timer {
+        Some(timer) => found.timer.as_ref() != Some(timer),
+        None => expected.line.is_some_and(|line| line != found.line || found.timer.is_some()),
+    }
 }
 
 fn timer_of<'a>(expected: Option<&'a ExpectedRow>, found: Option<&'a Outcome>) -> Option<&'a Timer> {
@@ -193,6 +209,12 @@ mod tests {
             &[],
         );
         check("{\"a\":1,\"b\":null}\n{\"a\":2,\"b\":\"x\"}\n{\"_rejected\":\"no\"}", found, &[]);
+        // Lines once counted for nothing where one was left out.
+        check(
+            "{\"_line\":7,\"a\":1,\"b\":null}\n{\"a\":2,\"b\":\"x\"}\n{\"_line\":4,\"_rejected\":\"no\"}",
+            found,
+            &["1: row {\"a\": 1, \"b\": null} of line 7/row {\"a\": 1, \"b\": null}"],
+        );
         check(
             "{\"_line\":1,\"a\":0,\"c\":1}\n{\"_line\":3,\"a\":2}\n{\"_line\":4,\"a\":1}",
             found,

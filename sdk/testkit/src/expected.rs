@@ -1,5 +1,6 @@
 //! What a case expects: lines of `expected.jsonl`, or an error.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use millstream_engine::Timer;
@@ -62,6 +63,10 @@ fn expected_row(at: usize, text: &str) -> Result<ExpectedRow, String> {
             plain(&error)
         )
     })?;
+    let mut names = BTreeSet::new();
+    if let Some((twice, _)) = entries.iter().find(|(name, _)| !names.insert(name.clone())) {
+        return Err(format!("`{twice}` stands twice; leave one"));
+    }
     let mut take = |key: &str| {
         let found = entries.iter().position(|(name, _)| name == key);
         found.map(|index| entries.remove(index).1)

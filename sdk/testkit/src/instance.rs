@@ -62,6 +62,14 @@ impl Configured {
         }
     }
 
+    /// Lets a plugin that could not go on be given batches again.
+    pub(crate) fn close_circuit(&self) {
+        match self {
+            Self::Stateless(step) => step.close_circuit(),
+            Self::Keyed(step) => step.close_circuit(),
+        }
+    }
+
     /// Outputs by the numbers that rows come with.
     fn outputs(&self) -> &[Output] {
         match self {

@@ -34,19 +34,26 @@ pub(crate) fn value(column: &dyn Array, row: usize) -> Value {
     }
 }
 
-/// True if two values are the same; how a number is written says nothing.
+/// True if two values are the same; how a number is written says nothing. Floats are the same bit by bit, so -0.0 is
+/// not 0.0; an integer is the float of exactly that value.
 pub(crate) fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
-        (Value::Number(a), Value::Number(b)) => {
-            a == b || (is_float(a) || is_float(b)) && a.as_f64() == b.as_f64()
-        }
+        (Value::Number(a), Value::Number(b)) => match (a.as_i128(), b.as_i128()) {
+            (Some(a), Some(b)) => a == b,
+            (Some(integer), None) => b.as_f64().is_some_and(|float| is_exactly(float, integer)),
+            (None, Some(integer)) => a.as_f64().is_some_and(|float| is_exactly(float, integer)),
+            (None, None) => a.as_f64().map(f64::to_bits) == b.as_f64().map(f64::to_bits),
+        },
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
         (one, other) => one == other,
     }
 }
 
-fn is_float(number: &serde_json::Number) -> bool {
-    number.is_f64()
+/// True if `float` is `integer`, and not merely the float that is nearest to it.
+fn is_exactly(float: f64, integer: i128) -> bool {
+    let is_negative_zero = float == 0.0 && float.is_sign_negative();
+    // Integers of JSON have 64 bits: a float that large is one exactly, or its conversion says another number.
+    !is_negative_zero && float.fract() == 0.0 && float as i128 == integer
 }
 
 fn float(number: f64) -> Value {
@@ -106,6 +113,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn numbers_are_the_same_only_if_no_bit_is_lost() {
+        let check = |one: Value, other: Value, expect: bool| {
+            assert_eq!((same(&one, &other), same(&other, &one)), (expect, expect), "{one} and {other}");
+        };
+        check(json!(2), json!(2.0), true);
+        check(json!(0), json!(0.0), true);
+        check(json!(0.0), json!(-0.0), false);
+        check(json!(0), json!(-0.0), false);
+        check(json!(9_007_199_254_740_993_i64), json!(9_007_199_254_740_992.0), false);
+        check(json!(u64::MAX), json!(18_446_744_073_709_551_616.0), false);
+        check(json!([1, 2.5]), json!([1.0, 2.5]), true);
+    }
 
     #[test]
     fn values_are_written_as_people_write_them() {

@@ -36,12 +36,8 @@ pub async fn to_cases(args: args::Test) -> anyhow::Result<()> {
     let found = letters(&args, &steps).await?;
     let cases = super::cases(&args.plugin);
     let mut written = 0;
-    for ((name, _), letters) in found {
-        for (number, letter) in letters.iter().enumerate() {
-            let folder = cases.join(format!("{name}-{}", number + 1));
-            if folder.exists() {
-                continue;
-            }
+    for letter in found.values().flatten() {
+        if let Some(folder) = free_folder(&cases, letter)? {
             let (stream, step) = steps[letter.step];
             write(&folder, letter, &settings(&file, stream, step, letter)?)?;
             say(&plugin, &cases, &folder)?;
@@ -81,6 +77,8 @@ fn steps_of<'a>(config: &'a Config, plugin: &Plugin, wanted: Option<&str>) -> an
 
 /// A letter that becomes a case.
 struct Kept {
+    /// What its folder is called, but for a number at the end: several reasons may have one.
+    name: String,
     /// Number of the step whose parameters it gets.
     step: usize,
     value: Vec<u8>,
@@ -89,22 +87,22 @@ struct Kept {
     reason: String,
 }
 
-/// Letters by the names of their cases and their reasons: as many of each as are wanted.
+/// Letters by their steps and reasons: as many of each as are wanted.
 async fn letters(
     args: &args::Test,
     steps: &Steps<'_>,
-) -> anyhow::Result<BTreeMap<(String, String), Vec<Kept>>> {
+) -> anyhow::Result<BTreeMap<(usize, String), Vec<Kept>>> {
     let args::LettersToCases { step: wanted, per_reason, lake, config } = &args.letters;
     let config = args::ConfigFile { config: config.config.clone() };
     let lake = args::LakeOrConfig { lake: lake.clone(), config, json: false };
     let filter = args::LetterFilter { stream: None, step: None, reason: None, since: None };
-    let mut found: BTreeMap<(String, String), Vec<Kept>> = BTreeMap::new();
+    let mut found: BTreeMap<(usize, String), Vec<Kept>> = BTreeMap::new();
     let mut shapeless = 0_u64;
     each(&filter, &lake, |letter| {
         let Some(step) = step_of(steps, letter, wanted.is_none()) else {
             return Ok(ControlFlow::Continue(()));
         };
-        let key = (format!("{}-{}", letter.step, slug(letter.reason)), letter.reason.to_owned());
+        let key = (step, letter.reason.to_owned());
         let is_full = found.get(&key).map_or(found.len() >= REASONS_MAX, |kept| kept.len() >= *per_reason);
         let Some(value) = letter.value.and_then(on_one_line) else {
             shapeless += 1;
@@ -113,7 +111,8 @@ async fn letters(
         if !is_full && !found.get(&key).is_some_and(|kept| kept.iter().any(|kept| kept.value == value)) {
             let origin = format!("{}/{}/{}", letter.topic, letter.partition, letter.offset);
             let (timestamp_us, reason) = (letter.timestamp_us, letter.reason.to_owned());
-            found.entry(key).or_default().push(Kept { step, value, timestamp_us, origin, reason });
+            let name = [letter.step, &slug(letter.reason)].join("-");
+            found.entry(key).or_default().push(Kept { name, step, value, timestamp_us, origin, reason });
         }
         Ok(ControlFlow::Continue(()))
     })
@@ -133,6 +132,22 @@ fn step_of(steps: &Steps<'_>, letter: &Letter<'_>, takes_undecoded: bool) -> Opt
     steps
         .iter()
         .position(|(stream, step)| stream.name == letter.stream && (step.name == letter.step || is_undecoded))
+}
+
+/// The folder for the case of a letter: the first of its name that is not there; none if one that is there has this
+/// very message.
+fn free_folder(cases: &Path, letter: &Kept) -> anyhow::Result<Option<PathBuf>> {
+    let name = letter.name.trim_end_matches('-');
+    for number in 1_u32.. {
+        let folder = cases.join(format!("{name}-{number}"));
+        match fs::read(folder.join("input.jsonl")) {
+            Ok(input) if input.trim_ascii_end() == letter.value.trim_ascii_end() => return Ok(None),
+            Err(_) if !folder.exists() => return Ok(Some(folder)),
+            // Somebody else's, or one that cannot be read: it stays as it is.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    bail!("there is no number left for a case {name}-…")
 }
 
 /// The message as a line: JSON means the same with blanks in place of line breaks, anything else does not.
@@ -237,6 +252,28 @@ mod tests {
         check("`bearing` is out of range [0, 360]", "bearing-is-out-of-range-0-360");
         check("../../etc/passwd", "etc-passwd");
         check("", "");
+    }
+
+    /// The second of two reasons with one slug once became no case.
+    #[test]
+    fn a_case_takes_the_next_free_folder_unless_its_message_has_one() {
+        let cases = tempfile::tempdir().unwrap();
+        let letter = |value: &str| Kept {
+            name: "step-too-low".to_owned(),
+            step: 0,
+            value: value.into(),
+            timestamp_us: None,
+            origin: String::new(),
+            reason: String::new(),
+        };
+        let mut check = |value: &str, expect: Option<&str>| {
+            let folder = free_folder(cases.path(), &letter(value)).unwrap();
+            assert_eq!(folder, expect.map(|name| cases.path().join(name)), "{value}");
+            folder.iter().for_each(|folder| write(folder, &letter(value), "").unwrap());
+        };
+        check("{\"a\":-5}", Some("step-too-low-1"));
+        check("{\"a\":5}", Some("step-too-low-2"));
+        check("{\"a\":-5}", None);
     }
 
     #[test]
