@@ -82,7 +82,10 @@ impl Bisection {
                     self.pending.push(middle..part.end);
                     self.pending.push(part.start..middle);
                 }
-                Some(Verdict::Blame(cause, reason)) => work.blame(part, cause, &reason),
+                Some(Verdict::Blame(cause, reason)) => {
+                    work.step().log_blame(cause, &reason, part.len());
+                    work.blame(part, cause, &reason);
+                }
                 Some(Verdict::Open(reason)) => {
                     self.pending.push(part);
                     self.open(work.step(), reason);

@@ -20,6 +20,7 @@ use crate::limits::{Limits, STACK_BYTES, size};
 use crate::load::World;
 use crate::lookup::Tables;
 use crate::outbound::{HostFigures, Outbound};
+use crate::output::Cause;
 use crate::parameters;
 use crate::plan::{self, InputSpec, Output, Plan, PlanProblem, Reach, StepPlan, Target};
 use crate::recovery::StepInstance;
@@ -531,6 +532,11 @@ impl Step {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.shared.setup.limits
+    }
+
+    /// Logs what rows or timers are guilty of, within the plugin's share of the log.
+    pub(crate) fn log_blame(&self, cause: Cause, reason: &str, parts: usize) {
+        self.shared.setup.logs.blame(self.plugin().name(), cause, reason, parts);
     }
 
     pub(crate) fn engine(&self) -> &Engine {

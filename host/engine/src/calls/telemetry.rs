@@ -11,6 +11,7 @@ use super::{Calls, bounded, cut};
 use crate::bindings::log::{Host as LogHost, Level};
 use crate::bindings::metrics::{Host as MetricsHost, HostCounter, HostGauge};
 use crate::limits::Limits;
+use crate::output::Cause;
 
 /// Longest log line that is passed on, in bytes.
 const LINE_BYTES: usize = 1024;
@@ -44,6 +45,13 @@ impl LogGate {
         let window = Window { begun: Instant::now(), passed: 0, bytes: 0, suppressed: 0 };
         let (lines_per_second, bytes_per_second) = (limits.log_lines_per_second, limits.log_bytes_per_second);
         Self { lines_per_second, bytes_per_second, window: Mutex::new(window) }
+    }
+
+    /// Logs, if there is room for it, what `parts` rows or timers are guilty of.
+    pub(crate) fn blame(&self, plugin: &str, cause: Cause, reason: &str, parts: usize) {
+        if let Some(suppressed) = self.pass(reason.len(), Instant::now()) {
+            tracing::warn!(plugin, %cause, parts, suppressed, "became a dead letter: {reason}");
+        }
     }
 
     /// Lines that were held back since the last one that passed, if this one of `bytes` may pass.
