@@ -19,7 +19,7 @@ const NO_SOURCES: [&str; 2] = ["node_modules", "__pycache__"];
 pub struct Sources(BTreeMap<PathBuf, Option<(SystemTime, u64)>>);
 
 impl Sources {
-    /// Those below `folder`.
+    /// Those below `folder`. One that is not there has none: folders go while others look into them.
     pub(crate) fn of(folder: &Path) -> io::Result<Self> {
         let mut sources = Self::default();
         sources.walk(folder, folder)?;
@@ -65,7 +65,11 @@ impl Sources {
     }
 
     fn walk(&mut self, root: &Path, folder: &Path) -> io::Result<()> {
-        for entry in std::fs::read_dir(folder)? {
+        let entries = match std::fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
             let entry = entry?;
             let path = entry.path();
             if !path.strip_prefix(root).is_ok_and(is_source) || path.join("pyvenv.cfg").exists() {
@@ -117,6 +121,12 @@ mod tests {
         ] {
             assert_eq!(is_source(Path::new(path)), expect, "{path}");
         }
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_empty() {
+        let temporary = tempfile::tempdir().unwrap();
+        assert_eq!(Sources::of(&temporary.path().join("gone")).unwrap(), Sources::default());
     }
 
     #[test]
