@@ -28,8 +28,9 @@ SDK = Path(__file__).resolve().parent
 # The CPython inside componentize-py 0.25.1; wheels are chosen for it.
 GUEST_PYTHON = "3.14"
 WORLDS = ("transform", "transform-with-http")
-# Folders of a plugin that hold no modules of it.
-NOT_STAGED = ("*.wasm", "build", "cases", "sdk", "tests", "__pycache__", "*.egg-info", ".*")
+# What holds no modules of a plugin: anywhere in its folder, and directly in it, where packages have other names.
+NOT_STAGED = ("*.wasm", "__pycache__", "*.egg-info", ".*")
+NOT_STAGED_AT_TOP = ("build", "cases", "sdk", "tests")
 
 
 class BuildError(Exception):
@@ -99,7 +100,7 @@ def install(dependencies: list, folder: Path) -> list:
 
 def stage(project: Project, folder: Path, into: Path) -> None:
     """Copies the author's modules and the SDK's, and writes what the plugin says of itself."""
-    shutil.copytree(folder, into, ignore=_not_staged)
+    shutil.copytree(folder, into, ignore=lambda within, names: _not_staged(folder, within, names))
     if not (into / f"{project.module}.py").is_file() and not (into / project.module / "__init__.py").is_file():
         raise BuildError(f"{folder}: no {project.module}.py: it holds the plugin")
     shutil.copytree(SDK / "millstream", into / "millstream", ignore=shutil.ignore_patterns("__pycache__"))
@@ -107,10 +108,11 @@ def stage(project: Project, folder: Path, into: Path) -> None:
     (into / "millstream_project.py").write_text(f"PROJECT = {about!r}\n", encoding="utf-8")
 
 
-def _not_staged(folder: str, names: list) -> set:
+def _not_staged(top: Path, within: str, names: list) -> set:
     """What is not copied; a virtual environment is known by its file."""
-    environments = {name for name in names if Path(folder, name, "pyvenv.cfg").is_file()}
-    return shutil.ignore_patterns(*NOT_STAGED)(folder, names) | environments
+    environments = {name for name in names if Path(within, name, "pyvenv.cfg").is_file()}
+    patterns = NOT_STAGED + (NOT_STAGED_AT_TOP if Path(within) == top else ())
+    return shutil.ignore_patterns(*patterns)(within, names) | environments
 
 
 def componentize(project: Project, paths: list, staged: Path, out: Path) -> None:

@@ -1,6 +1,7 @@
 //! Writes the folder of a new plugin: the template of its language with the plugin's name in it, and the SDK
 //! beside. It is there complete or not at all.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -99,6 +100,19 @@ pub enum NewError {
         /// Why not, and what is expected.
         problem: String,
     },
+    /// A folder of another name, in a language whose plugins have no other name than their folder's.
+    #[error(
+        "a plugin in {language} is called as its folder: {} does not end in `{name}`; call the plugin so, or write \
+         --path {}", path.display(), path.join(name).display()
+    )]
+    Path {
+        /// The folder.
+        path: PathBuf,
+        /// The plugin's name.
+        name: String,
+        /// The language.
+        language: Language,
+    },
     /// There is something already.
     #[error("{} is there already: choose another name, or another folder with --path", path.display())]
     Exists {
@@ -125,6 +139,10 @@ pub enum NewError {
 pub fn new(plugin: &NewPlugin<'_>) -> Result<Written, NewError> {
     check_name(plugin.name, plugin.language)?;
     let folder = plugin.path.unwrap_or(Path::new(plugin.name)).to_owned();
+    if plugin.language == Language::C && folder.file_name() != Some(OsStr::new(plugin.name)) {
+        let name = plugin.name.to_owned();
+        return Err(NewError::Path { path: folder, name, language: plugin.language });
+    }
     // A link that leads nowhere is there as well.
     if folder.symlink_metadata().is_ok() {
         return Err(NewError::Exists { path: folder });

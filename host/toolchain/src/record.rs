@@ -24,7 +24,7 @@ pub(crate) struct Record {
     sources: String,
     /// Of the file that was made.
     file: String,
-    /// Sources outside the plugin's folder.
+    /// Sources outside the plugin's folder, and those within that its compiler named.
     elsewhere: Vec<PathBuf>,
     pub(crate) way: String,
     pub(crate) digest: String,

@@ -8,24 +8,31 @@ use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
-/// What is made, not written, and what is no part of the plugin. Cargo writes its lock file while it builds.
-const NO_SOURCES: [&str; 6] = ["target", "node_modules", "__pycache__", "build", "cases", "Cargo.lock"];
+/// What is made, not written, and what is no part of the plugin, directly in its folder: further down these are
+/// names like others. Cargo writes its lock file while it builds.
+const NO_SOURCES_AT_TOP: [&str; 4] = ["target", "build", "cases", "Cargo.lock"];
+/// What is made, wherever it lies.
+const NO_SOURCES: [&str; 2] = ["node_modules", "__pycache__"];
 
 /// Files with their times and sizes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources(BTreeMap<PathBuf, Option<(SystemTime, u64)>>);
 
 impl Sources {
-    /// Those below `folder`.
+    /// Those below `folder`. One that is not there has none: folders go while others look into them.
     pub(crate) fn of(folder: &Path) -> io::Result<Self> {
         let mut sources = Self::default();
         sources.walk(folder, folder)?;
         Ok(sources)
     }
 
-    /// The same with these files, wherever they lie.
+    /// The same with these files, wherever they lie. Those that are in already stay as they were seen.
     pub(crate) fn and(mut self, files: &[PathBuf]) -> Self {
-        files.iter().for_each(|file| self.add(file));
+        for file in files {
+            if !self.0.contains_key(file) {
+                self.add(file);
+            }
+        }
         self
     }
 
@@ -58,7 +65,11 @@ impl Sources {
     }
 
     fn walk(&mut self, root: &Path, folder: &Path) -> io::Result<()> {
-        for entry in std::fs::read_dir(folder)? {
+        let entries = match std::fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
             let entry = entry?;
             let path = entry.path();
             if !path.strip_prefix(root).is_ok_and(is_source) || path.join("pyvenv.cfg").exists() {
@@ -76,12 +87,13 @@ impl Sources {
 
 /// Whether what lies at this path of a plugin's folder goes into it.
 pub(crate) fn is_source(path: &Path) -> bool {
-    let legal = |part: Component<'_>| {
+    let legal = |(depth, part): (usize, Component<'_>)| {
         let name = part.as_os_str().to_string_lossy();
-        (!name.starts_with('.') || name == ".cargo") && !NO_SOURCES.contains(&&*name)
+        let is_at_top = depth == 0 && NO_SOURCES_AT_TOP.contains(&&*name);
+        (!name.starts_with('.') || name == ".cargo") && !is_at_top && !NO_SOURCES.contains(&&*name)
     };
     let is_made = path.extension().is_some_and(|extension| extension == "wasm");
-    path.components().all(legal) && !is_made
+    path.components().enumerate().all(legal) && !is_made
 }
 
 #[cfg(test)]
@@ -101,8 +113,30 @@ mod tests {
             ("Cargo.lock", false),
             (".git/index", false),
             ("node_modules/x/index.js", false),
+            ("src/build/mod.rs", true),
+            ("src/cases/mod.rs", true),
+            ("meters/target/__init__.py", true),
+            ("meters/__pycache__/x.pyc", false),
+            ("sdk/node_modules/x/index.js", false),
         ] {
             assert_eq!(is_source(Path::new(path)), expect, "{path}");
         }
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_empty() {
+        let temporary = tempfile::tempdir().unwrap();
+        assert_eq!(Sources::of(&temporary.path().join("gone")).unwrap(), Sources::default());
+    }
+
+    #[test]
+    fn what_was_seen_before_a_build_stays_as_it_was_seen() {
+        let temporary = tempfile::tempdir().unwrap();
+        let file = temporary.path().join("lib.rs");
+        std::fs::write(&file, "old").unwrap();
+        let before = Sources::of(temporary.path()).unwrap();
+        std::fs::write(&file, "saved while it was built").unwrap();
+        assert_eq!(before.clone().and(std::slice::from_ref(&file)), before);
+        assert_ne!(Sources::of(temporary.path()).unwrap(), before);
     }
 }

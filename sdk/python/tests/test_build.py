@@ -32,6 +32,17 @@ def test_what_is_no_plugin(tmp_path, manifest, message):
     assert str(tmp_path) in str(caught.value)
 
 
+def test_folders_of_these_names_are_left_out_at_the_top_alone(tmp_path):
+    folder, into = tmp_path / "adjust", tmp_path / "staged"
+    for name in ("plugin.py", "tests/test.py", "cases/one.py", "meters/tests/a.py", "meters/build/b.py", "meters/__pycache__/c.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+    (folder / "pyproject.toml").write_text(SOUND)
+    build.stage(build.Project(folder), folder, into)
+    staged = {str(path.relative_to(into)) for path in into.rglob("*.py")}
+    assert {name for name in staged if not name.startswith("millstream")} == {"plugin.py", "meters/tests/a.py", "meters/build/b.py"}
+
+
 def test_packages_that_are_there_are_not_installed_again(tmp_path):
     first = build.packages_folder(["tzdata"], tmp_path)
     first.mkdir(parents=True)

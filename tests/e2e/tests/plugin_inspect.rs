@@ -99,7 +99,9 @@ fn without_a_stream_the_plan_is_that_of_a_case_beside_the_plugin() {
     workspace.write("plugins/cases/one/input.jsonl", millstream_tests::seeds("canonical", "vehicle_data"));
     let config = "config = { zone = \"Europe/London\" }\n";
     workspace.write("plugins/cases/one/config.toml", config);
+    workspace.write("plugins/cases/broken/config.toml", "config = ");
     let parts =
         ["plan on case `one`, with the configuration {\"zone\":\"Europe/London\"}", "  reads ", "[grants]\n"];
     check(&workspace, &["inspect", PLUGIN], 0, &parts);
+    check(&workspace, &["inspect", PLUGIN], 0, &["note: case `broken` is left out: "]);
 }

@@ -66,7 +66,7 @@ impl Session {
         loop {
             self.round().await?;
             self.say("wait", format!("for a change in {}; ctrl-c ends", self.folder.path().display()))?;
-            self.watch.changed().await?;
+            self.watch.changed().await;
         }
     }
 

@@ -1,5 +1,7 @@
 //! `millstream plugin new`: writes a plugin to begin with, and says what to do next.
 
+use std::path::Path;
+
 use millstream_toolchain::{Language, NewPlugin};
 
 use crate::{args, out};
@@ -14,10 +16,20 @@ pub fn new(args: &args::New) -> anyhow::Result<()> {
         out::line(format_args!("  {file}"))?;
     }
     out::line(format_args!(
-        "\nnext:\n  cd {folder}\n  millstream plugin test      # builds it and runs its cases\n  \
+        "\nnext:\n  cd {}\n  millstream plugin test      # builds it and runs its cases\n  \
          millstream plugin build     # {}.wasm, for the plugin folder of a millstream",
+        for_a_shell(&written.folder),
         args.name
     ))
+}
+
+/// The path as one word of a shell's command.
+fn for_a_shell(path: &Path) -> String {
+    let path = path.display().to_string();
+    match path.chars().all(|c| c.is_alphanumeric() || "/._-+".contains(c)) {
+        true => path,
+        false => format!("'{}'", path.replace('\'', r"'\''")),
+    }
 }
 
 fn language(language: args::Language) -> Language {
@@ -26,5 +38,21 @@ fn language(language: args::Language) -> Language {
         args::Language::Python => Language::Python,
         args::Language::Javascript => Language::Javascript,
         args::Language::C => Language::C,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_of_a_command() {
+        for (path, expect) in [
+            ("meters/gauge-1", "meters/gauge-1"),
+            ("my meters/gauge", "'my meters/gauge'"),
+            ("it's/$HOME", r"'it'\''s/$HOME'"),
+        ] {
+            assert_eq!(for_a_shell(Path::new(path)), expect);
+        }
     }
 }

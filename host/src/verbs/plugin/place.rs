@@ -1,6 +1,7 @@
 //! Where a plugin is looked at closely: on a stream of the configuration, behind the steps before its own, or on its
 //! cases, with the configuration, limits and grants that it has there. What is done with it there is for the verbs.
 
+use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use millstream_settings::plugin_file::plugin_file;
 use millstream_testkit::{CaseFolder, Material, case_folders};
 use serde_json::Value;
 
-use crate::exit::Usage;
+use crate::exit::{self, Usage};
 
 /// A place for a plugin.
 pub(super) struct Place {
@@ -79,19 +80,33 @@ pub(super) fn on_stream(
     Ok(OnStream { place, before })
 }
 
-/// The places that the cases in the folder `cases` are, with their rows.
+/// The places that the cases in the folder `cases` are, with their rows. A case that cannot be read is left out,
+/// which is said on standard error.
 pub(super) fn of_cases(
     engine: &Engine,
     file: &Path,
     cases: &Path,
 ) -> anyhow::Result<Vec<(Place, RecordBatch)>> {
     let plugin = millstream_testkit::Plugin::load_in(engine, file, &file.with_extension("toml"))?;
-    let of_case = |folder: &CaseFolder| {
+    let of_case = |folder: &CaseFolder| -> anyhow::Result<(Place, RecordBatch)> {
         let Material { input, rows, config, limits, grants } =
             plugin.material(&folder.read(plugin.limits())?)?;
         Ok((Place { what: format!("case `{}`", folder.name()), input, config, limits, grants }, rows))
     };
-    case_folders(cases)?.iter().map(of_case).collect()
+    let readable = |folder: &CaseFolder| match of_case(folder) {
+        Ok(case) => Some(case),
+        Err(error) => {
+            // Closed, nobody reads it.
+            let _ = writeln!(
+                std::io::stderr(),
+                "note: case `{}` is left out: {}",
+                folder.name(),
+                exit::text(&error)
+            );
+            None
+        }
+    };
+    Ok(case_folders(cases)?.iter().filter_map(readable).collect())
 }
 
 /// The stream of this name.

@@ -37,7 +37,7 @@ pub(crate) struct Made {
     /// A component, or a core module that a host makes one of.
     pub(crate) wasm: Vec<u8>,
     pub(crate) way: String,
-    /// Sources that it read outside the plugin's folder.
+    /// Sources that it read outside the plugin's folder, and maybe some within.
     pub(crate) elsewhere: Vec<PathBuf>,
 }
 
@@ -80,12 +80,13 @@ fn sdk(folder: &PluginFolder) -> Result<PathBuf, BuildError> {
     folder.sdk().ok_or_else(missing)
 }
 
-/// The SDK's files, if it lies outside the plugin's folder.
+/// The SDK's files, if it lies outside the plugin's folder or is a link that leads there.
 fn elsewhere(folder: &PluginFolder, sdk: &Path) -> Result<Vec<PathBuf>, BuildError> {
+    let sdk = sdk.canonicalize().map_err(|source| BuildError::io(sdk, source))?;
     if sdk.starts_with(folder.path()) {
         return Ok(Vec::new());
     }
-    let files = crate::Sources::of(sdk).map_err(|source| BuildError::io(sdk, source))?;
+    let files = crate::Sources::of(&sdk).map_err(|source| BuildError::io(&sdk, source))?;
     Ok(files.into_files())
 }
 

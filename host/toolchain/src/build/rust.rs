@@ -44,7 +44,6 @@ pub(super) fn make(folder: &PluginFolder, say: &mut dyn FnMut(&str)) -> Result<M
     let workspace = workspace_of(folder.path());
     let mut elsewhere = dependencies(&file.with_extension("d"));
     elsewhere.push(workspace.join("Cargo.toml"));
-    elsewhere.retain(|path| !path.starts_with(folder.path()));
     elsewhere.push(workspace.join("Cargo.lock"));
     Ok(Made { wasm: read(&file)?, way, elsewhere })
 }

@@ -30,17 +30,18 @@ impl Watch {
         self.look().is_ok_and(|now| now != self.seen)
     }
 
-    /// Waits until something is saved, and the saving has ended.
-    pub async fn changed(&mut self) -> anyhow::Result<()> {
-        let mut last = self.look()?;
+    /// Waits until something is saved, and the saving has ended. While it cannot look, it has not.
+    pub async fn changed(&mut self) {
+        let mut last = self.look().ok();
         loop {
             tokio::time::sleep(GLANCE).await;
-            let now = self.look()?;
-            if now == last && now != self.seen {
-                self.seen = now;
-                return Ok(());
+            match self.look().ok() {
+                Some(now) if last.as_ref() == Some(&now) && now != self.seen => {
+                    self.seen = now;
+                    return;
+                }
+                now => last = now,
             }
-            last = now;
         }
     }
 

@@ -1,7 +1,7 @@
 //! `--watch`: tests again whenever a file of the plugin or of its cases changes. What was shown before is cleared.
 
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -54,14 +54,24 @@ async fn round(session: Session, args: args::Test) -> anyhow::Result<(Session, a
 fn watched(args: &args::Test) -> anyhow::Result<(Receiver<()>, RecommendedWatcher)> {
     let (hint, changes) = channel(1);
     let is_built = args.plugin.wasm.is_none();
+    let watched = folders(args, is_built)?;
+    let roots: Vec<PathBuf> = watched.iter().map(|(folder, _)| folder.clone()).collect();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         let Ok(event) = event else { return };
-        if !event.kind.is_access() && event.paths.iter().any(|path| matters(path, is_built)) {
+        if !event.kind.is_access() && event.paths.iter().any(|path| matters(path, &roots, is_built)) {
             // Full: a hint is on its way already.
             let _ = hint.try_send(());
         }
     })
     .context("the system does not tell of changes of files; test without --watch")?;
+    for (folder, mode) in watched {
+        watcher.watch(&folder, mode).with_context(|| format!("cannot watch {}", folder.display()))?;
+    }
+    Ok((changes, watcher))
+}
+
+/// What is watched and how: absolute, without links, as the system will name what changes there.
+fn folders(args: &args::Test, is_built: bool) -> anyhow::Result<Vec<(PathBuf, RecursiveMode)>> {
     let cases = super::cases(&args.plugin);
     let wasm = args.plugin.wasm.as_deref().and_then(Path::parent);
     let folder = if is_built { Some(args.plugin.folder.as_path()) } else { wasm };
@@ -69,23 +79,42 @@ fn watched(args: &args::Test) -> anyhow::Result<(Receiver<()>, RecommendedWatche
         true => Path::new("."),
         false => folder,
     });
-    let watch = |watcher: &mut RecommendedWatcher, path: &Path, mode| {
-        watcher.watch(path, mode).with_context(|| format!("cannot watch {}", path.display()))
-    };
-    watch(&mut watcher, &cases, RecursiveMode::Recursive)?;
+    let absolute =
+        |path: &Path| path.canonicalize().with_context(|| format!("cannot watch {}", path.display()));
+    let mut folders = vec![(absolute(&cases)?, RecursiveMode::Recursive)];
     if let Some(folder) = beside {
         let mode = if is_built { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
-        watch(&mut watcher, folder, mode)?;
+        folders.push((absolute(folder)?, mode));
     }
-    Ok((changes, watcher))
+    Ok(folders)
 }
 
-/// False for what a build writes.
-fn matters(path: &Path, is_built: bool) -> bool {
+/// False for what a build writes. Only what lies below one of `roots` is looked at: the names of the folders above
+/// are not the plugin's.
+fn matters(path: &Path, roots: &[PathBuf], is_built: bool) -> bool {
     let is_output = is_built && path.extension().is_some_and(|extension| extension == "wasm");
-    let parts = path.components().filter_map(|part| part.as_os_str().to_str());
-    !is_output
-        && !parts
-            .into_iter()
-            .any(|part| LEFT_OUT.contains(&part) || (part.len() > 1 && part.starts_with('.') && part != ".."))
+    let is_left_out = |part: &str| LEFT_OUT.contains(&part) || part.starts_with('.');
+    let is_seen =
+        |within: &Path| !within.components().any(|part| part.as_os_str().to_str().is_some_and(is_left_out));
+    !is_output && roots.iter().filter_map(|root| path.strip_prefix(root).ok()).any(is_seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_folders_above_the_plugin_do_not_matter() {
+        let roots = ["/me/.work/target/p/cases", "/me/.work/target/p"].map(PathBuf::from);
+        let check = |path: &str, is_built: bool, expect: bool| {
+            assert_eq!(matters(Path::new(path), &roots, is_built), expect, "{path}");
+        };
+        check("/me/.work/target/p/src/lib.rs", true, true);
+        check("/me/.work/target/p/cases/one/input.jsonl", true, true);
+        check("/me/.work/target/p/target/debug/x.rs", true, false);
+        check("/me/.work/target/p/src/.lib.rs.swp", true, false);
+        check("/me/.work/target/p/p.wasm", true, false);
+        check("/me/.work/target/p/p.wasm", false, true);
+        check("/me/.work/other/src/lib.rs", true, false);
+    }
 }
