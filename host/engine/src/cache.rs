@@ -15,6 +15,8 @@ use crate::functions::{self, FunctionStore};
 
 /// Bytes of the digest in front of each file.
 const DIGEST_LENGTH: usize = 64;
+/// Bytes of compiled plugins that are kept at most; a plugin with an interpreter has about 60 MB.
+const BYTES_MAX: u64 = 1 << 30;
 
 /// The folder for compiled plugins cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -84,11 +86,15 @@ impl CompiledCache {
         unsafe { Component::deserialize(engine, compiled) }.ok()
     }
 
-    /// Keeps a compiled plugin. A failure costs only time at the next start.
+    /// Keeps a compiled plugin in place of the oldest ones. A failure costs only time at the next start.
     pub(crate) fn put(&self, digest: &Digest, component: &Component) {
         let compiled = component.serialize().map_err(|error| io::Error::other(error.to_string()));
         if let Err(error) = compiled.and_then(|compiled| write_whole(&self.path(digest), &compiled)) {
             tracing::warn!(plugin = %digest.short(), %error, "a compiled plugin could not be kept");
+        }
+        let functions = functions::file_in(&self.folder, self.compatibility);
+        if let Err(error) = tidy(&self.folder, &functions, BYTES_MAX) {
+            tracing::warn!(folder = %self.folder.display(), %error, "old compiled plugins could not be removed");
         }
     }
 
@@ -112,10 +118,48 @@ pub(crate) fn read_whole(path: &Path) -> Option<Vec<u8>> {
 /// Writes a file with its digest in front; it is there whole or not at all.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension(format!("{}-{:?}", std::process::id(), std::thread::current().id()));
-    let mut file = create_private(&unfinished)?;
+    let written = write_private(&unfinished, content).and_then(|()| fs::rename(&unfinished, path));
+    written.inspect_err(|_| drop(fs::remove_file(&unfinished)))
+}
+
+fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = create_private(path)?;
     file.write_all(Digest::of(content).to_string().as_bytes())?;
-    file.write_all(content)?;
-    fs::rename(&unfinished, path)
+    file.write_all(content)
+}
+
+/// Removes the files of functions but `functions`, as they are of other compilers, and the oldest compiled plugins
+/// above `bytes_max`. Files are read as a whole when a plugin is loaded, so one in use may go, too.
+fn tidy(folder: &Path, functions: &Path, bytes_max: u64) -> io::Result<()> {
+    let mut compiled = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "cwasm") {
+            // Another process may have removed it by now.
+            let Ok(metadata) = entry.metadata() else { continue };
+            compiled.push((metadata.modified()?, metadata.len(), path));
+        } else if path != functions && functions::is_file_of_functions(&path) {
+            remove(&path)?;
+        }
+    }
+    compiled.sort_unstable();
+    let mut bytes = 0;
+    for (_, length, path) in compiled.into_iter().rev() {
+        bytes += length;
+        if bytes > bytes_max {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file, which another process may have done before.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn create_private(path: &Path) -> io::Result<File> {
@@ -141,4 +185,46 @@ fn check_private(folder: &Path) -> Result<(), CacheError> {
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_oldest_plugins_and_functions_of_other_compilers_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let functions = functions::file_in(folder.path(), 7);
+        write_whole(&functions, b"own").unwrap();
+        write_whole(&functions::file_in(folder.path(), 8), b"other").unwrap();
+        fs::write(folder.path().join("notes.bin"), b"").unwrap();
+        for (name, age_seconds) in [("a.cwasm", 20), ("b.cwasm", 30), ("c.cwasm", 10)] {
+            let file = File::create(folder.path().join(name)).unwrap();
+            file.set_len(100).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(age_seconds)).unwrap();
+        }
+        let own = functions.file_name().unwrap().to_str().unwrap();
+        tidy(folder.path(), &functions, 200).unwrap();
+        assert_eq!(names(folder.path()), ["a.cwasm", "c.cwasm", own, "notes.bin"]);
+        tidy(folder.path(), &functions, 199).unwrap();
+        assert_eq!(names(folder.path()), ["c.cwasm", own, "notes.bin"]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_finished_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = folder.path().join("taken");
+        fs::create_dir(&taken).unwrap();
+        write_whole(&taken, b"bytes").unwrap_err();
+        assert_eq!(names(folder.path()), ["taken"]);
+    }
 }

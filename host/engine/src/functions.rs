@@ -121,6 +121,12 @@ pub(crate) fn file_in(folder: &Path, compatibility: u64) -> PathBuf {
     folder.join(format!("functions-{compatibility:016x}.bin"))
 }
 
+/// True for each file that [`file_in`] names.
+pub(crate) fn is_file_of_functions(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with("functions-") && name.ends_with(".bin"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

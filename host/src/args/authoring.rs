@@ -133,6 +133,9 @@ pub struct Bench {
     /// Rows of a batch
     #[arg(long, default_value_t = 8192)]
     pub rows: usize,
+    /// Let requests of plugins go out, with the secrets of the configuration; without this nobody answers them
+    #[arg(long)]
+    pub network: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -148,6 +151,9 @@ pub struct Repro {
     /// Another build of the plugin that failed, instead of the configured one
     #[arg(long, value_name = "FILE")]
     pub wasm: Option<PathBuf>,
+    /// Let requests of plugins go out, with the secrets of the configuration; without this nobody answers them
+    #[arg(long)]
+    pub network: bool,
     #[command(flatten)]
     pub lake: LakeOrConfig,
 }

@@ -12,10 +12,11 @@ struct rejected {
 static size_t rows_count;
 static buffer kept;     // a bit for each row; empty until one is removed
 static buffer rejected; // of struct rejected
+static buffer reasoned; // a bit for each row that has a reason; empty until one is rejected
 
 void begin_removed(size_t rows) {
     rows_count = rows;
-    kept.length = rejected.length = 0;
+    kept.length = rejected.length = reasoned.length = 0;
 }
 
 static void keep_all(void) {
@@ -24,10 +25,20 @@ static void keep_all(void) {
     if (rows_count % 8 != 0) kept.bytes[bytes - 1] = (uint8_t)((1 << rows_count % 8) - 1);
 }
 
+// Notes that a row has a reason; false if it had one.
+static bool is_first_reason(size_t row) {
+    size_t bytes = bitmap_bytes(rows_count);
+    if (reasoned.length == 0) memset(extend(&reasoned, bytes), 0, bytes);
+    if (mill_bit(reasoned.bytes, row)) return false;
+    mill_set_bit(reasoned.bytes, row);
+    return true;
+}
+
+// The first reason of a row stands.
 void remove_row(size_t row, const char *reason) {
     if (kept.length == 0) keep_all();
     kept.bytes[row / 8] &= (uint8_t) ~(1 << (row & 7));
-    if (reason == NULL) return;
+    if (reason == NULL || !is_first_reason(row)) return;
     struct rejected *added = extend(&rejected, sizeof *added);
     *added = (struct rejected){reason, (uint32_t)row};
 }

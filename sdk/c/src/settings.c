@@ -35,12 +35,12 @@ static void read_choice(int *field, const mill_setting *setting, const cJSON *va
     mill_problem(problems, setting->key, "`%s` is none of %.*s", value->valuestring, (int)words.length, words.data);
 }
 
-// Numbers are doubles in between, so that only those up to 2^53 are sure to be what was written.
+// Numbers are doubles in between, so that only those below 2^53 are sure to be what was written.
 static void read_int64(int64_t *field, const mill_setting *setting, const cJSON *value, mill_problems *problems) {
     if (!expected(cJSON_IsNumber(value), setting->key, "a whole number", value, problems)) return;
     double number = value->valuedouble;
-    if (number != floor(number) || fabs(number) > 9007199254740992.0) {
-        mill_problem(problems, setting->key, "%g is not a whole number of at most 2^53", number);
+    if (number != floor(number) || fabs(number) >= 9007199254740992.0) {
+        mill_problem(problems, setting->key, "%g is not a whole number below 2^53", number);
     } else {
         *field = (int64_t)number;
     }

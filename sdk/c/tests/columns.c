@@ -30,6 +30,7 @@ static mill_verdict process_columns(void *config, mill_batch *batch) {
         if (plate.length == 0) {
             mill_append_null(batch, SHORT);
             mill_reject_row(batch, row, "no plate");
+            mill_reject_row(batch, row, "another reason"); // the first one stands
         } else {
             mill_append_text(batch, SHORT, (mill_text){plate.data, 1});
         }
@@ -60,6 +61,7 @@ static void whole_columns(void) {
         CHECK_THAT(kmh[0] == 36 && kmh[1] == 0 && kmh[2] == 108 && *written[0].valid == 5);
         CHECK_THAT(*(uint8_t *)written[1].values == 4 && written[1].valid == NULL);
         CHECK_THAT(memcmp(written[2].values, "AX", 2) == 0 && *written[2].valid == 5);
+        CHECK_THAT(rejections_count == 1);
         CHECK(rejections[0], "1: no plate");
         CHECK_THAT(*kept == 5);
     }

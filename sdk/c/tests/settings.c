@@ -57,11 +57,11 @@ static void values_are_filled_in(void) {
     CHECK_THAT(seen->flag && seen->colour == GREEN && seen->count == 3 && seen->limit == 2.5);
     CHECK_THAT(is(seen->name, "") && seen->tags.count == 2 && is(seen->tags.items[1], "b"));
     CHECK_THAT(seen->words.count == 0 && cJSON_IsNull(seen->rest));
-    CHECK(configure("{\"limit\": 0, \"flag\": false, \"colour\": \"red\", \"count\": -9007199254740992, \"name\": "
+    CHECK(configure("{\"limit\": 0, \"flag\": false, \"colour\": \"red\", \"count\": -9007199254740991, \"name\": "
                     "\"\\u00e9\\n\", \"tags\": [], \"words\": {\"x\": \"y\"}, \"rest\": {\"deep\": [1]}}",
                     ""),
           "");
-    CHECK_THAT(!seen->flag && seen->colour == RED && seen->count == -9007199254740992 && seen->limit == 0);
+    CHECK_THAT(!seen->flag && seen->colour == RED && seen->count == -9007199254740991 && seen->limit == 0);
     CHECK_THAT(is(seen->name, "é\n") && seen->tags.count == 0 && is(seen->words.pairs[0].value, "y"));
     CHECK_THAT(cJSON_GetObjectItemCaseSensitive(seen->rest, "deep") != NULL);
 }
@@ -76,11 +76,13 @@ static void problems_have_paths(void) {
                     ""),
           "flag: expected true or false, found a number\n"
           "colour: `blue` is none of `red`, `green`\n"
-          "count: 1.5 is not a whole number of at most 2^53\n"
+          "count: 1.5 is not a whole number below 2^53\n"
           "limit: expected a number, found a text\n"
           "name: expected a text, found null\n"
           "tags[0]: expected a text, found a number\n"
           "words.a: expected a text, found a list\n");
+    CHECK(configure("{\"limit\": 0, \"count\": 9007199254740993}", ""),
+          "count: 9.0072e+15 is not a whole number below 2^53\n");
 }
 
 static void schema_and_example_follow(void) {

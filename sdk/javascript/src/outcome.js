@@ -9,6 +9,7 @@ export class Removed {
   #rows;
   #mask;
   #numbers = [];
+  #rejected = new Set();
   #reasons = new Map();
 
   constructor(rows) {
@@ -25,8 +26,11 @@ export class Removed {
     this.#numbers.push(row);
   }
 
+  /** The first reason of a row stands. */
   reject(row, reason) {
     if (typeof reason !== 'string') throw new TypeError(`a row is rejected for a reason, not for ${reason}`);
+    if (this.#rejected.has(row)) return;
+    this.#rejected.add(row);
     this.drop(row);
     const rows = this.#reasons.get(reason);
     if (rows) rows.push(row);

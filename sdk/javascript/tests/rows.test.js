@@ -126,6 +126,17 @@ test('columnar: typed arrays, rows removed by number', () => {
   assert.deepEqual(rejected, [{ row: 1, reason: 'backwards' }]);
 });
 
+test('the first reason of a row stands', () => {
+  const plugin = definePlugin({
+    columns: { speed: float64() },
+    processBatch(batch) {
+      for (const [row, reason] of [[0, 'b'], [1, 'a'], [1, 'b'], [0, 'a'], [1, 'a']]) batch.reject(row, reason);
+    },
+  });
+  const { rejected } = processRows(plugin, [{ speed: 1 }, { speed: 2 }]);
+  assert.deepEqual(rejected, [{ row: 0, reason: 'b' }, { row: 1, reason: 'a' }]);
+});
+
 function failing(columns, process, row, expected) {
   assert.throws(() => processRows(definePlugin({ columns, process }), [row]), { message: expected });
 }

@@ -303,7 +303,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The row becomes a dead letter with this reason. Reasons are counted one by one, so they say what is
-    /// wrong with which column and do not contain the row's values.
+    /// wrong with which column and do not contain the row's values. The first one of a row stands.
     pub fn reject(&mut self, row: usize, reason: impl Into<Cow<'static, str>>) {
         self.removed.reject(self.rows, row, reason.into());
     }

@@ -1,7 +1,7 @@
 //! The rows of a batch that do not go on: dropped, or rejected with a reason.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::batch::RawBatch;
 use crate::bitmap;
@@ -11,6 +11,7 @@ use crate::bitmap;
 pub(crate) struct Removed {
     kept: Option<Vec<u8>>,
     rejected: BTreeMap<Cow<'static, str>, Vec<u32>>,
+    with_reason: BTreeSet<u32>,
 }
 
 impl Removed {
@@ -19,10 +20,13 @@ impl Removed {
         bitmap::clear(self.kept.get_or_insert_with(|| bitmap::ones(rows)), row);
     }
 
+    /// The first reason of a row stands.
     #[inline(never)]
     pub(crate) fn reject(&mut self, rows: usize, row: usize, reason: Cow<'static, str>) {
         self.drop_row(rows, row);
-        self.rejected.entry(reason).or_default().push(row as u32);
+        if self.with_reason.insert(row as u32) {
+            self.rejected.entry(reason).or_default().push(row as u32);
+        }
     }
 
     pub(crate) fn apply(self, batch: &dyn RawBatch) {

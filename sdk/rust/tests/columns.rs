@@ -51,7 +51,10 @@ impl Columnar for Changes {
             values.values_mut().iter_mut().for_each(|value| *value *= 2.0);
             for row in 0..batch.rows() {
                 match values.get(row) {
-                    Some(value) if value > 100.0 => batch.reject(row, "too much"),
+                    Some(value) if value > 100.0 => {
+                        batch.reject(row, "too much");
+                        batch.reject(row, "another reason");
+                    }
                     Some(value) if value < 0.0 => values.set_null(row),
                     Some(0.0) => batch.drop_row(row),
                     _ => {}

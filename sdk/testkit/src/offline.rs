@@ -31,7 +31,7 @@ impl Network for Offline {
 
 impl Outbound for Offline {
     fn send(&self, requests: Vec<Request>, _: Allowance) -> Vec<Result<Response, OutboundError>> {
-        let unanswered = |_| Err(OutboundError::Failed("there are no servers in a test".to_owned()));
+        let unanswered = |_| Err(OutboundError::Failed("plugins are offline here, as in a test".to_owned()));
         requests.into_iter().map(unanswered).collect()
     }
 

@@ -124,6 +124,18 @@ fn a_server_that_is_away_costs_its_own_rows_and_not_those_of_others() {
 }
 
 #[test]
+fn a_measurement_asks_nobody_unless_it_is_told_to() {
+    let numbers = Numbers::start();
+    let workspace = workspace(numbers.port);
+    let bench = ["plugin", "bench", "--wasm", "plugins/enrich.wasm", "--stream", "numbers", "--rows", "3"];
+    let output = workspace.millstream(&bench).run();
+    assert!(output.stderr.contains("plugins are offline"), "{}", output.stderr);
+    assert!(numbers.heads.lock().unwrap().is_empty(), "nothing is sent");
+    workspace.millstream(&[&bench[..], &["--network"]].concat()).succeed();
+    assert!(!numbers.heads.lock().unwrap().is_empty(), "requests go out");
+}
+
+#[test]
 fn what_is_not_granted_is_refused_before_data_flows() {
     let workspace = workspace(1);
     let check = |file: &str, expected: &[&str]| {

@@ -67,12 +67,13 @@ pub async fn bench(args: args::Bench) -> anyhow::Result<()> {
     }
     let file = build::built(&args.plugin).await?;
     let cache = tempfile::tempdir()?;
-    let config = match &args.stream {
-        Some(_) => Some(crate::verbs::read_config(&args.config)?),
-        None => workbench::config_if_any(&args.config)?,
+    let config = match args.stream.is_some() || args.network {
+        true => Some(crate::verbs::read_config(&args.config)?),
+        false => workbench::config_if_any(&args.config)?,
     };
     // The engine makes the folder, which must be private.
-    let engine = workbench::engine_with_cache(config.as_ref(), &cache.path().join("compiled"))?;
+    let network = config.as_ref().filter(|_| args.network);
+    let engine = workbench::engine_for_trials(network, Some(cache.path().join("compiled")))?;
     let compiled = workbench::load(&engine, &file)?;
     let cached = workbench::load(&engine, &file)?;
     let rows = rows::find(&args, config.as_ref(), &engine, (&cached.plugin, &file))?;

@@ -17,7 +17,7 @@ use millstream_pipeline::dead_letter::{DECODE, WATERMARK};
 use millstream_pipeline::plan::StreamPlan;
 use millstream_pipeline::start;
 
-use super::place;
+use super::{place, workbench};
 use crate::exit::{Told, Usage};
 use crate::{args, out};
 use find::Record;
@@ -26,7 +26,8 @@ use find::Record;
 pub async fn repro(args: args::Repro) -> anyhow::Result<()> {
     let config = crate::verbs::read_config(&args.lake.config)?;
     let record = find::find(&args.id, args.step.as_deref(), &args.lake).await?;
-    let engine = crate::verbs::engine(&config)?;
+    let network = Some(&config).filter(|_| args.network);
+    let engine = workbench::engine_for_trials(network, config.cache_dir.clone())?;
     let plan = plan(&config, &engine, &record, args.wasm.as_deref())?;
     let ran = run::run(&plan, &record)?;
     match args.lake.json {

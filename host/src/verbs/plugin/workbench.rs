@@ -38,17 +38,22 @@ pub(super) fn engine(config: Option<&Config>) -> anyhow::Result<Engine> {
         None => {
             let folder = cache_folder()?;
             std::fs::create_dir_all(&folder)?;
-            engine_with_cache(None, &folder.join(COMPILED_FOLDER))
+            let cache_dir = Some(folder.join(COMPILED_FOLDER));
+            Ok(Engine::new(EngineSettings { cache_dir, ..EngineSettings::default() })?)
         }
     }
 }
 
-/// As [`engine`], with a cache of compiled plugins in `folder`.
-pub(super) fn engine_with_cache(config: Option<&Config>, folder: &Path) -> anyhow::Result<Engine> {
-    let cache_dir = Some(folder.to_owned());
-    match config {
+/// An engine to try plugins in, with its cache of compiled plugins in `cache_dir`. Nobody answers their requests,
+/// which could change something elsewhere, unless there is a `network`: the configuration whose secrets they go out
+/// with.
+pub(super) fn engine_for_trials(
+    network: Option<&Config>,
+    cache_dir: Option<PathBuf>,
+) -> anyhow::Result<Engine> {
+    match network {
         Some(config) => crate::verbs::engine(&Config { cache_dir, ..config.clone() }),
-        None => Ok(Engine::new(EngineSettings { cache_dir, ..EngineSettings::default() })?),
+        None => Ok(millstream_testkit::engine(cache_dir)?),
     }
 }
 
