@@ -48,9 +48,10 @@ impl TaskState for Flaky {
         store: &str,
         keys: &[&[u8]],
         moving_to: Option<i64>,
+        bytes_max: usize,
     ) -> Result<Vec<Option<Vec<u8>>>, StateError> {
         self.used()?;
-        self.state.get_many(store, keys, moving_to)
+        self.state.get_many(store, keys, moving_to, bytes_max)
     }
 
     fn due(&self, watermark: i64) -> Result<Vec<Timer>, StateError> {

@@ -10,7 +10,7 @@ use super::{Breach, Builder, Calls};
 use crate::bindings::types::Bytes;
 use crate::bindings::{clock, state, timers};
 use crate::column::{self, pack};
-use crate::state::{Changes, StoreSpec, TaskState, Timer};
+use crate::state::{Changes, StateError, StoreSpec, TaskState, Timer};
 
 /// What an entry is charged beside its bytes, so that many small ones are bounded, too.
 const OVERHEAD_BYTES: usize = 64;
@@ -32,24 +32,34 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// Values as the call in hand sees them, which itself has changed what `own` says.
-    fn get_many(&self, own: &Changes, store: &str, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
+    /// Values as the call in hand sees them, which itself has changed what `own` says; of `bytes_max` bytes together
+    /// at most, which is looked at before any is copied.
+    fn get_many(
+        &self,
+        own: &Changes,
+        store: &str,
+        keys: &[&[u8]],
+        bytes_max: usize,
+    ) -> Result<Vec<Option<Vec<u8>>>, StateError> {
         let changed = |key: &[u8]| own.value(store, key).or_else(|| self.earlier.value(store, key));
-        let mut values: Vec<Option<Vec<u8>>> = Vec::with_capacity(keys.len());
-        let mut unchanged: Vec<(usize, &[u8])> = Vec::new();
-        for (number, key) in keys.iter().enumerate() {
-            let value = changed(key);
-            if value.is_none() {
-                unchanged.push((number, key));
+        let mut changes: Vec<Option<Option<&[u8]>>> = Vec::with_capacity(keys.len());
+        let mut unchanged: Vec<&[u8]> = Vec::new();
+        let mut changed_bytes: usize = 0;
+        for key in keys {
+            let change = changed(key);
+            match change {
+                Some(value) => changed_bytes = changed_bytes.saturating_add(value.map_or(0, <[u8]>::len)),
+                None => unchanged.push(key),
             }
-            values.push(value.flatten().map(<[u8]>::to_vec));
+            changes.push(change);
         }
-        let asked: Vec<&[u8]> = unchanged.iter().map(|(_, key)| *key).collect();
-        let found = self.state.get_many(store, &asked, self.moving_to).map_err(wasmtime::Error::new)?;
-        for ((number, _), value) in unchanged.into_iter().zip(found) {
-            values[number] = value;
-        }
-        Ok(values)
+        let room = bytes_max.checked_sub(changed_bytes).ok_or(StateError::TooLarge { bytes_max })?;
+        let mut found = self.state.get_many(store, &unchanged, self.moving_to, room)?.into_iter();
+        let value = |change: Option<Option<&[u8]>>| match change {
+            Some(value) => value.map(<[u8]>::to_vec),
+            None => found.next().flatten(),
+        };
+        Ok(changes.into_iter().map(value).collect())
     }
 }
 
@@ -114,7 +124,11 @@ impl state::HostStore for Calls {
         self.count()?;
         let store = self.store_name(&store)?;
         let keys = keys_of("state", &keys)?;
-        let values = self.task()?.get_many(&self.staged.changes, &store, &keys)?;
+        let values = self.task()?.get_many(&self.staged.changes, &store, &keys, self.room());
+        let values = values.map_err(|error| match error {
+            StateError::TooLarge { .. } => wasmtime::Error::new(Breach::OutputCap(self.output_bytes)),
+            error => wasmtime::Error::new(error),
+        })?;
         self.charge(values.iter().flatten().map(Vec::len).sum())?;
         Ok(pack(&values))
     }

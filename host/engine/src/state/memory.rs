@@ -63,15 +63,20 @@ impl TaskState for MemoryState {
         store: &str,
         keys: &[&[u8]],
         moving_to: Option<i64>,
+        bytes_max: usize,
     ) -> Result<Vec<Option<Vec<u8>>>, StateError> {
         let task = self.lock();
         let store = task.store(store)?;
         let value = |key: &&[u8]| {
             let entry = store.entries.get(*key)?;
             let lives = moving_to.is_none_or(|watermark| store.outlives(entry, watermark));
-            lives.then(|| entry.value.clone())
+            lives.then_some(&entry.value)
         };
-        Ok(keys.iter().map(value).collect())
+        let values: Vec<Option<&Vec<u8>>> = keys.iter().map(value).collect();
+        if values.iter().flatten().map(|value| value.len()).sum::<usize>() > bytes_max {
+            return Err(StateError::TooLarge { bytes_max });
+        }
+        Ok(values.into_iter().map(Option::<&Vec<u8>>::cloned).collect())
     }
 
     fn due(&self, watermark: i64) -> Result<Vec<Timer>, StateError> {
@@ -205,7 +210,7 @@ mod tests {
     #[test]
     fn a_value_lives_for_its_time_behind_the_watermark_of_its_put() {
         let state = state(Some(1), 1 << 20);
-        let get = |moving_to| state.get_many("s", &[b"k"], moving_to).unwrap()[0].is_some();
+        let get = |moving_to| state.get_many("s", &[b"k"], moving_to, 1).unwrap()[0].is_some();
         state.commit(put(b"k", Some(b"v"))).unwrap();
         state.commit(moved(5)).unwrap();
         assert!(get(None) && get(Some(1_000_004)), "what was put before the first watermark counts from it");
@@ -214,6 +219,15 @@ mod tests {
         assert!(get(None));
         state.commit(moved(1_000_005)).unwrap();
         assert!(!get(None));
+    }
+
+    #[test]
+    fn values_are_not_copied_beyond_their_limit() {
+        let state = state(None, 1 << 20);
+        state.commit(put(b"k", Some(b"value"))).unwrap();
+        let get = |keys: &[&[u8]]| state.get_many("s", keys, None, 10);
+        assert_eq!(get(&[b"k", b"k"]).unwrap(), [Some(b"value".to_vec()), Some(b"value".to_vec())]);
+        assert_eq!(get(&[b"k", b"k", b"k"]).unwrap_err(), StateError::TooLarge { bytes_max: 10 });
     }
 
     #[test]

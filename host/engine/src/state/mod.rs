@@ -78,6 +78,12 @@ pub enum StateError {
         /// What it may have.
         bytes_max: usize,
     },
+    /// The values that are asked for have more bytes than are taken at once.
+    #[error("the values that are asked for have more than {bytes_max} bytes together")]
+    TooLarge {
+        /// How many are taken.
+        bytes_max: usize,
+    },
     /// What keeps it failed.
     #[error("the task's state cannot be kept: {reason}")]
     Failed {
@@ -92,15 +98,17 @@ pub trait TaskState: Send + Sync {
     fn watermark(&self) -> Option<i64>;
 
     /// Values of `keys`, in their order; none where there is none. With `moving_to` they are as they will be once
-    /// the watermark is there: what has outlived its time by then is absent.
+    /// the watermark is there: what has outlived its time by then is absent. A key may be asked for many times;
+    /// no more than `bytes_max` bytes of values are ever copied.
     ///
     /// # Errors
-    /// If the store is unknown or cannot be read.
+    /// If the store is unknown or cannot be read, or the values have more bytes together.
     fn get_many(
         &self,
         store: &str,
         keys: &[&[u8]],
         moving_to: Option<i64>,
+        bytes_max: usize,
     ) -> Result<Vec<Option<Vec<u8>>>, StateError>;
 
     /// Timers at or below `watermark`, by time, then key. They stay in the set until a commit moves there.
