@@ -53,5 +53,11 @@ fn of_step(step: &Step, digest: &str) -> Option<String> {
     let candidate = step.candidate.as_ref()?;
     // An unreadable one has no digest.
     let is_meant = candidate.digest.is_none_or(|found| found.to_string() == digest);
-    (is_meant && candidate.state != State::Checking).then(|| format!("{name}: {}", about(candidate)))
+    let next = match candidate.state {
+        State::Checking => return None,
+        State::Held => format!("; to run it: millstream plugin promote --step {name}"),
+        State::AwaitsApproval => format!("; to let it: millstream plugin approve --step {name}"),
+        State::Refused | State::Shadowed => String::new(),
+    };
+    is_meant.then(|| format!("{name} does not run it: {}{next}", about(candidate)))
 }
