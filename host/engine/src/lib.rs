@@ -45,7 +45,7 @@ pub use instance::StartError;
 pub use keyed::{DeadTimer, FireOutput, FiredOrigin, FiredRows, KeyedInstance, KeyedStep, MigrateError};
 pub use limits::Limits;
 pub use load::LoadError;
-pub use lookup::{LookupTable, MemoryTable, TableError, Tables};
+pub use lookup::{LookUpError, LookupTable, MemoryTable, TableError, Tables};
 pub use outbound::{Allowance, HostFigures, Network, Outbound, OutboundError, Request, Response};
 pub use output::{Cause, Metrics, RejectedRow, StepOutput};
 pub use plan::{InputSpec, Missing, Output, Plan, PlanProblem};

@@ -14,7 +14,7 @@ use super::{Batch, Breach, Calls};
 use crate::bindings::lookup::{Host, HostTable};
 use crate::bindings::types::Bytes;
 use crate::column::{bits, items, pack};
-use crate::lookup::key_bytes;
+use crate::lookup::{LookUpError, key_bytes};
 use crate::plan::TablePlan;
 
 /// A lookup table, by its number among the plan's.
@@ -25,6 +25,21 @@ impl Calls {
     fn table(&self, table: &Resource<Table>) -> Result<&TablePlan> {
         let unknown = || Breach::contract("used a lookup table of another plan".to_owned());
         self.in_hand()?.plan.tables.get(table.rep() as usize).ok_or_else(unknown)
+    }
+
+    /// Rows of a table, of no more bytes than may still be counted against the output cap.
+    fn look_up(
+        &self,
+        plan: &TablePlan,
+        keys: &[Option<&[u8]>],
+        columns: &[usize],
+    ) -> Result<(Vec<bool>, Vec<ArrayRef>)> {
+        plan.table.look_up(keys, columns, self.room()).map_err(|error| match error {
+            LookUpError::TooLarge { .. } => wasmtime::Error::new(Breach::OutputCap(self.output_bytes)),
+            error @ LookUpError::Failed { .. } => {
+                Breach::contract(format!("looked up table `{}`: {error}", plan.name))
+            }
+        })
     }
 
     /// Stages columns of a table's rows, one for each write of the plan that has the name of one.
@@ -45,7 +60,7 @@ impl Calls {
             .collect();
         let columns: Vec<usize> = joins.iter().map(|(column, _)| *column).collect();
         let keys: Vec<Option<&[u8]>> = keys.iter().collect();
-        let (found, arrays) = plan.table.look_up(&keys, &columns);
+        let (found, arrays) = self.look_up(plan, &keys, &columns)?;
         self.charge(arrays.iter().map(|array| array.get_array_memory_size()).sum())?;
         for ((_, write), array) in joins.into_iter().zip(arrays) {
             self.stage_write(write, array)?;
@@ -101,7 +116,7 @@ impl HostTable for Calls {
         let keys =
             items(&keys).map_err(|how| Breach::contract(format!("gave keys of a table with {how}")))?;
         let plan = self.table(&table)?;
-        let (found, columns) = plan.table.look_up(&keys, &plan.columns);
+        let (found, columns) = self.look_up(plan, &keys, &plan.columns)?;
         let room: usize = columns.iter().map(|array| array.get_array_memory_size()).sum();
         let values = match room <= self.room() {
             true => objects(plan, &found, columns)?,

@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, SchemaRef};
 
-use super::LookupTable;
+use super::{LookUpError, LookupTable};
 
 /// Rows cannot be a lookup table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,14 +105,40 @@ impl LookupTable for MemoryTable {
         self.rows.schema()
     }
 
-    fn look_up(&self, keys: &[Option<&[u8]>], columns: &[usize]) -> (Vec<bool>, Vec<ArrayRef>) {
+    fn look_up(
+        &self,
+        keys: &[Option<&[u8]>],
+        columns: &[usize],
+        bytes_max: usize,
+    ) -> Result<(Vec<bool>, Vec<ArrayRef>), LookUpError> {
         let row = |key: &Option<&[u8]>| key.and_then(|key| self.by_key.get(key)).copied();
         let rows: UInt32Array = keys.iter().map(row).collect();
-        let found = (0..rows.len()).map(|row| rows.is_valid(row)).collect();
-        let values = |column: &usize| {
-            take(self.rows.column(*column), &rows, None).expect("row numbers come from this table's own rows")
-        };
-        (found, columns.iter().map(values).collect())
+        let bytes: usize = columns.iter().map(|column| bytes_of(self.rows.column(*column), &rows)).sum();
+        if bytes > bytes_max {
+            return Err(LookUpError::TooLarge { bytes_max });
+        }
+        let found: Vec<bool> = (0..rows.len()).map(|row| rows.is_valid(row)).collect();
+        let values = columns.iter().map(|column| take(self.rows.column(*column), &rows, None));
+        let values = values.collect::<Result<Vec<ArrayRef>, _>>();
+        let values = values.map_err(|error| LookUpError::Failed { reason: error.to_string() })?;
+        Ok((found, values))
+    }
+}
+
+/// Bytes of the values that a column has in `rows`.
+fn bytes_of(column: &ArrayRef, rows: &UInt32Array) -> usize {
+    let found = rows.iter().flatten().map(|row| row as usize);
+    match column.data_type() {
+        DataType::Utf8 => found.map(|row| column.as_string::<i32>().value(row).len()).sum(),
+        DataType::Binary => found.map(|row| column.as_binary::<i32>().value(row).len()).sum(),
+        DataType::Dictionary(numbers, _) => rows.len() * numbers.primitive_width().unwrap_or_default(),
+        ty => match ty.primitive_width() {
+            Some(width) => rows.len() * width,
+            None => {
+                let bytes = |row| column.slice(row, 1).to_data().get_slice_memory_size().unwrap_or_default();
+                found.map(bytes).sum()
+            }
+        },
     }
 }
 
@@ -133,13 +159,22 @@ mod tests {
     fn finds_rows_by_text_and_by_numbers() {
         let check = |keys: ArrayRef, wanted: &[Option<&[u8]>], expected: Vec<Option<i32>>| {
             let table = MemoryTable::new("key", rows(keys)).unwrap();
-            let (found, columns) = table.look_up(wanted, &[1]);
+            let (found, columns) = table.look_up(wanted, &[1], 1 << 10).unwrap();
             assert_eq!(found, expected.iter().map(Option::is_some).collect::<Vec<_>>());
             assert_eq!(columns[0].as_primitive(), &Int32Array::from(expected));
         };
         let wanted: [Option<&[u8]>; 4] = [Some(b"b"), None, Some(b"x"), Some(b"b")];
         check(Arc::new(StringArray::from(vec!["a", "b"])), &wanted, vec![Some(1), None, None, Some(1)]);
         check(Arc::new(Int32Array::from(vec![7, -3])), &[Some(b"-3"), Some(b"07")], vec![Some(1), None]);
+    }
+
+    #[test]
+    fn rows_are_not_copied_beyond_their_limit() {
+        let table = MemoryTable::new("key", rows(Arc::new(StringArray::from(vec!["ab", "cd"])))).unwrap();
+        let wanted: [Option<&[u8]>; 3] = [Some(b"ab"), None, Some(b"ab")];
+        assert!(table.look_up(&wanted, &[0], 4).is_ok());
+        assert_eq!(table.look_up(&wanted, &[0], 3).unwrap_err(), LookUpError::TooLarge { bytes_max: 3 });
+        assert_eq!(table.look_up(&wanted, &[1], 11).unwrap_err(), LookUpError::TooLarge { bytes_max: 11 });
     }
 
     #[test]
