@@ -266,7 +266,7 @@ mod tests {
             origin: String::new(),
             reason: String::new(),
         };
-        let mut check = |value: &str, expect: Option<&str>| {
+        let check = |value: &str, expect: Option<&str>| {
             let folder = free_folder(cases.path(), &letter(value)).unwrap();
             assert_eq!(folder, expect.map(|name| cases.path().join(name)), "{value}");
             folder.iter().for_each(|folder| write(folder, &letter(value), "").unwrap());
