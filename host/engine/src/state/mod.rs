@@ -92,6 +92,9 @@ pub enum StateError {
     },
 }
 
+/// A key of a store and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
 /// State, timers and watermark of one task of one step. A call sees what was committed before it.
 pub trait TaskState: Send + Sync {
     /// The watermark, in microseconds since the epoch; none before the first one.
@@ -128,7 +131,7 @@ pub trait TaskState: Send + Sync {
     ///
     /// # Errors
     /// If the store is unknown or cannot be read.
-    fn entries(&self, store: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError>;
+    fn entries(&self, store: &str) -> Result<Vec<Entry>, StateError>;
 
     /// All timers, by time, then key.
     ///
