@@ -51,5 +51,5 @@ pub use output::{Cause, Metrics, RejectedRow, StepOutput};
 pub use plan::{InputSpec, Missing, Output, Plan, PlanProblem};
 pub use plugin::{About, ConfigProblem, ConfigureError, Plugin, Step};
 pub use recovery::{StepInstance, Trouble};
-pub use state::{Changes, Entry, MemoryState, Puts, StateError, StoreSpec, TaskState, Timer};
+pub use state::{Changes, KeyValue, MemoryState, Puts, StateError, StoreSpec, TaskState, Timer};
 pub use trial::{Costs, Failed, Trial};

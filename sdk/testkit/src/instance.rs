@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow::array::{AsArray as _, RecordBatch};
 use arrow::datatypes::Int64Type;
 use millstream_engine::{
-    CircuitOpened, FireOutput, KeyedInstance, KeyedStep, MemoryState, Metrics, Output, Step, StepInstance,
-    StepOutput, TaskState, Timer,
+    CircuitOpened, FireOutput, KeyValue, KeyedInstance, KeyedStep, MemoryState, Metrics, Output, Step,
+    StepInstance, StepOutput, TaskState, Timer,
 };
 use millstream_model::columns;
 
@@ -49,7 +49,7 @@ pub(crate) struct Ended {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct State {
     /// Keys and values of each store, by key.
-    pub(crate) stores: BTreeMap<String, Vec<(Vec<u8>, Vec<u8>)>>,
+    pub(crate) stores: BTreeMap<String, Vec<KeyValue>>,
     /// Timers that have not fired, by time, then key.
     pub(crate) timers: Vec<Timer>,
 }

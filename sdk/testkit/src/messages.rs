@@ -149,8 +149,11 @@ fn units(
     Ok(units)
 }
 
-/// The messages of each input with their lines.
-fn by_input<'a>(case: &Case, lines: &'a [(u64, Entry)]) -> Result<Vec<Vec<(u64, &'a [u8])>>, CaseError> {
+/// The messages of one input, each with its line.
+type Messages<'a> = Vec<(u64, &'a [u8])>;
+
+/// The messages of each input.
+fn by_input<'a>(case: &Case, lines: &'a [(u64, Entry)]) -> Result<Vec<Messages<'a>>, CaseError> {
     let inputs = case.inputs();
     let mut messages = vec![Vec::new(); inputs.len()];
     for (line, entry) in lines {

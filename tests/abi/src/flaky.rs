@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use millstream_engine::{Changes, Entry, MemoryState, StateError, StoreSpec, TaskState, Timer};
+use millstream_engine::{Changes, KeyValue, MemoryState, StateError, StoreSpec, TaskState, Timer};
 
 /// Far more than the proof's sequences need.
 const BYTES_MAX: usize = 64 << 20;
@@ -67,7 +67,7 @@ impl TaskState for Flaky {
         Err(failure)
     }
 
-    fn entries(&self, store: &str) -> Result<Vec<Entry>, StateError> {
+    fn entries(&self, store: &str) -> Result<Vec<KeyValue>, StateError> {
         self.state.entries(store)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Changes, Entry, StateError, StoreSpec, TaskState, Timer};
+use super::{Changes, KeyValue, StateError, StoreSpec, TaskState, Timer};
 
 /// What an entry or a timer is counted beside its bytes.
 const OVERHEAD_BYTES: usize = 64;
@@ -103,7 +103,7 @@ impl TaskState for MemoryState {
         Ok(())
     }
 
-    fn entries(&self, store: &str) -> Result<Vec<Entry>, StateError> {
+    fn entries(&self, store: &str) -> Result<Vec<KeyValue>, StateError> {
         let task = self.lock();
         let entries = task.store(store)?.entries.iter();
         Ok(entries.map(|(key, entry)| (key.clone(), entry.value.clone())).collect())

@@ -93,7 +93,7 @@ pub enum StateError {
 }
 
 /// A key of a store and its value.
-pub type Entry = (Vec<u8>, Vec<u8>);
+pub type KeyValue = (Vec<u8>, Vec<u8>);
 
 /// State, timers and watermark of one task of one step. A call sees what was committed before it.
 pub trait TaskState: Send + Sync {
@@ -131,7 +131,7 @@ pub trait TaskState: Send + Sync {
     ///
     /// # Errors
     /// If the store is unknown or cannot be read.
-    fn entries(&self, store: &str) -> Result<Vec<Entry>, StateError>;
+    fn entries(&self, store: &str) -> Result<Vec<KeyValue>, StateError>;
 
     /// All timers, by time, then key.
     ///
