@@ -238,7 +238,8 @@ fn a_worker_whose_store_hangs_gives_its_partitions_away() {
     wait_for(&[&worker], &[6]);
     crew.wait_until_committed();
     let output = worker.stop();
-    assert!(output.stderr.contains("are given away without"), "{}", output.stderr);
+    // Told by whoever notices first: the membership, or the coordinator that gives the commit up.
+    assert!(output.stderr.contains("not committed in time"), "{}", output.stderr);
     crew.check(|files, query| duckdb_over_s3(&server, files, query));
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use millstream_engine::Plugin;
 use millstream_model::Digest;
 
+use super::shadowing::UPLOAD;
 use crate::admin::{Candidate, CandidateState, StepId};
 use crate::telemetry::Telemetry;
 
@@ -55,6 +56,13 @@ impl Candidates {
         let mut known = false;
         self.told(|told| known = told.remove(step).is_some());
         known
+    }
+
+    /// Forgets what the folder offered for this step, which it offers no more; an upload stays.
+    pub(super) fn forget_of_folder(&mut self, step: &StepId) {
+        if self.of_step(step).is_some_and(|candidate| candidate.from != UPLOAD) {
+            self.forget(step);
+        }
     }
 
     /// The plugin of the step's candidate and what is done with it, if it is this one.

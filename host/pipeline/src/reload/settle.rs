@@ -56,7 +56,7 @@ impl Work {
             let Origin::Folder { .. } = wanted.origin else { return true };
             match decide(&facts(wanted, view, step, OnDropIn::Swap, &[])) {
                 Decision::Same => {
-                    candidates.forget(step);
+                    candidates.forget_of_folder(step);
                     false
                 }
                 Decision::Leave => {

@@ -50,7 +50,9 @@ impl plugin::Guest for Recall {
         };
         let tables = match writes.is_empty() {
             true => vec![],
-            false => vec![plugin::TableUse { name: "cars".into(), columns: vec!["owner".into(), "wheels".into()] }],
+            false => {
+                vec![plugin::TableUse { name: "cars".into(), columns: vec!["owner".into(), "wheels".into()] }]
+            }
         };
         let input = plugin::InputPlan {
             reads: vec![field("key", DataType::Utf8, false), field("n", DataType::Int64, false)],
