@@ -10,7 +10,7 @@ use arrow::datatypes::SchemaRef;
 use millstream_engine::{Engine, Plugin};
 use millstream_log::LogState;
 use millstream_model::Clock;
-use millstream_model::entry::{Body, ChangeCause, Control, DataFile, PluginUse, SessionId};
+use millstream_model::entry::{Body, ChangeCause, Control, DataFile, PluginUse, Sequence, SessionId};
 use object_store::path::Path;
 
 use crate::checkpoint::{AppendError, CheckpointLog, Remedy as LogRemedy};
@@ -99,6 +99,7 @@ pub async fn start(
     }
     identity::unbound(log.state(), topics, lake.url())?;
     let mut library = Library::new(engine.clone(), lake.clone(), config.signatures.clone());
+    let decided_after = log.state().plugins_changed();
     let plans = reload::plan_at_start(config, &mut library, log.state()).await?;
     same_columns(lake, &newest_files(log.state()), &plans).await?;
     let session = log.open_session(&config.worker.name).await?;
@@ -107,34 +108,38 @@ pub async fn start(
     if log.state().source().is_none() || !unbound.is_empty() {
         append(&mut log, Control::SourceBound { source: source.to_owned(), topics: unbound }).await?;
     }
-    let plans = desire(config, &mut library, &mut log, plans).await?;
+    let plans = desire(config, &mut library, &mut log, plans, decided_after).await?;
     let plans = plans.into_iter().map(|plan| (plan.topic.clone(), plan)).collect();
     Ok(Started { log, session, plans, library })
 }
 
-/// Lets the log desire what `plans` run. If another worker changes that at the same moment, they are made anew.
+/// Lets the log desire what `plans` run, which were made when its last change of plugins was `decided_after`. If
+/// another worker has changed that since then, or does so at the same moment, they are made anew.
 async fn desire(
     config: &Config,
     library: &mut Library,
     log: &mut CheckpointLog,
     mut plans: Vec<Arc<StreamPlan>>,
+    mut decided_after: Option<Sequence>,
 ) -> Result<Vec<Arc<StreamPlan>>, RunError> {
     let mut attempts = 0;
     loop {
+        // The log may have been read further since the plans were made.
+        if log.state().plugins_changed() != decided_after {
+            decided_after = log.state().plugins_changed();
+            plans = reload::plan_at_start(config, library, log.state()).await?;
+        }
         attempts += 1;
         let mut desired: Vec<_> = plans.iter().flat_map(|plan| plan.plugins()).collect();
         desired.sort();
         if log.state().plugins() == desired {
             return Ok(plans);
         }
-        let change = Some(reload::change(ChangeCause::Started, log.state().plugins_changed(), &plans));
+        let change = Some(reload::change(ChangeCause::Started, decided_after, &plans));
         match log.append(Body::Control(Control::Plugins { desired, change })).await {
             Ok(_) => return Ok(plans),
             Err(AppendError::Rejected(rejection))
-                if rejection.remedy() == LogRemedy::Reload && attempts < DESIRE_ATTEMPTS =>
-            {
-                plans = reload::plan_at_start(config, library, log.state()).await?;
-            }
+                if rejection.remedy() == LogRemedy::Reload && attempts < DESIRE_ATTEMPTS => {}
             Err(error) => return Err(RunError::Refused(error)),
         }
     }

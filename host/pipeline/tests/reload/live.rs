@@ -69,7 +69,8 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    fn configuration(&self) -> PathBuf {
+    /// The configuration's file.
+    pub fn configuration(&self) -> PathBuf {
         self.path("millstream.toml")
     }
 
@@ -114,11 +115,13 @@ impl Place {
         text.lines().count() as u64
     }
 
-    fn lake(&self) -> Lake {
+    /// The lake, which a run has made.
+    pub fn lake(&self) -> Lake {
         Lake::open_existing(self.path("lake").to_str().unwrap()).unwrap()
     }
 
-    async fn log(&self) -> CheckpointLog {
+    /// The log, for reading.
+    pub async fn log(&self) -> CheckpointLog {
         start::open_log(&self.lake(), Arc::new(SystemClock)).await.unwrap()
     }
 
@@ -282,6 +285,7 @@ impl<'a> Live<'a> {
     }
 }
 
-fn runtime() -> Runtime {
+/// Threads for what is asked of the lake.
+pub fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }

@@ -2,6 +2,7 @@
 //! the rows show is the same, also after a restart.
 
 mod live;
+mod race;
 
 use millstream_model::Digest;
 use millstream_pipeline::admin::{
