@@ -3,6 +3,7 @@
 //! any call, so nothing may change.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -10,6 +11,7 @@ use rand::{Rng as _, SeedableRng as _};
 use crate::difference::{Difference, differences, state_differences};
 use crate::expected::Expected;
 use crate::instance::{Configured, Ended};
+use crate::logs::captured;
 use crate::messages::{Prepared, Unit};
 use crate::verdict::CutDifference;
 
@@ -17,6 +19,8 @@ use crate::verdict::CutDifference;
 const FRESH_MAX: usize = 2;
 /// Most timers of a call in a cut that cuts them.
 const TIMERS_MAX: usize = 4;
+/// Time that the cuts of a case take if nobody says otherwise: a row that loops costs its deadlines in each.
+const WITHIN: Duration = Duration::from_secs(20);
 
 /// How often a case is cut, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +29,15 @@ pub struct Cuts {
     pub times: u32,
     /// The same seed cuts alike.
     pub seed: u64,
+    /// None begins when the case, whole and in cuts, has taken that long; none: as long as they take.
+    pub within: Option<Duration>,
 }
 
 impl Default for Cuts {
-    /// 16 times, with another seed each time; one that can be typed.
+    /// 16 times, with another seed each time, one that can be typed; fewer if they take more than 20 s.
     fn default() -> Self {
-        Self { times: 16, seed: u64::from(RandomState::new().build_hasher().finish() as u32) }
+        let seed = u64::from(RandomState::new().build_hasher().finish() as u32);
+        Self { times: 16, seed, within: Some(WITHIN) }
     }
 }
 
@@ -88,31 +95,49 @@ impl Unit {
     }
 }
 
-/// The first cut that comes to something else than `whole` did.
-pub(crate) fn first_difference(
+/// What came of the cuts of a case.
+#[derive(Debug)]
+pub(crate) struct Tried {
+    /// The first cut that comes to something else than the whole.
+    pub(crate) difference: Option<CutDifference>,
+    /// Cuts that were not begun, since there was no time.
+    pub(crate) left_out: u32,
+}
+
+/// Cuts a case until one comes to something else than `whole` did, which began at `began`.
+pub(crate) fn try_cuts(
     configured: &Configured,
     prepared: &Prepared,
-    whole: &Ended,
+    (whole, began): (&Ended, Instant),
     (cuts, case): (Cuts, &str),
-) -> Option<CutDifference> {
+) -> Tried {
     let mut instance = configured.instance();
     let is_one_call = prepared.units.len() == 1 && prepared.units[0].rows() <= 1;
     let times = if is_one_call { 0 } else { cuts.times };
-    (0..times).find_map(|number| {
+    for number in 0..times {
+        if cuts.within.is_some_and(|within| began.elapsed() >= within) {
+            return Tried { difference: None, left_out: times - number };
+        }
         let cut = Cut::random(&mut random(cuts.seed, case, number), prepared);
         // One that the run before opened would reject all that this cut gives.
         configured.close_circuit();
-        let differences = match configured.run(&mut instance, prepared, &cut) {
+        // What it logs is what it logged in the whole.
+        let (found, _) = captured(|| configured.run(&mut instance, prepared, &cut));
+        let differences = match found {
             Ok(found) => differ(whole, &found),
             Err(stopped) => vec![Difference::stopped(&stopped.reason)],
         };
-        (!differences.is_empty()).then(|| CutDifference {
-            seed: cuts.seed,
-            batches: cut.units.iter().map(|(unit, is_fresh)| (unit.rows(), *is_fresh)).collect(),
-            timers_per_call: cut.timers_per_call,
-            differences,
-        })
-    })
+        if !differences.is_empty() {
+            let difference = CutDifference {
+                seed: cuts.seed,
+                batches: cut.units.iter().map(|(unit, is_fresh)| (unit.rows(), *is_fresh)).collect(),
+                timers_per_call: cut.timers_per_call,
+                differences,
+            };
+            return Tried { difference: Some(difference), left_out: 0 };
+        }
+    }
+    Tried { difference: None, left_out: 0 }
 }
 
 fn differ(whole: &Ended, found: &Ended) -> Vec<Difference> {

@@ -1,6 +1,7 @@
 //! A plugin under test: loaded as a worker loads it, configured for a case, given its rows.
 
 use std::path::Path;
+use std::time::Instant;
 
 use millstream_engine::{
     CircuitOpened, ConfigureError, Engine, Grants, Limits, Metrics, Plugin as Loaded, Timer,
@@ -8,7 +9,7 @@ use millstream_engine::{
 use millstream_settings::plugin_file::{PluginFile, plugin_file};
 
 use crate::case::Case;
-use crate::cuts::{Cut, Cuts, first_difference};
+use crate::cuts::{Cut, Cuts, try_cuts};
 use crate::difference::{Difference, differences};
 use crate::error::CaseError;
 use crate::expected::Expected;
@@ -109,6 +110,7 @@ impl Plugin {
                 return Ok(verdict);
             }
         };
+        let began = Instant::now();
         let (ended, logs) = captured(|| whole(&configured, &prepared));
         verdict.logs = logs;
         match (ended, &case.expected) {
@@ -124,7 +126,9 @@ impl Plugin {
                     Some(Expected::Error(text)) => verdict.expects_error(text),
                     None => {}
                 }
-                verdict.cut = first_difference(&configured, &prepared, &ended, (cuts, case.name()));
+                let tried = try_cuts(&configured, &prepared, (&ended, began), (cuts, case.name()));
+                verdict.cut = tried.difference;
+                verdict.cuts_left_out = tried.left_out;
                 verdict.found = Found::Rows(ended.outcomes);
             }
         }

@@ -27,6 +27,8 @@ pub struct Verdict {
     pub error: Option<ErrorDifference>,
     /// A cut that changes what comes out.
     pub cut: Option<CutDifference>,
+    /// Cuts that were not begun, since those before, or the whole, took too long.
+    pub cuts_left_out: u32,
     /// What the plugin logged in the run in one batch.
     pub logs: Vec<LogLine>,
     /// What came out.
@@ -75,6 +77,7 @@ impl Verdict {
             differences: Vec::new(),
             error: None,
             cut: None,
+            cuts_left_out: 0,
             logs: Vec::new(),
             found: Found::Rows(Vec::new()),
             texts: prepared.texts.clone(),
@@ -138,6 +141,7 @@ impl Verdict {
                 "timers_per_call": cut.timers_per_call,
                 "differences": listed(&cut.differences),
             })),
+            "cuts_left_out": self.cuts_left_out,
             "logs": self.logs,
         })
     }

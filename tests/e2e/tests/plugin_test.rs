@@ -32,11 +32,14 @@ impl Folder {
     }
 
     fn test(&self, guest: &str, args: &[&str]) -> Output {
+        self.command(guest, args).run()
+    }
+
+    fn command(&self, guest: &str, args: &[&str]) -> Command {
         let wasm = millstream_guests::wasm(guest);
         Command::millstream(["plugin", "test", "--wasm", wasm.to_str().unwrap()].iter().chain(args))
             .in_folder(self.0.path())
             .env("MILLSTREAM_CACHE", self.0.path().join("cache").to_str().unwrap())
-            .run()
     }
 }
 
@@ -77,6 +80,9 @@ fn a_plugin_that_keeps_state_in_its_memory_is_found_out_by_cuts_alone() {
         &["case c", "other rows come out than in one batch", "--seed 7 --case c", "number", "expected  "],
     );
     assert_eq!(folder.test("forgetful", &["--seed", "7"]).stdout, output.stdout, "a seed cuts alike");
+    // It logs each row, which is shown once, in the report.
+    let output = folder.command("forgetful", &["--seed", "7"]).env("MILLSTREAM_LOG", "debug").run();
+    assert!(!output.stderr.contains("is number"), "{}", output.stderr);
 }
 
 #[test]

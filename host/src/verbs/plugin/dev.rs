@@ -148,7 +148,7 @@ impl Session {
             filter: None,
             bless: false,
             watch: false,
-            cuts: CUTS,
+            cuts: Some(CUTS),
             seed: None,
             from_dead_letters: false,
             letters: args::LettersToCases { step: None, per_reason: 0, lake: None, config },

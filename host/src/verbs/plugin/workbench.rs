@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use millstream_engine::{Engine, EngineSettings, LoadError, Plugin};
 use millstream_model::Digest;
 use millstream_pipeline::config::{Config, ConfigError};
@@ -37,7 +38,13 @@ pub(super) fn engine(config: Option<&Config>) -> anyhow::Result<Engine> {
         Some(config) => crate::verbs::engine(config),
         None => {
             let folder = cache_folder()?;
-            std::fs::create_dir_all(&folder)?;
+            let made = std::fs::create_dir_all(&folder);
+            made.with_context(|| {
+                let folder = folder.display();
+                format!(
+                    "cannot make the folder of caches {folder}; another one can be named by MILLSTREAM_CACHE"
+                )
+            })?;
             let cache_dir = Some(folder.join(COMPILED_FOLDER));
             Ok(Engine::new(EngineSettings { cache_dir, ..EngineSettings::default() })?)
         }

@@ -1,5 +1,7 @@
 //! Plugins that keep state. What is expected is what the oracles of `tests/abi` say of the same operators.
 
+use std::time::Duration;
+
 use millstream_engine::Timer;
 use millstream_testkit::{Cuts, Plugin, Verdict, case_folders, lines, report};
 use serde_json::json;
@@ -164,12 +166,25 @@ fn two_inputs_are_joined_in_the_order_of_the_lines() {
 }
 
 #[test]
+fn cuts_without_time_are_left_out() {
+    let recalls = plugin("recall");
+    let case = recall("forgets", &["{\"key\": \"a\", \"n\": 1}", "{\"key\": \"b\", \"n\": 2}"]);
+    let left_out = |within| {
+        let verdict = recalls.test(&case, Cuts { times: 3, seed: 1, within }).unwrap();
+        verdict.cuts_left_out
+    };
+    assert_eq!((left_out(Some(Duration::ZERO)), left_out(None)), (3, 0));
+}
+
+#[test]
 fn what_breaks_under_cuts_is_found() {
     let check = |mode: &str, lines: &[&str], expect: &[&str]| {
         let recalls = plugin("recall");
         let case = recall(mode, lines);
         let outcomes = recalls.run(&case).unwrap();
-        let verdict = recalls.test(&case.expect(outcomes.outcomes()), Cuts { times: 32, seed: 1 }).unwrap();
+        let verdict = recalls
+            .test(&case.expect(outcomes.outcomes()), Cuts { times: 32, seed: 1, within: None })
+            .unwrap();
         assert!(verdict.is_as_expected() && !verdict.is_passed());
         let text = report(&verdict, millstream_testkit::Colours::No);
         for part in expect {

@@ -60,7 +60,11 @@ fn of_cases(cases: Vec<(Place, RecordBatch)>, plugin: &Plugin) -> Option<Rows> {
     }
     let rows = |group: &Rows| group.batches.iter().map(RecordBatch::num_rows).sum::<usize>();
     let mut most = groups.into_iter().max_by_key(rows)?;
-    most.place.what = format!("{} of {all} cases, of one configuration", most.batches.len());
+    most.place.what = match (most.batches.len(), all) {
+        (1, 1) => "1 case".to_owned(),
+        (used, all) if used == all => format!("{all} cases"),
+        (used, all) => format!("{used} of {all} cases, which have one configuration"),
+    };
     Some(most)
 }
 

@@ -227,7 +227,7 @@ fn say(plugin: &Plugin, cases: &Path, folder: &Path) -> anyhow::Result<()> {
     let folders = millstream_testkit::case_folders(cases)?;
     let case = folders.iter().find(|case| case.path() == folder);
     let case: &CaseFolder = case.context("the case that was just written has gone")?;
-    let verdict = plugin.test_folder(case, Cuts { times: 0, seed: 0 })?;
+    let verdict = plugin.test_folder(case, Cuts { times: 0, ..Cuts::default() })?;
     let outcome = match &verdict.found {
         Found::Rows(outcomes) => {
             case.bless(outcomes)?;

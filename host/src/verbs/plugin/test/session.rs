@@ -1,5 +1,6 @@
 //! Tests one plugin after another in one engine, which keeps what it compiled in the user's cache folder.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use millstream_engine::Engine;
@@ -42,8 +43,12 @@ impl Session {
     pub fn test(&self, args: &args::Test, wasm: &Path) -> anyhow::Result<Tally> {
         let folders = chosen(args)?;
         let plugin = self.load(&args.plugin, wasm)?;
-        let seed = args.seed.unwrap_or_else(|| Cuts::default().seed);
-        let cuts = Cuts { times: args.cuts, seed };
+        let usual = Cuts::default();
+        let cuts = Cuts {
+            times: args.cuts.unwrap_or(usual.times),
+            seed: args.seed.unwrap_or(usual.seed),
+            within: usual.within.filter(|_| args.cuts.is_none()),
+        };
         let mut tally = Tally::default();
         for folder in &folders {
             match tested(&plugin, folder, cuts, args.bless) {
@@ -116,7 +121,17 @@ impl Tally {
             true => {
                 out::line(format_args!("blessed {}: read what is expected before you keep it", verdict.case))
             }
-            false => out::text(report(verdict, super::colours())),
+            false => {
+                if let left_out @ 1.. = verdict.cuts_left_out {
+                    let case = &verdict.case;
+                    // Nobody reads it: no reason to end.
+                    let _ = writeln!(
+                        std::io::stderr(),
+                        "case {case}: {left_out} random cuts are left out, for they take long; --cuts N does them all"
+                    );
+                }
+                out::text(report(verdict, super::colours()))
+            }
         }
     }
 
