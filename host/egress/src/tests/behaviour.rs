@@ -7,7 +7,7 @@ use std::sync::{Arc, Barrier};
 
 use millstream_engine::{HttpGrant, Network as _, OutboundError, Request, SecretHeader};
 
-use super::server::{Reply, Server, ok};
+use super::server::{Away, Reply, Server, ok};
 use super::{
     PATIENCE, TOKEN, World, allowance, ask, get, http, internal, set, text, with_header, with_token,
 };
@@ -202,7 +202,8 @@ fn a_post_becomes_a_get_only_where_the_standard_says_so() {
 #[test]
 fn a_server_that_is_away_or_a_name_that_is_not_there_fails() {
     let world = world();
-    let gone = Server::saying("").port();
+    let away = Away::new();
+    let gone = away.port();
     let step = world.step(&[(&http("api.test", gone), internal()), (&http("no.test", 80), internal())]);
     let fails = |url: String, expected: &str| match ask(&step, get(url)) {
         Err(OutboundError::Failed(reason)) => assert!(reason.contains(expected), "{reason}"),
