@@ -2,6 +2,7 @@
 //! and the secrets they name; a redirect is held against it like a request.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use hyper::Method;
@@ -9,6 +10,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use millstream_engine::{HttpGrant, Origin, OutboundError};
 use tokio::sync::Semaphore;
 
+use crate::address::refusal;
 use crate::headers;
 use crate::secrets::Secrets;
 use crate::target::{Target, denied};
@@ -42,6 +44,7 @@ impl Allowed {
         slots: impl Fn(&Origin) -> Arc<Semaphore>,
     ) -> Result<Self, String> {
         let rule = |(origin, grant): (&Origin, &HttpGrant)| {
+            reachable(origin, grant.allow_private)?;
             let rule = Rule {
                 host: Arc::from(origin.to_string()),
                 methods: grant.methods.clone(),
@@ -89,6 +92,21 @@ impl Allowed {
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &[u8]> {
         self.0.values().flat_map(|rule| &rule.secrets).map(String::as_bytes)
     }
+}
+
+/// Refuses a grant for an address that it does not reach, as far as its text shows that.
+fn reachable(origin: &Origin, allow_private: bool) -> Result<(), String> {
+    let host = origin.host.trim_start_matches('[').trim_end_matches(']');
+    // RFC 6761: such names are this machine.
+    let is_local = host == "localhost" || host.ends_with(".localhost");
+    let address = if is_local { Some(Ipv4Addr::LOCALHOST.into()) } else { host.parse::<IpAddr>().ok() };
+    let Some(what) = address.and_then(|address| refusal(address, allow_private)) else { return Ok(()) };
+    let is_remedied = address.is_some_and(|address| refusal(address, true).is_none());
+    let remedy = match is_remedied {
+        true => format!("to allow that, write allow_private = true under [grants.http.\"{origin}\"]"),
+        false => "take it out".to_owned(),
+    };
+    Err(format!("the grant for {origin} allows no request, for the server is at {what}; {remedy}"))
 }
 
 /// The secrets of a grant that are worth looking for.

@@ -18,6 +18,7 @@ use millstream_engine::{
     StepOutput,
 };
 use millstream_model::columns;
+use tokio::net::TcpSocket;
 
 const TOKEN: &str = "wheat-and-barley";
 
@@ -115,8 +116,10 @@ fn rows_are_enriched_with_credentials_that_the_plugin_does_not_see() {
 
 #[test]
 fn a_server_that_is_away_costs_rows_after_the_tries() {
-    // A port that was free a moment ago.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // Bound, so that nobody else listens there, and never listening.
+    let away = TcpSocket::new_v4().unwrap();
+    away.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = away.local_addr().unwrap().port();
     let output = step(port, "/about/{n}").instance().process(&rows(&[7, 8]));
     let reason = format!("no connection to http://127.0.0.1:{port}: connection refused");
     assert_eq!(output.rejected.len(), 2);

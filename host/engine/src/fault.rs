@@ -4,7 +4,7 @@
 use wasmtime::{Trap, WasmBacktrace};
 
 use crate::allowance::Overrun;
-use crate::calls::{Breach, bounded};
+use crate::calls::{Breach, Calls, bounded};
 use crate::limits::{LimitExceeded, size};
 use crate::output::Cause;
 use crate::symbols::{Frame, Symbols};
@@ -34,17 +34,34 @@ impl Fault {
         Self { cause, what, frames: Vec::new(), is_placed: false, last_words: None }
     }
 
-    /// What `error` shows, if the plugin had a stack of `stack_bytes` and `last_words` was the last error that
-    /// it logged.
-    pub(crate) fn of_call(error: &wasmtime::Error, stack_bytes: usize, last_words: Option<&str>) -> Self {
-        let (cause, what) = explain(error, stack_bytes);
-        let last_words = last_words.filter(|_| cause == Cause::Trap).map(|words| words.replace(":\n", ": "));
+    /// What the plugin's `bad-batch` shows, in its own `words`. An interpreter tells so that it got no memory.
+    pub(crate) fn of_bad_batch(words: &str, calls: &Calls) -> Self {
+        match calls.limiter.refused().filter(|_| is_about_memory(words)) {
+            Some(refused) => {
+                let what = format!("{refused}; it says `{}`", bounded(words));
+                Self::stated(Cause::Memory, what)
+            }
+            None => Self::stated(Cause::BadBatch, bounded(words).to_owned()),
+        }
+    }
+
+    /// What `error` shows, if the plugin had a stack of `stack_bytes` and `calls` is the host's side of the call.
+    pub(crate) fn of_call(error: &wasmtime::Error, stack_bytes: usize, calls: &Calls) -> Self {
+        let last_words = calls.last_words();
+        let (cause, what) = match (explain(error, stack_bytes), calls.limiter.refused()) {
+            ((Cause::Trap, _), Some(refused)) if gives_up(error, last_words) => {
+                (Cause::Memory, refused.to_string())
+            }
+            (explained, _) => explained,
+        };
+        let may_explain = |_: &&str| matches!(cause, Cause::Trap | Cause::Memory);
+        let last_words = last_words.filter(may_explain).map(|words| words.replace(":\n", ": "));
         let backtrace = error.downcast_ref::<WasmBacktrace>();
         let frames = backtrace.map(|backtrace| backtrace.frames().iter().map(Frame::from).collect());
         let frames = frames.unwrap_or_default();
         match last_words {
             // The message has its place in it.
-            Some(panic) if panic.starts_with(PANICKED) => {
+            Some(panic) if panic.starts_with(PANICKED) && cause == Cause::Trap => {
                 Self { cause, what: panic, frames, is_placed: true, last_words: None }
             }
             last_words => Self { cause, what, frames, is_placed: false, last_words },
@@ -84,6 +101,17 @@ pub(crate) fn starved(error: &wasmtime::Error) -> Option<String> {
         Some(overrun @ Overrun::Starved { .. }) => Some(overrun.to_string()),
         _ => None,
     }
+}
+
+/// True if a plugin that was refused memory ended for want of it, by `error` and the last that it logged: an
+/// allocator that got none aborts. A panic says itself what it is about, and so does the host.
+fn gives_up(error: &wasmtime::Error, last_words: Option<&str>) -> bool {
+    let is_of_host = error.downcast_ref::<Breach>().is_some();
+    !is_of_host && last_words.is_none_or(|words| !words.starts_with(PANICKED) || is_about_memory(words))
+}
+
+fn is_about_memory(words: &str) -> bool {
+    words.to_ascii_lowercase().contains("memory")
 }
 
 /// Kind of a failure, and what the plugin did.

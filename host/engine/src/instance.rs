@@ -18,7 +18,7 @@ use crate::fault::{Fault, starved};
 use crate::limits::Limits;
 use crate::load::{PACKAGE, VERSION};
 use crate::outbound::Outbound;
-use crate::output::{Cause, Metrics};
+use crate::output::Metrics;
 use crate::plan::StepPlan;
 use crate::state::{StateError, Timer};
 use crate::symbols::Symbols;
@@ -90,7 +90,7 @@ impl Running {
         let stack_bytes = limits.stack_given();
         let fail = |phase, reason| StartError { plugin: name.to_string(), phase, reason };
         let instance = transform.instance_pre().instantiate(&mut store).map_err(|error| {
-            let fault = Fault::of_call(&error, stack_bytes, store.data().last_words());
+            let fault = Fault::of_call(&error, stack_bytes, store.data());
             fail("its start function", fault.what(Some(symbols)))
         })?;
         let unfit = |error: wasmtime::Error| fail("its exports", format!("does not fit: {error:#}"));
@@ -202,7 +202,7 @@ impl Running {
             Ok(Err(GuestError::Retry(reason))) => Err(Failure::Retry(bounded(&reason).to_owned())),
             Ok(Err(GuestError::Fatal(reason))) => Err(Failure::Fatal(bounded(&reason).to_owned())),
             Ok(Err(GuestError::BadBatch(reason))) => {
-                Err(Failure::Guilty(Fault::stated(Cause::BadBatch, bounded(&reason).to_owned())))
+                Err(Failure::Guilty(Fault::of_bad_batch(&reason, self.store.data())))
             }
             Err(error) => Err(self.failure(&error)),
         }
@@ -246,7 +246,7 @@ impl Running {
     }
 
     fn fault(&self, error: &wasmtime::Error) -> Fault {
-        Fault::of_call(error, self.stack_bytes, self.store.data().last_words())
+        Fault::of_call(error, self.stack_bytes, self.store.data())
     }
 
     fn start_error(&self, phase: &'static str, error: &wasmtime::Error) -> StartError {

@@ -91,7 +91,7 @@ pub(crate) fn time(duration: Duration) -> String {
     }
 }
 
-/// The limiter refused growth.
+/// What the limiter refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LimitExceeded {
     #[error("needs more than {}", size(*.0))]
@@ -108,11 +108,22 @@ pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 pub(crate) struct MemoryLimiter {
     memory_bytes: usize,
     used: usize,
+    has_refused: bool,
 }
 
 impl MemoryLimiter {
     pub(crate) fn new(memory_bytes: usize) -> Self {
-        Self { memory_bytes, used: 0 }
+        Self { memory_bytes, used: 0, has_refused: false }
+    }
+
+    /// A call begins, of which [`MemoryLimiter::refused`] will tell.
+    pub(crate) fn begin(&mut self) {
+        self.has_refused = false;
+    }
+
+    /// What the call was refused, if it asked for more memory than it may have.
+    pub(crate) fn refused(&self) -> Option<LimitExceeded> {
+        self.has_refused.then_some(LimitExceeded::Memory(self.memory_bytes))
     }
 
     /// What the store's memories have, all together; they never shrink.
@@ -122,10 +133,12 @@ impl MemoryLimiter {
 }
 
 impl ResourceLimiter for MemoryLimiter {
+    /// Refuses as `memory.grow` does rather than by a trap: a collector may free some and go on with what there is.
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let used = self.used.saturating_add(desired.saturating_sub(current));
         if used > self.memory_bytes {
-            return Err(wasmtime::Error::new(LimitExceeded::Memory(self.memory_bytes)));
+            self.has_refused = true;
+            return Ok(false);
         }
         self.used = used;
         Ok(true)

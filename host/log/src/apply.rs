@@ -115,10 +115,12 @@ impl LogState {
             Control::Plugins { desired, change } => self.apply_plugins(desired, change.as_ref(), entry),
             Control::Paused { stream, reason, step } => {
                 let (reason, step) = (reason.clone(), step.clone());
+                self.note_broken(stream);
                 let pause = Pause { reason, step, sequence: entry.sequence, at_us: entry.written_at_us };
                 self.paused.insert(stream.clone(), pause);
             }
             Control::Resumed { stream } => {
+                self.note_broken(stream);
                 self.paused.remove(stream);
             }
             Control::Configured { config } => self.config = Some(*config),
@@ -175,8 +177,8 @@ impl LogState {
     fn apply_plugins(&mut self, desired: &[PluginUse], change: Option<&PluginChange>, entry: &Entry) {
         if entry.format >= FORMAT_HANDOVER {
             self.hand_over(desired, change);
+            self.resume_changed(desired, change);
             self.note_versions(desired, change, entry);
-            self.resume_changed(desired);
             self.plugins_changed = Some(entry.sequence);
         }
         self.retired.extend(self.plugins.iter().map(|used| used.plugin));

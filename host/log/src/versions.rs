@@ -31,6 +31,9 @@ pub struct StepVersion {
     pub sequence: Sequence,
     /// When that was written, by its writer's clock, in microseconds since the epoch. For people.
     pub at_us: i64,
+    /// True if its circuit opened and the stream was paused for it: it is no version to go back to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub broke: bool,
     /// For each partition number of the stream's topic the offset of the first message that it made rows of.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub from: BTreeMap<i32, Offset>,
@@ -141,6 +144,7 @@ impl LogState {
             cause: change.map(|change| change.cause),
             sequence: entry.sequence,
             at_us: entry.written_at_us,
+            broke: false,
             from: BTreeMap::new(),
             until: BTreeMap::new(),
         });
@@ -148,17 +152,39 @@ impl LogState {
         versions.drain(..surplus);
     }
 
-    /// Resumes the streams that are paused for a step whose version is not `desired` any more; `self.plugins`
-    /// are still those before.
-    pub(crate) fn resume_changed(&mut self, desired: &[PluginUse]) {
+    /// Resumes the streams that are paused for a step whose version is not `desired` any more; `self.plugins` and
+    /// `self.versions` are still those before.
+    pub(crate) fn resume_changed(&mut self, desired: &[PluginUse], change: Option<&PluginChange>) {
         let of_step = |plugins: &[PluginUse], stream: &str, step: &str| {
             plugins.iter().find(|used| used.stream == stream && used.step == step).cloned()
         };
-        let Self { paused, plugins, .. } = self;
-        paused.retain(|stream, pause| match &pause.step {
-            None => true,
-            Some(step) => of_step(plugins, stream, step) == of_step(desired, stream, step),
-        });
+        let is_left = |stream: &str, pause: &Pause| {
+            let step = pause.step.as_deref();
+            step.is_some_and(|step| of_step(&self.plugins, stream, step) != of_step(desired, stream, step))
+        };
+        let left: Vec<_> = self
+            .paused
+            .iter()
+            .filter(|(stream, pause)| is_left(stream, pause))
+            .map(|(s, _)| s.clone())
+            .collect();
+        // What a circuit leads to tells of the version before by itself.
+        let is_told = change.is_some_and(|change| change.cause == ChangeCause::CircuitOpened);
+        for stream in left {
+            if !is_told {
+                self.note_broken(&stream);
+            }
+            self.paused.remove(&stream);
+        }
+    }
+
+    /// Notes that the version broke that the stream is paused for, if it is for one, before that is forgotten.
+    pub(crate) fn note_broken(&mut self, stream: &str) {
+        let step = self.paused.get(stream).and_then(|pause| pause.step.as_ref());
+        let versions = step.and_then(|step| self.versions.get_mut(stream)?.get_mut(step));
+        if let Some(version) = versions.and_then(|versions| versions.last_mut()) {
+            version.broke = true;
+        }
     }
 
     /// Who asks for a pause may take the place of a circuit's, so that a change of the step does not resume the

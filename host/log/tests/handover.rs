@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use millstream_log::{Folded, LogState, Rejection, Remedy, Rules, VERSIONS_MAX, encode_entry};
+use millstream_log::{
+    Folded, LogState, Rejection, Remedy, Rules, VERSIONS_MAX, decode_snapshot, encode_entry, encode_snapshot,
+};
 use millstream_model::entry::*;
 use millstream_model::{Digest, OffsetRange, TopicPartition};
 
@@ -371,4 +373,27 @@ fn a_change_of_the_step_resumes_what_its_circuit_paused() {
     check(&[plugin("s", 2), plugin("z", 1)], false);
     check(&[PluginUse { config: Digest::of(b"other"), ..plugin("s", 1) }], false);
     check(&[plugin("z", 1)], false);
+}
+
+/// It was forgotten with the pause, and such a version counted as a good one to go back to.
+#[test]
+fn a_version_that_a_stream_was_paused_for_stays_known_as_broken() {
+    let check = |then: &[Body], expected: &[bool]| {
+        let mut log = Log::begun();
+        log.accept(paused(Some("p"), "7 of 10 rows failed"));
+        then.iter().for_each(|body| log.accept(body.clone()));
+        let broke: Vec<_> = log.state.versions("s", "p").iter().map(|version| version.broke).collect();
+        assert_eq!(broke, expected, "{then:?}");
+        let read = decode_snapshot(&encode_snapshot(&log.state)).unwrap();
+        assert_eq!(read, log.state, "a snapshot knows it too");
+    };
+    let (next, asked) = (swap(&[plugin("s", 2), plugin("z", 1)]), paused(None, "asked for"));
+    check(&[], &[false]);
+    check(&[next.clone()], &[true, false]);
+    check(&[resumed()], &[true]);
+    check(&[resumed(), next.clone()], &[true, false]);
+    check(&[asked, resumed(), next.clone()], &[true, false]);
+    check(&[next, swap(&[plugin("s", 1), plugin("z", 1)])], &[true, false, false]);
+    // Of another step.
+    check(&[swap(&[plugin("s", 1), plugin("z", 2)])], &[false]);
 }

@@ -130,19 +130,34 @@ async fn desire(
             plans = reload::plan_at_start(config, library, log.state()).await?;
         }
         attempts += 1;
+        let elsewhere = elsewhere(config, log.state());
         let mut desired: Vec<_> = plans.iter().flat_map(|plan| plan.plugins()).collect();
+        let of_others = log.state().plugins().iter().filter(|used| elsewhere.contains_key(&used.stream));
+        desired.extend(of_others.cloned());
         desired.sort();
         if log.state().plugins() == desired {
             return Ok(plans);
         }
-        let change = Some(reload::change(ChangeCause::Started, decided_after, &plans));
-        match log.append(Body::Control(Control::Plugins { desired, change })).await {
+        let mut change = reload::change(ChangeCause::Started, decided_after, &plans);
+        change.topics.extend(elsewhere);
+        match log.append(Body::Control(Control::Plugins { desired, change: Some(change) })).await {
             Ok(_) => return Ok(plans),
             Err(AppendError::Rejected(rejection))
                 if rejection.remedy() == LogRemedy::Reload && attempts < DESIRE_ATTEMPTS => {}
             Err(error) => return Err(RunError::Refused(error)),
         }
     }
+}
+
+/// Streams that the log desires and this configuration does not have, with their topics: other workers may run
+/// them. A stream whose topic is now another one's is none: it was renamed.
+fn elsewhere(config: &Config, log: &LogState) -> BTreeMap<String, String> {
+    let is_ours = |stream: &str, topic: &str| {
+        config.streams.iter().any(|known| known.name == stream || known.topic == topic)
+    };
+    let of_topic = |used: &PluginUse| Some((used.stream.clone(), log.topic_of(&used.stream)?.to_owned()));
+    let streams = log.plugins().iter().filter_map(of_topic);
+    streams.filter(|(stream, topic)| !is_ours(stream, topic)).collect()
 }
 
 /// Plans a stream with the plugins that the log desires for its steps, whatever the folder holds.

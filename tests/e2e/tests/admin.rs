@@ -219,6 +219,13 @@ fn the_verbs_change_a_live_stream() {
     let live = ["plugin", "shadow", "--digest", digest, "--step", "cleanse", "--for", "200ms"];
     let live = verb(&workspace, &served, &live);
     assert_eq!((&live["digest"], &live["error"]), (&promoted["digest"], &json!(null)), "{live:#}");
+    // No message came meanwhile: that proves nothing.
+    let url = format!("http://{}", served.address);
+    let strict = ["plugin", "shadow", "--digest", digest, "--step", "cleanse", "--for", "200ms"];
+    let strict = [&strict[..], &["--fail-on-difference", "--url", &url]].concat();
+    let output = workspace.millstream(&strict).env(VARIABLE, TOKEN).run();
+    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    assert!(output.stderr.contains("nothing was compared"), "{}", output.stderr);
 
     let paused = verb(&workspace, &served, &["pause", "vehicle", "--reason", "tea"]);
     let (_, _, stream) = served.ask("GET", "/api/v1/streams/vehicle", Some(TOKEN), "");

@@ -112,8 +112,10 @@ fn rows_are_enriched_with_credentials_that_the_plugin_does_not_see() {
 
 #[test]
 fn a_server_that_is_away_costs_its_own_rows_and_not_those_of_others() {
-    // A port that was free a moment ago.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // Bound, so that nobody else listens there, and never listening.
+    let away = TcpSocket::new_v4().unwrap();
+    away.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = away.local_addr().unwrap().port();
     let workspace = workspace(port);
     workspace.catch_up();
     let letters = "select stream, cause, reason, count(*) from t group by all";

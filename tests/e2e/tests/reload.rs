@@ -86,6 +86,20 @@ impl Test {
         }
     }
 
+    /// Waits until the log says that the step runs this plugin.
+    #[track_caller]
+    fn wait_for_plugin(&self, digest: &str) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let found = self.changes();
+            if found.last().is_some_and(|(_, _, steps)| steps[0].0 == digest) {
+                return;
+            }
+            assert!(Instant::now() < end, "{digest} does not run: {found:?}");
+            std::thread::sleep(GLANCE);
+        }
+    }
+
     /// Every message is in the table once.
     #[track_caller]
     fn check_rows(&self) {
@@ -125,17 +139,19 @@ fn a_file_that_is_dropped_in_takes_over_at_an_entry() {
     test.drop_in(&version('b'));
     assert_eq!(test.wait_for_change(2), "dropped_in");
     test.feed(&run);
-    // Written in place and in pieces, as a compiler does; several times, of which the last counts.
+    // Written in place and in pieces, as a compiler does; several times, of which the last counts. Those before it
+    // are taken only if the machine is so slow that they lie there unchanged for long.
     for name in ['c', 'd', 'e'] {
         let bytes = version(name);
         test.workspace.write("plugins/cleanse-vehicle.wasm", &bytes[..bytes.len() / 2]);
         test.workspace.write("plugins/cleanse-vehicle.wasm", &bytes);
     }
-    assert_eq!(test.wait_for_change(3), "dropped_in");
+    test.wait_for_plugin(&digest(&test.workspace, "plugins/cleanse-vehicle.wasm"));
     test.feed(&run);
     run.stop();
     let changes = test.changes();
-    assert_eq!(changes[2].2[0].0, digest(&test.workspace, "plugins/cleanse-vehicle.wasm"));
+    assert!(changes[1..].iter().all(|(_, cause, _)| cause == "dropped_in"), "{changes:?}");
+    assert!((3..=5).contains(&changes.len()), "{changes:?}");
     test.check_rows();
 }
 
@@ -165,8 +181,9 @@ fn an_edited_configuration_takes_over_and_a_broken_one_does_not() {
     let run = Served::start(&test.workspace);
     test.feed(&run);
     let zone = |name: &str| format!("config = {{ zone = \"{name}\" }}");
-    test.workspace.configure(&zone("Europe/London"), &zone("America/New_York"));
+    // The policy first: whether they are read as one change or as two, both hold once the log says the second.
     test.workspace.configure("[[streams.vehicle.steps]]", "[[streams.vehicle.steps]]\non_drop_in = \"hold\"");
+    test.workspace.configure(&zone("Europe/London"), &zone("America/New_York"));
     assert_eq!(test.wait_for_change(2), "configured");
     test.feed(&run);
     test.workspace.configure("on_drop_in = \"hold\"", "on_drop_in = \"perhaps\"");
@@ -183,6 +200,9 @@ fn an_edited_configuration_takes_over_and_a_broken_one_does_not() {
     assert_eq!(test.wait_for_change(3), "dropped_in");
     let output = run.stop();
     assert!(output.stderr.contains("checkpoint.interval"), "{}", output.stderr);
+    for key in ["streams.vehicle.steps.cleanse.config", "streams.vehicle.steps.cleanse.on_drop_in"] {
+        assert!(output.stderr.contains(key), "an accepted edit is named by its key: {}", output.stderr);
+    }
     test.check_rows();
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Barrier};
 
 use millstream_engine::{HttpGrant, Network as _, OutboundError, Request, SecretHeader};
 
-use super::server::{Reply, Server, ok};
+use super::server::{Away, Reply, Server, ok};
 use super::{
     PATIENCE, TOKEN, World, allowance, ask, get, http, internal, set, text, with_header, with_token,
 };
@@ -167,6 +167,37 @@ fn secrets_are_checked_when_a_step_is_made() {
     check(Some("barley"), "host", "about the connection");
 }
 
+/// Each request was denied, and nothing had said so before.
+#[test]
+fn a_grant_that_allows_no_request_is_refused_when_a_step_is_made() {
+    let check = |host: &str, allow_private: bool, expected: Option<&str>| {
+        let grant = HttpGrant { allow_private, ..HttpGrant::default() };
+        let made = World::new().egress.outbound(&BTreeMap::from([(http(host, 8080), grant)]));
+        match (made.map(drop), expected) {
+            (Ok(()), None) => {}
+            (Err(reason), Some(expected)) => assert_eq!(reason, expected),
+            (made, expected) => panic!("{host}: {made:?} instead of {expected:?}"),
+        }
+    };
+    let remedy = "to allow that, write allow_private = true under [grants.http.\"HOST\"]";
+    let at = |host: &str, what: &str| {
+        let (origin, remedy) =
+            (format!("http://{host}:8080"), remedy.replace("HOST", &format!("http://{host}:8080")));
+        format!("the grant for {origin} allows no request, for the server is at {what}; {remedy}")
+    };
+    for host in ["127.0.0.1", "[::1]", "localhost", "api.localhost"] {
+        check(host, false, Some(&at(host, "a loopback address")));
+        check(host, true, None);
+    }
+    check("192.168.0.7", false, Some(&at("192.168.0.7", "a private address")));
+    let never = "the grant for http://169.254.169.254:8080 allows no request, for the server is at the metadata \
+                 service of a cloud; take it out";
+    check("169.254.169.254", false, Some(never));
+    check("169.254.169.254", true, Some(never));
+    check("93.184.216.34", false, None);
+    check("api.test", false, None);
+}
+
 #[test]
 fn a_plugin_cannot_set_what_is_injected() {
     let (world, server) = (world(), Server::saying(""));
@@ -202,7 +233,8 @@ fn a_post_becomes_a_get_only_where_the_standard_says_so() {
 #[test]
 fn a_server_that_is_away_or_a_name_that_is_not_there_fails() {
     let world = world();
-    let gone = Server::saying("").port();
+    let away = Away::new();
+    let gone = away.port();
     let step = world.step(&[(&http("api.test", gone), internal()), (&http("no.test", 80), internal())]);
     let fails = |url: String, expected: &str| match ask(&step, get(url)) {
         Err(OutboundError::Failed(reason)) => assert!(reason.contains(expected), "{reason}"),

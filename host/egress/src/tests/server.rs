@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use tokio::net::TcpSocket;
+
 /// What the server does with a request.
 pub(super) enum Reply {
     /// Sends this and waits for the next request.
@@ -23,6 +25,21 @@ pub(super) struct Server {
     pub(super) address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
     stopped: Arc<AtomicBool>,
+}
+
+/// A port of this machine where nobody listens, and that nobody else gets: it is bound as long as this is kept.
+pub(super) struct Away(TcpSocket);
+
+impl Away {
+    pub(super) fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self(socket)
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.0.local_addr().unwrap().port()
+    }
 }
 
 impl Server {

@@ -141,6 +141,7 @@ impl Calls {
     pub(crate) fn allow(&mut self, allowance: Allowance) {
         self.host_calls = 0;
         self.last_words = None;
+        self.limiter.begin();
         self.watch = Watch::start(allowance);
     }
 

@@ -45,6 +45,21 @@ fn who_breaks_a_limit_loses_the_rows_that_did() {
     );
 }
 
+/// The host ended such a call at once, so that no collector could free memory and go on.
+#[test]
+fn who_is_refused_memory_may_go_on_without() {
+    let output = step("refused-spares", Limits::default()).instance().process(&batch(&[1, -2, 3]));
+    assert_eq!((numbers(&output.passed, "n"), output.rejected.len()), (vec![2, -4, 6], 0));
+    let check = |mode, cause, reason| check(mode, Limits::default(), cause, reason);
+    // Who says what else went wrong is believed.
+    check("refused-panics", Cause::Trap, "plugin `misbehave` panicked at wheels.rs:7:5: no such wheel");
+    check(
+        "refused-complains",
+        Cause::Memory,
+        "plugin `misbehave` needs more than 64 MiB; it says `plugin.js:7: InternalError: out of memory`",
+    );
+}
+
 #[test]
 fn who_breaks_a_limit_of_the_host_loses_the_rows_that_did() {
     check("handles", Limits::default(), Cause::Trap, "store handle limit exceeded");

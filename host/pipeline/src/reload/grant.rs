@@ -11,7 +11,7 @@ use super::target::uses;
 use super::thread::{Stopped, Work};
 use super::wish::Wish;
 use super::{Ask, Proposal, Verdict, View, change};
-use crate::config::Config;
+use crate::config::{Config, edited_keys};
 use crate::plan::StreamPlan;
 use crate::stage::Stage;
 use crate::start::same_columns;
@@ -149,6 +149,9 @@ impl Work {
         self.plans = assembly.plans;
         self.waiting = assembly.waiting;
         if let Some(config) = config {
+            let streams = self.config.streams.iter().zip(&config.streams);
+            let keys: Vec<_> = streams.flat_map(|(before, after)| edited_keys(before, after)).collect();
+            tracing::info!(keys = keys.join(", "), "the changed configuration is in force");
             self.config = config;
         }
     }

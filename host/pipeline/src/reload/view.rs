@@ -81,6 +81,7 @@ pub(super) fn last_good(versions: &[StepVersion]) -> Option<&StepVersion> {
     use millstream_model::entry::ChangeCause::CircuitOpened;
     let (present, earlier) = versions.split_last()?;
     let left = versions.windows(2).filter(|pair| pair[1].cause == Some(CircuitOpened)).map(|pair| &pair[0]);
+    let left = left.chain(versions.iter().filter(|version| version.broke));
     let broken: Vec<_> = left.chain([present]).map(|version| (version.plugin, version.config)).collect();
     earlier.iter().rev().find(|version| !broken.contains(&(version.plugin, version.config)))
 }
@@ -91,15 +92,17 @@ mod tests {
 
     use super::*;
 
-    /// Versions as text: a letter each, with `!` behind it if a circuit led to it.
+    /// Versions as text: a letter each, with `!` behind it if a circuit led to it, and `-` if the stream was paused
+    /// for it.
     fn versions(text: &str) -> Vec<StepVersion> {
         let version = |word: &str| StepVersion {
-            plugin: Digest::of(word.trim_end_matches('!').as_bytes()),
+            plugin: Digest::of(word.trim_end_matches(['!', '-']).as_bytes()),
             config: Digest::of(b"{}"),
             name: None,
             cause: word.ends_with('!').then_some(ChangeCause::CircuitOpened),
             sequence: 1,
             at_us: 0,
+            broke: word.ends_with('-'),
             from: BTreeMap::new(),
             until: BTreeMap::new(),
         };
@@ -120,6 +123,10 @@ mod tests {
         check("a b c b!", Some("a"));
         check("a b a! c", Some("a"));
         check("a b a", Some("b"));
+        // It had been forgotten with the pause that it broke.
+        check("a- b", None);
+        check("a b- c", Some("a"));
+        check("a b- c a! d", Some("a"));
     }
 
     #[test]

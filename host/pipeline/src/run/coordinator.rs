@@ -222,6 +222,7 @@ impl<'a> Coordinator<'a> {
             self.checkpoint_if_due().await?;
         }
         self.keep_in_line();
+        self.pause_broken().await?;
         self.upkeep.turn(&mut self.log).await;
         if !self.unopened.is_empty() && Instant::now() >= self.open_again {
             self.open(self.unopened.keys().cloned().collect()).await?;

@@ -34,6 +34,8 @@ pub(super) struct Standing {
     /// True if the reloading thread has been told to follow.
     follows: bool,
     unsent: VecDeque<Order>,
+    /// Pauses that opened circuits ask for and the log has not yet: of each stream the step and the reason.
+    pausing: BTreeMap<String, (String, String)>,
 }
 
 impl Standing {
@@ -44,6 +46,7 @@ impl Standing {
             paused: BTreeSet::new(),
             follows: false,
             unsent: VecDeque::new(),
+            pausing: BTreeMap::new(),
         }
     }
 
@@ -78,11 +81,28 @@ impl Coordinator<'_> {
                 let _ = reply.send(verdict);
             }
             Ask::Pause { stream, step, reason } => {
-                if let Err(error) = self.pause(stream, reason, Some(step)).await? {
-                    tracing::debug!(%error, "the stream was not paused");
-                }
+                self.standing.pausing.insert(stream, (step, reason));
+                self.pause_broken().await?;
             }
             Ask::Fail(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Pauses the streams whose circuits opened. What the log does not take now, it is asked for at the next tick, unless
+    /// the circuit is closed or the stream paused by then.
+    pub(super) async fn pause_broken(&mut self) -> Result<(), RunError> {
+        for (stream, (step, reason)) in std::mem::take(&mut self.standing.pausing) {
+            if !self.held.contains_key(stream.as_str()) {
+                continue;
+            }
+            let paused = self.pause(stream.clone(), reason.clone(), Some(step.clone())).await?;
+            if let Err(error) = paused
+                && !self.log.state().paused().contains_key(&stream)
+            {
+                tracing::debug!(%error, stream, "the stream was not paused; trying again");
+                self.standing.pausing.insert(stream, (step, reason));
+            }
         }
         Ok(())
     }
@@ -169,7 +189,11 @@ impl Coordinator<'_> {
                 self.propose(plans, waiting, desired, change, replaced).await
             }
             None => {
+                let steps = changed(&self.standing.base, &base);
                 self.go_on_with(base, plans, waiting);
+                if !steps.is_empty() {
+                    tracing::info!(steps, "steps were changed as the log desires");
+                }
                 self.commit(reports, began).await?;
                 self.telemetry.swaps.followed();
                 self.sort_partitions().await?;
@@ -269,9 +293,46 @@ impl Coordinator<'_> {
     }
 }
 
-/// The steps that `desired` has otherwise than `before`, with the versions they run now.
+/// The steps that `desired` has otherwise than `before`, with the versions they run now, and those that it does not
+/// have any more.
 fn changed(before: &[PluginUse], desired: &[PluginUse]) -> String {
+    let is_same =
+        |one: &PluginUse, other: &PluginUse| (&one.stream, &one.step) == (&other.stream, &other.step);
     let new = desired.iter().filter(|used| !before.contains(used));
-    let words = new.map(|used| format!("{}/{} {}", used.stream, used.step, used.plugin.short()));
-    words.collect::<Vec<_>>().join(", ")
+    let new = new.map(|used| format!("{}/{} {}", used.stream, used.step, used.plugin.short()));
+    let gone = before.iter().filter(|used| !desired.iter().any(|other| is_same(used, other)));
+    let gone = gone.map(|used| format!("{}/{} taken out", used.stream, used.step));
+    new.chain(gone).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use millstream_model::Digest;
+
+    use super::*;
+
+    /// Steps as text: `stream/step=plugin`.
+    fn uses(text: &str) -> Vec<PluginUse> {
+        let used = |word: &str| {
+            let (step, plugin) = word.split_once('=').unwrap();
+            let (stream, step) = step.split_once('/').unwrap();
+            let (stream, step) = (stream.to_owned(), step.to_owned());
+            PluginUse { stream, step, plugin: Digest::of(plugin.as_bytes()), config: Digest::of(b"{}") }
+        };
+        text.split_whitespace().map(used).collect()
+    }
+
+    #[test]
+    fn steps_that_change_are_named() {
+        let check = |before: &str, after: &str, expected: &str| {
+            assert_eq!(changed(&uses(before), &uses(after)), expected, "{before} -> {after}");
+        };
+        let (p, q) = (Digest::of(b"p").short(), Digest::of(b"q").short());
+        check("v/a=p", "v/a=p", "");
+        check("v/a=p v/b=p", "v/a=q v/b=p", &format!("v/a {q}"));
+        check("v/a=p", "v/a=p w/a=p", &format!("w/a {p}"));
+        // Nothing was named.
+        check("v/a=p v/b=p", "v/a=p", "v/b taken out");
+        check("v/a=p", "v/c=q", &format!("v/c {q}, v/a taken out"));
+    }
 }

@@ -82,6 +82,24 @@ impl Place {
         std::fs::write(self.configuration(), text.replacen(from, to, 1)).unwrap();
     }
 
+    /// Adds a stream of its own topic with the same step; gives its lines of the configuration.
+    pub fn add_stream(&self, name: &str) -> String {
+        std::fs::create_dir_all(self.path(&format!("messages/{name}"))).unwrap();
+        let lines = format!(
+            "[streams.{name}]\ntopic = \"{name}\"\nschema = {{ n = {{ type = \"int64\", required = true }} }}\n\
+             [[streams.{name}.steps]]\nname = \"step\"\nplugin = \"step\"\nconfig = {{ mode = \"double\" }}\n"
+        );
+        let text = std::fs::read_to_string(self.configuration()).unwrap();
+        std::fs::write(self.configuration(), text + &lines).unwrap();
+        lines
+    }
+
+    /// The steps that the log desires.
+    pub fn desired(&self) -> Vec<String> {
+        let used = runtime().block_on(async { self.log().await.state().plugins().to_vec() });
+        used.into_iter().map(|used| format!("{}/{}", used.stream, used.step)).collect()
+    }
+
     /// Writes the plugin's file.
     pub fn write_plugin(&self, bytes: &[u8]) {
         self.write_other("step", bytes);

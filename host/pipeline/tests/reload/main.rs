@@ -265,6 +265,28 @@ fn a_paused_stream_is_not_read_until_it_is_resumed() {
     place.check_rows();
 }
 
+/// A worker with fewer streams let the log desire no more than those, and the others waited everywhere.
+#[test]
+fn a_worker_leaves_alone_what_the_log_desires_of_streams_that_it_does_not_have() {
+    let place = Place::new("");
+    let other = place.add_stream("others");
+    let run = Live::start(&place);
+    run.feed(20);
+    run.stop();
+    place.configure(&other, "");
+    place.configure("mode = \"double\"", "mode = \"identity\"");
+    let run = Live::start(&place);
+    run.feed(20);
+    run.stop();
+    assert_eq!(place.desired(), ["numbers/step", "others/step"]);
+    assert_eq!(place.causes(), ["started", "started"]);
+    // But for a stream whose topic another one has now.
+    place.configure("topic = \"numbers\"", "topic = \"others\"");
+    place.configure("mode = \"identity\"", "mode = \"double\"");
+    Live::start(&place).stop();
+    assert_eq!(place.desired(), ["numbers/step"]);
+}
+
 #[test]
 fn an_open_circuit_leads_back_to_the_last_good_version() {
     let place = Place::new("");

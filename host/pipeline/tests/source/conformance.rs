@@ -42,10 +42,16 @@ impl Connected {
         Self { source, events }
     }
 
+    /// What the source tells next, but for whether the broker answers: one that is slow does not, for a moment.
     pub fn next_event(&mut self) -> Option<SourceEvent> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let next = async { tokio::time::timeout(PATIENCE, self.events.recv()).await };
-        runtime.block_on(next).expect("an event in time")
+        loop {
+            let next = async { tokio::time::timeout(PATIENCE, self.events.recv()).await };
+            match runtime.block_on(next).expect("an event in time") {
+                Some(SourceEvent::Reachable(_)) => {}
+                event => return event,
+            }
+        }
     }
 
     /// Waits until all of `wanted` are assigned.

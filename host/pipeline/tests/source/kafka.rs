@@ -347,13 +347,17 @@ fn a_restart_of_the_broker_is_survived() {
     let identity = connected.source.identity().to_owned();
     let mut reader = connected.open(&partition, None).reader;
     read(&mut *reader, &partition, 1);
+    let began = Instant::now();
     broker.restart();
     broker.produce("restart", 0, ["after"]);
     let batch = read(&mut *reader, &partition, 1);
     assert_eq!(messages(&batch), [(1, "after".to_owned())]);
     warnings::wait_for(&["INFO", &broker.brokers, "kafka answers again"]);
     let warned = warnings::with(&["WARN", &broker.brokers]);
-    assert!(warned.len() == 1 && warned[0].contains("trying on"), "{warned:?}");
+    // Once in half a minute, however often it was tried and however long this took.
+    let most = 1 + began.elapsed().as_secs() / 30;
+    assert!((1..=most).contains(&(warned.len() as u64)), "{warned:?}");
+    assert!(warned.iter().all(|line| line.contains("trying on")), "{warned:?}");
     assert_eq!(connect(settings, &["restart"]).source.identity(), identity);
 }
 

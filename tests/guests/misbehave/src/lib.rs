@@ -12,7 +12,9 @@ use std::cell::{Cell, RefCell};
 use exports::millstream::plugin::plugin::{
     About, ConfigProblem, Error, Guest, Input, InputPlan, Output, Plan, Store, TableUse,
 };
-use limits::{call_host_forever, hold_handles, recurse, run_forever, run_long, take_all_memory};
+use limits::{
+    ask_for_too_much, call_host_forever, hold_handles, recurse, run_forever, run_long, take_all_memory,
+};
 use millstream::plugin::batches::{Batch, Builder, emit};
 use millstream::plugin::log::{Level, log};
 use millstream::plugin::metrics::{Counter, Gauge};
@@ -132,7 +134,17 @@ fn on_numbers(mode: &str, calls: u32, batch: &Batch) -> Result<(), Error> {
     let negative: Vec<u32> = (0..numbers.len() as u32).filter(|row| numbers[*row as usize] < 0).collect();
     let rows = numbers.len();
     let write = |values: Vec<i64>| batch.write_int64(0, &Int64s { values, valid: None });
+    if mode.starts_with("refused-") && !negative.is_empty() {
+        ask_for_too_much();
+    }
     match mode {
+        "refused-panics" if !negative.is_empty() => {
+            log(Level::Error, "panicked at wheels.rs:7:5:\nno such wheel");
+            std::process::abort();
+        }
+        "refused-complains" if !negative.is_empty() => {
+            return Err(Error::BadBatch("plugin.js:7: InternalError: out of memory".to_owned()));
+        }
         "traps" if !negative.is_empty() => std::process::abort(),
         "loops" if !negative.is_empty() => run_forever(),
         "memory" if !negative.is_empty() => take_all_memory(),
@@ -159,7 +171,7 @@ fn on_numbers(mode: &str, calls: u32, batch: &Batch) -> Result<(), Error> {
             write(vec![0; rows]);
             return Err(Error::Retry("not yet".to_owned()));
         }
-        "double" | "traps" | "complains" | "panics" | "loops" | "memory" | "stack" | "host-calls"
+        "refused-spares" | "double" | "traps" | "complains" | "panics" | "loops" | "memory" | "stack" | "host-calls"
         | "handles" | "bad-batch" | "fatal" | "too-much-output" | "huge-call" | "retry-once" => {
             let counter = Counter::new("rows");
             counter.add(rows as u64);

@@ -19,6 +19,12 @@ pub fn take_all_memory() -> ! {
     }
 }
 
+/// Asks for more memory than any step may have, and goes on without.
+pub fn ask_for_too_much() {
+    let refused = Vec::<u8>::new().try_reserve_exact(std::hint::black_box(2_000_000_000));
+    assert!(refused.is_err(), "nobody gets so much");
+}
+
 /// Takes stack until there is none.
 #[inline(never)]
 pub fn recurse(depth: u64) -> u64 {
