@@ -44,7 +44,7 @@ pub use grants::{Grants, HttpGrant, Origin, Scheme, SecretHeader};
 pub use instance::StartError;
 pub use keyed::{DeadTimer, FireOutput, FiredOrigin, FiredRows, KeyedInstance, KeyedStep, MigrateError};
 pub use limits::Limits;
-pub use load::LoadError;
+pub use load::{LoadError, size_of_file};
 pub use lookup::{LookUpError, LookupTable, MemoryTable, TableError, Tables};
 pub use outbound::{Allowance, HostFigures, Network, Outbound, OutboundError, Request, Response};
 pub use output::{Cause, Metrics, RejectedRow, StepOutput};

@@ -2,6 +2,8 @@
 //! module becomes a component, imports and exports are checked by name, then it is compiled (or found
 //! compiled) and asked to describe itself. No stream is known here.
 
+use std::fs::FileType;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,6 +37,14 @@ pub enum LoadError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// It is no file whose bytes have an end: a folder, a pipe, a device.
+    #[error("{} is {kind}, expected the file of a plugin", path.display())]
+    NotAFile {
+        /// What was named.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
     },
     /// The file is larger than [`crate::EngineSettings::plugin_bytes_max`].
     #[error("plugin `{plugin}` has {bytes} bytes; at most {} are read", size(*limit))]
@@ -161,13 +171,12 @@ impl Engine {
 
     /// The bytes of a plugin's file, unless they are too many.
     pub fn read(&self, path: &Path) -> Result<Vec<u8>, LoadError> {
-        let fail = |source| LoadError::Read { path: path.to_owned(), source };
-        let bytes = std::fs::metadata(path).map_err(fail)?.len();
+        let bytes = size_of_file(path)?;
         let limit = self.shared.settings.plugin_bytes_max;
         if bytes > limit as u64 {
             return Err(LoadError::TooLarge { plugin: name_of(path), bytes, limit });
         }
-        std::fs::read(path).map_err(fail)
+        std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })
     }
 
     /// Loads a plugin: a component of one of the package's worlds, or the core module that a compiler made, which
@@ -185,6 +194,27 @@ impl Engine {
         let program = Program { name: Arc::from(name), transform, symbols, is_timed: world.is_timed };
         let about = Running::describe(&self.shared, &program, &Limits::default())?;
         Ok(Plugin::new(self.clone(), program, world, digest, bytes.len(), about))
+    }
+}
+
+/// Size of a plugin's file, in bytes. Folders, pipes and devices are refused: reading one of these may wait for ever.
+pub fn size_of_file(path: &Path) -> Result<u64, LoadError> {
+    let metadata = std::fs::metadata(path);
+    let metadata = metadata.map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    match no_file(metadata.file_type()) {
+        Some(kind) => Err(LoadError::NotAFile { path: path.to_owned(), kind }),
+        None => Ok(metadata.len()),
+    }
+}
+
+/// What is there in place of a file.
+fn no_file(found: FileType) -> Option<&'static str> {
+    match () {
+        () if found.is_file() => None,
+        () if found.is_dir() => Some("a folder"),
+        () if found.is_fifo() => Some("a pipe"),
+        () if found.is_socket() => Some("a socket"),
+        () => Some("a device"),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
+use millstream_model::schema::type_name;
 
 use crate::bindings::types::{
     DataType as WitType, DecimalType, Field as WitField, TimeUnit as WitUnit, TimestampType,
@@ -75,29 +76,13 @@ pub(crate) fn field_to_wit(field: &Field) -> WitField {
     WitField { name: field.name().clone(), ty: to_wit(field.data_type()), nullable: field.is_nullable() }
 }
 
-/// The type as people read it in messages.
+/// The type as people read it in messages: as a configuration calls it.
 pub(crate) fn display(ty: &WitType) -> String {
-    let unit = |unit: &WitUnit| match unit {
-        WitUnit::Second => "s",
-        WitUnit::Milli => "ms",
-        WitUnit::Micro => "us",
-        WitUnit::Nano => "ns",
-    };
-    match ty {
-        WitType::Boolean => "boolean".to_owned(),
-        WitType::Int32 => "int32".to_owned(),
-        WitType::Int64 => "int64".to_owned(),
-        WitType::Float32 => "float32".to_owned(),
-        WitType::Float64 => "float64".to_owned(),
-        WitType::Decimal(decimal) => format!("decimal({}, {})", decimal.precision, decimal.scale),
-        WitType::Utf8 => "utf8".to_owned(),
-        WitType::Binary => "binary".to_owned(),
-        WitType::Date => "date".to_owned(),
-        WitType::Timestamp(ty) if ty.utc => format!("timestamp({}, UTC)", unit(&ty.unit)),
-        WitType::Timestamp(ty) => format!("timestamp({}, without zone)", unit(&ty.unit)),
-        WitType::Float64List => "list of float64".to_owned(),
-        WitType::Utf8List => "list of utf8".to_owned(),
-        WitType::Arrow(format) => format!("arrow type `{format}`"),
+    match (from_wit(ty), ty) {
+        (Some(known), _) => type_name(&known),
+        (None, WitType::Decimal(decimal)) => format!("decimal({}, {})", decimal.precision, decimal.scale),
+        (None, WitType::Arrow(format)) => format!("arrow type `{format}`"),
+        (None, other) => format!("{other:?}"),
     }
 }
 

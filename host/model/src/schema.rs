@@ -87,6 +87,27 @@ impl ColumnType {
     }
 }
 
+/// What a configuration calls a type of Arrow. Types that no column can be declared with have names of the same kind,
+/// such as `binary` and `timestamp(ms, UTC)`, or else Arrow's own.
+pub fn type_name(ty: &DataType) -> String {
+    let zone = |zone: &Option<Arc<str>>| if zone.is_some() { "UTC" } else { "without zone" };
+    match ty {
+        DataType::Boolean => "boolean".to_owned(),
+        DataType::Int32 => "int32".to_owned(),
+        DataType::Int64 => "int64".to_owned(),
+        DataType::Float32 => "float32".to_owned(),
+        DataType::Float64 => "float64".to_owned(),
+        DataType::Utf8 => "string".to_owned(),
+        DataType::Binary => "binary".to_owned(),
+        DataType::Date32 => "date".to_owned(),
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "timestamp".to_owned(),
+        DataType::Timestamp(unit, of) => format!("timestamp({unit}, {})", zone(of)),
+        DataType::Decimal128(precision, scale) => format!("decimal({precision}, {scale})"),
+        DataType::List(item) => format!("list<{}>", type_name(item.data_type())),
+        other => other.to_string(),
+    }
+}
+
 /// One step of a path into a message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PathSegment {

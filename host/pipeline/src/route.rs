@@ -9,6 +9,7 @@ use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::{filter_record_batch, not, or};
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
+use millstream_model::schema::type_name;
 use millstream_model::{Offset, columns};
 
 use crate::config::{Placed, RouteConfig, StreamConfig};
@@ -186,7 +187,7 @@ pub(crate) fn check_tables(
 /// columns by their places.
 pub(crate) fn difference(left: &TableSpec, right: &TableSpec) -> Option<String> {
     let describe = |field: &Field| {
-        format!("{}{}", field.data_type(), if field.is_nullable() { "" } else { " not null" })
+        format!("{}{}", type_name(field.data_type()), if field.is_nullable() { "" } else { " not null" })
     };
     for field in left.schema.fields() {
         match right.schema.field_with_name(field.name()) {

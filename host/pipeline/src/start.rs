@@ -9,8 +9,9 @@ use std::time::Duration;
 use arrow::datatypes::SchemaRef;
 use millstream_engine::{Engine, Plugin};
 use millstream_log::LogState;
-use millstream_model::Clock;
 use millstream_model::entry::{Body, ChangeCause, Control, DataFile, PluginUse, Sequence, SessionId};
+use millstream_model::schema::type_name;
+use millstream_model::{Clock, Digest};
 use object_store::path::Path;
 
 use crate::checkpoint::{AppendError, CheckpointLog, Remedy as LogRemedy};
@@ -50,16 +51,7 @@ pub fn plan(config: &Config, engine: &Engine) -> Result<Vec<Arc<StreamPlan>>, Ru
     for (stream, number) in numbered {
         let step = &stream.steps[number];
         if !by_name.contains_key(step.plugin.as_str()) {
-            let file = config.plugin_file(&step.plugin);
-            if !file.is_file() {
-                return Err(RunError::NoPlugin {
-                    place: step.place.clone(),
-                    key: format!("streams.{}.steps.{number}.plugin", stream.name),
-                    plugin: step.plugin.clone(),
-                    file: file.display().to_string(),
-                });
-            }
-            by_name.insert(&step.plugin, signed::load(engine, &config.signatures, &file)?);
+            by_name.insert(&step.plugin, plugin(config, engine, stream, number)?);
         }
     }
     let plan = |stream: &StreamConfig| {
@@ -69,6 +61,37 @@ pub fn plan(config: &Config, engine: &Engine) -> Result<Vec<Arc<StreamPlan>>, Ru
     let plans = config.streams.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
     check_tables(&plans)?;
     Ok(plans)
+}
+
+/// The plugin of the stream's step of this number, as it lies in the plugin folder, if it is signed as it must be.
+pub fn plugin(
+    config: &Config,
+    engine: &Engine,
+    stream: &StreamConfig,
+    number: usize,
+) -> Result<Plugin, RunError> {
+    let step = &stream.steps[number];
+    let file = config.plugin_file(&step.plugin);
+    if !file.is_file() {
+        return Err(RunError::NoPlugin {
+            place: step.place.clone(),
+            key: format!("streams.{}.steps.{number}.plugin", stream.name),
+            plugin: step.plugin.clone(),
+            file: file.display().to_string(),
+        });
+    }
+    signed::load(engine, &config.signatures, &file)
+}
+
+/// The plugin `name` of this digest as the lake keeps it, if it is signed as it must be today: what ran, for those who
+/// look at it again.
+pub async fn kept_plugin(
+    config: &Config,
+    engine: &Engine,
+    lake: &Lake,
+    (name, digest): (&str, Digest),
+) -> Result<Plugin, RunError> {
+    Library::new(engine.clone(), lake.clone(), config.signatures.clone()).in_lake(name, digest).await
 }
 
 /// Opens the log at `lake` for reading and writing.
@@ -223,8 +246,8 @@ pub(crate) async fn same_columns(
                     return Err(RunError::ColumnType {
                         table: name.to_owned(),
                         column: field.name().clone(),
-                        now: field.data_type().to_string(),
-                        before: known.data_type().to_string(),
+                        now: type_name(field.data_type()),
+                        before: type_name(known.data_type()),
                     });
                 }
             }

@@ -27,6 +27,9 @@ pub struct New {
     /// Folder to write it to, which must not be there yet [default: NAME]
     #[arg(long, value_name = "DIR")]
     pub path: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(ClapArgs)]
@@ -148,9 +151,12 @@ pub struct Repro {
     /// The step, where several have a dead letter of that message: STREAM/STEP, or its name
     #[arg(long)]
     pub step: Option<String>,
-    /// Another build of the plugin that failed, instead of the configured one
+    /// Another build of the plugin that failed, instead of the version that made the dead letter
     #[arg(long, value_name = "FILE")]
     pub wasm: Option<PathBuf>,
+    /// Run the plugins that lie in the plugin folder now, instead of the versions that processed the record then
+    #[arg(long, conflicts_with = "wasm")]
+    pub current: bool,
     /// Let requests of plugins go out, with the secrets of the configuration; without this nobody answers them
     #[arg(long)]
     pub network: bool,

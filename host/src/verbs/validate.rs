@@ -1,5 +1,6 @@
 //! `millstream validate`: everything that can be checked without a broker and a lake.
 
+use millstream_model::schema::type_name;
 use millstream_pipeline::plan::StreamPlan;
 use millstream_pipeline::sink::TableSpec;
 use millstream_pipeline::start;
@@ -50,7 +51,7 @@ fn describe_table(table: &TableSpec) -> String {
     let mut text = format!("  table {}, by day of {}\n", table.name, table.event_time);
     for field in table.schema.fields() {
         let null = if field.is_nullable() { "" } else { " not null" };
-        text += &format!("    {}: {}{null}\n", field.name(), field.data_type());
+        text += &format!("    {}: {}{null}\n", field.name(), type_name(field.data_type()));
     }
     text
 }
@@ -62,7 +63,7 @@ fn json(plan: &StreamPlan) -> serde_json::Value {
     });
     let tables = plan.tables().into_iter().map(|(name, table)| {
         let columns = table.schema.fields().iter().map(|field| {
-            json!({ "name": field.name(), "type": field.data_type().to_string(), "nullable": field.is_nullable() })
+            json!({ "name": field.name(), "type": type_name(field.data_type()), "nullable": field.is_nullable() })
         });
         json!({ "table": name, "event_time": table.event_time, "columns": columns.collect::<Vec<_>>() })
     });

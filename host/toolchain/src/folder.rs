@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::Language;
+use crate::build::path_dependencies;
 use crate::sources::{self, Sources};
+use crate::{Language, record};
 
 /// Longest name of a plugin, in bytes; it becomes a file's name.
 const NAME_BYTES_MAX: usize = 64;
@@ -109,6 +110,21 @@ impl PluginFolder {
     /// The sources within the folder as they are now.
     pub fn sources(&self) -> Result<Sources, std::io::Error> {
         Sources::of(&self.path)
+    }
+
+    /// Folders outside this one whose sources go into the plugin: crates that it takes by path.
+    pub fn dependencies(&self) -> Vec<PathBuf> {
+        match self.language {
+            Language::Rust => path_dependencies(&self.path).into_iter().collect(),
+            Language::Python | Language::Javascript | Language::C => Vec::new(),
+        }
+    }
+
+    /// Files outside this folder that the last build read, as far as it said so; none before the first one. Lock files
+    /// are left out: builds write them.
+    pub fn read_elsewhere(&self) -> Vec<PathBuf> {
+        let is_watched = |file: &PathBuf| !file.starts_with(&self.path) && !file.ends_with("Cargo.lock");
+        record::elsewhere(self).into_iter().filter(is_watched).collect()
     }
 
     /// Whether a change of this path may change what a build makes; for those who watch.

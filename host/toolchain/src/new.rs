@@ -85,7 +85,7 @@ pub struct NewPlugin<'a> {
 pub struct Written {
     /// Its folder.
     pub folder: PathBuf,
-    /// What the template wrote, by path within the folder; without the SDK.
+    /// All files, by path within the folder and in this order; those of the SDK lie in `sdk/`.
     pub files: Vec<String>,
 }
 
@@ -198,16 +198,19 @@ fn write_all(plugin: &NewPlugin<'_>, template: &[File], folder: &Path) -> Result
         files.push(name);
     }
     for file in embedded::sdk(plugin.language) {
-        let path = folder.join("sdk").join(file.name);
+        let name = format!("sdk/{}", file.name);
         match file.name.ends_with("Cargo.toml") {
-            true => write(&path, standalone(file.bytes).as_bytes())?,
-            false => write(&path, file.bytes)?,
+            true => write(&folder.join(&name), standalone(file.bytes).as_bytes())?,
+            false => write(&folder.join(&name), file.bytes)?,
         }
+        files.push(name);
     }
     if plugin.language == Language::Rust {
         // The versions that this build was tested with; cargo takes out what the plugin does not use.
         write(&folder.join("Cargo.lock"), third_party(CARGO_LOCK).as_bytes())?;
+        files.push("Cargo.lock".to_owned());
     }
+    files.sort();
     Ok(files)
 }
 

@@ -42,8 +42,7 @@ impl Place {
     /// That of the build of `folder` to `out`; waits for whoever is at it.
     pub(crate) fn of(folder: &PluginFolder, out: &Path) -> Result<Self, BuildError> {
         let records = folder.path().join(FOLDER);
-        let key = hex::encode(&Sha256::digest(out.as_os_str().as_encoded_bytes())[..4]);
-        let path = records.join(format!("built-{key}.json"));
+        let path = records.join(name(out));
         let file = open(&records, &path).map_err(|source| BuildError::io(&path, source))?;
         Ok(Self { path, file, out: out.to_owned() })
     }
@@ -80,6 +79,18 @@ impl Place {
     fn made(&self) -> String {
         Sources::default().and(std::slice::from_ref(&self.out)).fingerprint()
     }
+}
+
+/// What the last build of `folder` to its own file read elsewhere; nothing if there is no record of one.
+pub(crate) fn elsewhere(folder: &PluginFolder) -> Vec<PathBuf> {
+    let json = std::fs::read(folder.path().join(FOLDER).join(name(&folder.built()))).unwrap_or_default();
+    serde_json::from_slice::<Record>(&json).map_or_else(|_| Vec::new(), |record| record.elsewhere)
+}
+
+/// Name of the record of the build of a file.
+fn name(out: &Path) -> String {
+    let key = hex::encode(&Sha256::digest(out.as_os_str().as_encoded_bytes())[..4]);
+    format!("built-{key}.json")
 }
 
 fn open(folder: &Path, path: &Path) -> io::Result<File> {

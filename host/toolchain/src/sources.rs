@@ -27,7 +27,7 @@ impl Sources {
     }
 
     /// The same with these files, wherever they lie. Those that are in already stay as they were seen.
-    pub(crate) fn and(mut self, files: &[PathBuf]) -> Self {
+    pub fn and(mut self, files: &[PathBuf]) -> Self {
         for file in files {
             if !self.0.contains_key(file) {
                 self.add(file);
@@ -72,7 +72,8 @@ impl Sources {
         for entry in entries {
             let entry = entry?;
             let path = entry.path();
-            if !path.strip_prefix(root).is_ok_and(is_source) || path.join("pyvenv.cfg").exists() {
+            let is_made = ["pyvenv.cfg", "CACHEDIR.TAG"].iter().any(|mark| path.join(mark).exists());
+            if !path.strip_prefix(root).is_ok_and(is_source) || is_made {
                 continue;
             }
             // A link to a folder may lead anywhere, back here too.

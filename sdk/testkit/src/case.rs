@@ -31,6 +31,8 @@ pub struct Case {
     pub(crate) inputs: Vec<Input>,
     pub(crate) content: Content,
     pub(crate) received_us: Option<i64>,
+    /// Key of the messages that have no other.
+    pub(crate) key: Option<Vec<u8>>,
     /// Parameters, over those beside the plugin; null: none.
     pub(crate) config: Value,
     pub(crate) grants: Option<Grants>,
@@ -68,6 +70,7 @@ impl Case {
             inputs: Vec::new(),
             content: Content::Lines(Vec::new()),
             received_us: None,
+            key: None,
             config: Value::Null,
             grants: None,
             limits: None,
@@ -150,16 +153,28 @@ impl Case {
         Self { received_us: Some(micros), ..self }
     }
 
+    /// The key of all messages that are not given one of their own: their `_key`. Without this they have none.
+    #[must_use]
+    pub fn key(self, key: impl Into<Vec<u8>>) -> Self {
+        Self { key: Some(key.into()), ..self }
+    }
+
     /// Adds a message: JSON, or what should be JSON. Its line is the number of messages and moves so far and one.
     #[must_use]
     pub fn message(self, json: impl Into<Vec<u8>>) -> Self {
-        self.entry(Entry::Message { input: None, text: json.into() })
+        self.entry(Entry::Message { input: None, key: None, text: json.into() })
+    }
+
+    /// Adds a message with a key.
+    #[must_use]
+    pub fn message_with_key(self, key: impl Into<Vec<u8>>, json: impl Into<Vec<u8>>) -> Self {
+        self.entry(Entry::Message { input: None, key: Some(key.into()), text: json.into() })
     }
 
     /// Adds a message of the input of this name.
     #[must_use]
     pub fn message_of(self, input: impl Into<String>, json: impl Into<Vec<u8>>) -> Self {
-        self.entry(Entry::Message { input: Some(input.into()), text: json.into() })
+        self.entry(Entry::Message { input: Some(input.into()), key: None, text: json.into() })
     }
 
     /// Moves the watermark behind the messages so far, to `micros` since 1970; `i64::MAX` means that the inputs have

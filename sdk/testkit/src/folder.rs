@@ -74,6 +74,7 @@ impl CaseFolder {
         case.input = Input { name: settings.input.unwrap_or(case.input.name), schema: settings.schema };
         case.inputs = settings.inputs;
         case.received_us = settings.received_us;
+        case.key = settings.key;
         case.grants = settings.grants;
         case.limits = Some(settings.limits);
         case.expected = self.expected()?;

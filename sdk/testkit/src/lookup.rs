@@ -13,7 +13,7 @@ use millstream_model::schema::StreamSchema;
 
 use crate::error::CaseError;
 use crate::folder::{full_lines, read};
-use crate::messages::decode;
+use crate::messages::{Message, decode};
 use crate::settings::FILE;
 
 /// The folder of a case that has its tables, and how their names end.
@@ -81,7 +81,9 @@ fn table(name: &str, path: &Path, settings: TableSettings) -> Result<MemoryTable
         return Err(CaseError::Table { path: path.to_owned(), message });
     }
     let place = || format!("columns of lookup table `{name}`");
-    let (rows, failed) = decode(name, settings.schema.as_ref(), None, &lines, &place)?;
+    let messages: Vec<_> =
+        lines.iter().map(|(line, text)| Message { line: *line, key: None, text }).collect();
+    let (rows, failed) = decode(name, settings.schema.as_ref(), None, &messages, &place)?;
     if let Some((line, reason)) = failed.into_iter().next() {
         let message = format!("{reason}; columns are declared in {FILE}, below [lookup.{name}.schema]");
         return Err(CaseError::Line { path: path.to_owned(), line, message });

@@ -149,21 +149,26 @@ fn units(
     Ok(units)
 }
 
-/// The messages of one input, each with its line.
-type Messages<'a> = Vec<(u64, &'a [u8])>;
+/// A message with the line that it stands on.
+#[derive(Clone, Copy)]
+pub(crate) struct Message<'a> {
+    pub(crate) line: u64,
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) text: &'a [u8],
+}
 
 /// The messages of each input.
-fn by_input<'a>(case: &Case, lines: &'a [(u64, Entry)]) -> Result<Vec<Messages<'a>>, CaseError> {
+fn by_input<'a>(case: &'a Case, lines: &'a [(u64, Entry)]) -> Result<Vec<Vec<Message<'a>>>, CaseError> {
     let inputs = case.inputs();
     let mut messages = vec![Vec::new(); inputs.len()];
     for (line, entry) in lines {
-        let Entry::Message { input, text } = entry else { continue };
+        let Entry::Message { input, key, text } = entry else { continue };
         let number = match input {
             Some(name) => inputs.iter().position(|input| input.name == *name),
             None => (inputs.len() == 1).then_some(0),
         };
         let number = number.ok_or_else(|| case.wrong_line(*line, no_input(input.as_deref(), inputs)))?;
-        messages[number].push((*line, text.as_slice()));
+        messages[number].push(Message { line: *line, key: key.as_deref().or(case.key.as_deref()), text });
     }
     Ok(messages)
 }
@@ -190,7 +195,7 @@ fn texts(lines: &[(u64, Entry)]) -> BTreeMap<u64, String> {
 fn decoded(
     case: &Case,
     input: &Input,
-    messages: &[(u64, &[u8])],
+    messages: &[Message<'_>],
 ) -> Result<(RecordBatch, Vec<(u64, String)>), CaseError> {
     let place = || format!("schema of case {}", case.name);
     decode(&input.name, input.schema.as_ref(), case.received_us, messages, &place)
@@ -201,7 +206,7 @@ pub(crate) fn decode(
     name: &str,
     schema: Option<&Arc<StreamSchema>>,
     received_us: Option<i64>,
-    messages: &[(u64, &[u8])],
+    messages: &[Message<'_>],
     place: &dyn Fn() -> String,
 ) -> Result<(RecordBatch, Vec<(u64, String)>), CaseError> {
     let batch = batch(name, received_us, messages)?;
@@ -216,15 +221,11 @@ pub(crate) fn decode(
     Ok((decoded.rows, undecoded.collect()))
 }
 
-fn batch(
-    name: &str,
-    timestamp_us: Option<i64>,
-    messages: &[(u64, &[u8])],
-) -> Result<MessageBatch, CaseError> {
+fn batch(name: &str, timestamp_us: Option<i64>, messages: &[Message<'_>]) -> Result<MessageBatch, CaseError> {
     let mut batch = MessageBatch::new(TopicPartition::new(name.to_owned(), 0), 0);
-    for (line, text) in messages {
+    for Message { line, key, text } in messages {
         let offset = i64::try_from(*line).map_or(i64::MAX, |line| line - 1);
-        let message = MessageRef { offset, timestamp_us, key: None, value: Some(text), headers: &[] };
+        let message = MessageRef { offset, timestamp_us, key: *key, value: Some(text), headers: &[] };
         batch.push(message).map_err(|full| CaseError::Rows(full.to_string()))?;
     }
     Ok(batch)
@@ -278,7 +279,7 @@ fn with_system_columns(case: &Case, rows: &RecordBatch) -> Result<RecordBatch, C
         Arc::new(Int64Array::from(offsets)),
         Arc::new(instants(received)),
         Arc::new(instants(vec![None; count])),
-        Arc::new(BinaryArray::from(vec![None; count])),
+        Arc::new(BinaryArray::from(vec![case.key.as_deref(); count])),
     ];
     let declared = rows.schema();
     let added = columns::of_batch().into_iter().map(FieldRef::from);

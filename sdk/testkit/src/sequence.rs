@@ -1,5 +1,5 @@
-//! The lines of `input.jsonl` in their order: messages, which may say what input they are of, and moves of the
-//! watermark. Bytes enter; what each line says leaves, or what is wrong with it.
+//! The lines of `input.jsonl` in their order: messages, which may say what input they are of and what key they have,
+//! and moves of the watermark. Bytes enter; what each line says leaves, or what is wrong with it.
 
 use serde::Deserialize;
 
@@ -7,6 +7,8 @@ use crate::timer::instant;
 
 /// Keys that a line may begin with.
 pub(crate) const INPUT: &str = "_input";
+pub(crate) const KEY: &str = "_key";
+const KEY_HEX: &str = "_key_hex";
 pub(crate) const WATERMARK: &str = "_watermark";
 
 /// What a line of the input says.
@@ -16,6 +18,8 @@ pub(crate) enum Entry {
     Message {
         /// Name of its input, if the line says it.
         input: Option<String>,
+        /// Its key, if the line says it.
+        key: Option<Vec<u8>>,
         /// As it stands in the topic.
         text: Vec<u8>,
     },
@@ -23,26 +27,46 @@ pub(crate) enum Entry {
     Move(i64),
 }
 
-/// Reads a line. Only its first key is looked at: what follows `"_input": "…",` is the message to the byte, be it
-/// JSON or not.
+/// Reads a line. Only its first keys are looked at: what follows `"_input": "…",` or `"_key": "…",` is the message to
+/// the byte, be it JSON or not.
 pub(crate) fn entry(line: &[u8]) -> Result<Entry, String> {
     if behind_key(line, WATERMARK).is_some() {
         return watermark(line).map(Entry::Move);
     }
-    let Some(rest) = behind_key(line, INPUT) else {
-        return Ok(Entry::Message { input: None, text: line.to_vec() });
+    let (mut input, mut key, mut text) = (None, None, line.to_vec());
+    loop {
+        if let Some(rest) = behind_key(&text, INPUT).filter(|_| input.is_none()) {
+            let (name, left) = text_value(rest, INPUT, "the name of an input")?;
+            (input, text) = (Some(name), left);
+        } else if let Some(rest) = behind_key(&text, KEY).filter(|_| key.is_none()) {
+            let expected = "the key of the message, or \"_key_hex\" with its hexadecimal digits";
+            let (value, left) = text_value(rest, KEY, expected)?;
+            (key, text) = (Some(value.into_bytes()), left);
+        } else if let Some(rest) = behind_key(&text, KEY_HEX).filter(|_| key.is_none()) {
+            let (digits, left) = text_value(rest, KEY_HEX, "hexadecimal digits")?;
+            let bytes = hex::decode(&digits);
+            let bytes =
+                bytes.map_err(|_| format!("`{KEY_HEX}` is `{digits}`; expected hexadecimal digits"))?;
+            (key, text) = (Some(bytes), left);
+        } else {
+            return Ok(Entry::Message { input, key, text });
+        }
+    }
+}
+
+/// The text that `rest` begins with, the value of `key`, and the object without both.
+fn text_value(rest: &[u8], key: &str, expected: &str) -> Result<(String, Vec<u8>), String> {
+    let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<String>();
+    let Some(Ok(value)) = values.next() else {
+        return Err(format!("`{key}` is no text; expected {expected}"));
     };
-    let mut names = serde_json::Deserializer::from_slice(rest).into_iter::<String>();
-    let Some(Ok(name)) = names.next() else {
-        return Err(format!("`{INPUT}` is no text; expected the name of an input"));
-    };
-    let rest = rest[names.byte_offset()..].trim_ascii_start();
+    let rest = rest[values.byte_offset()..].trim_ascii_start();
     let members = match rest.first() {
         Some(b',') => rest[1..].trim_ascii_start(),
         Some(b'}') => rest,
-        _ => return Err(format!("expected a comma behind `\"{INPUT}\": {}`", serde_json::Value::from(name))),
+        _ => return Err(format!("expected a comma behind `\"{key}\": {}`", serde_json::Value::from(value))),
     };
-    Ok(Entry::Message { input: Some(name), text: [b"{", members].concat() })
+    Ok((value, [b"{", members].concat()))
 }
 
 /// What stands behind the colon, if the line is an object that begins with this key.
@@ -74,8 +98,8 @@ mod tests {
     #[test]
     fn a_message_stays_as_it_is_to_the_byte() {
         let check = |line: &str, input: Option<&str>, message: &str| {
-            let expected =
-                Entry::Message { input: input.map(str::to_owned), text: message.as_bytes().to_vec() };
+            let (input, text) = (input.map(str::to_owned), message.as_bytes().to_vec());
+            let expected = Entry::Message { input, key: None, text };
             assert_eq!(entry(line.as_bytes()), Ok(expected));
         };
         check(r#"{"a": 1.0}"#, None, r#"{"a": 1.0}"#);
@@ -84,6 +108,31 @@ mod tests {
         check(r#"{"_input": "b\"", nonsense"#, Some("b\""), "{nonsense");
         check(r#"{"_input": "b"}"#, Some("b"), "{}");
         check("nonsense", None, "nonsense");
+    }
+
+    #[test]
+    fn a_message_has_the_key_that_its_line_begins_with() {
+        let check = |line: &str, expect: Result<(Option<&[u8]>, Option<&str>, &str), &str>| {
+            let found = match entry(line.as_bytes()) {
+                Ok(Entry::Message { input, key, text }) => Ok((key, input, String::from_utf8(text).unwrap())),
+                other => Err(format!("{other:?}")),
+            };
+            match (found, expect) {
+                (Ok((key, input, text)), Ok(expect)) => {
+                    assert_eq!((key.as_deref(), input.as_deref(), text.as_str()), expect, "{line}");
+                }
+                (Err(error), Err(expect)) => assert!(error.contains(expect), "{line}: {error}"),
+                (found, _) => panic!("{line}: {found:?}"),
+            }
+        };
+        check(r#"{"_key": "k", "a": 1.0}"#, Ok((Some(b"k"), None, r#"{"a": 1.0}"#)));
+        check(r#"{"_key_hex": "00fF"}"#, Ok((Some(&[0, 255]), None, "{}")));
+        check(r#"{"_key": "k", "_input": "b", "a": 1}"#, Ok((Some(b"k"), Some("b"), r#"{"a": 1}"#)));
+        check(r#"{"_input": "b", "_key": "", nonsense"#, Ok((Some(b""), Some("b"), "{nonsense")));
+        check(r#"{"_key": "k", "_key": "l"}"#, Ok((Some(b"k"), None, r#"{"_key": "l"}"#)));
+        check(r#"{"_key": 5, "a": 1}"#, Err("`_key` is no text; expected the key of the message"));
+        check(r#"{"_key_hex": "0", "a": 1}"#, Err("`_key_hex` is `0`; expected hexadecimal digits"));
+        check(r#"{"_key": "k" 5}"#, Err("expected a comma behind"));
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(crate) const FILE: &str = "config.toml";
 struct Typed {
     input: Option<String>,
     received: Option<String>,
+    key: Option<String>,
+    key_hex: Option<String>,
     #[serde(default)]
     config: toml::Table,
     event_time: Option<EventTime>,
@@ -51,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) input: Option<String>,
     /// When the messages were received, in microseconds since 1970.
     pub(crate) received_us: Option<i64>,
+    /// Key of the messages whose lines say none.
+    pub(crate) key: Option<Vec<u8>>,
     /// Parameters, over those that stand beside the plugin.
     pub(crate) config: toml::Table,
     /// Columns, if they are declared.
@@ -73,6 +77,7 @@ pub(crate) fn settings(shared: &Path, case: &Path, limits: &Limits) -> Result<Se
     let mut settings = Settings {
         input: None,
         received_us: None,
+        key: None,
         config: toml::Table::new(),
         schema: None,
         inputs: Vec::new(),
@@ -144,6 +149,9 @@ fn lay_over(settings: &mut Settings, document: &Document, mut typed: Typed) -> R
         })?;
         settings.received_us = Some(received.as_microsecond());
     }
+    if let Some(key) = key(document, typed.key, typed.key_hex)? {
+        settings.key = Some(key);
+    }
     settings.config.extend(typed.config);
     if let Some(grants) = typed.grants {
         let grants = plugin_file::grants(document, grants, &|_| true)?;
@@ -153,6 +161,25 @@ fn lay_over(settings: &mut Settings, document: &Document, mut typed: Typed) -> R
         settings.limits = laid_over(&settings.limits, &limits, document, &["limits"])?;
     }
     Ok(Columns { event_time: typed.event_time, unknown_fields: typed.unknown_fields, schema: typed.schema })
+}
+
+/// The key that a file says, as text or in hexadecimal digits.
+fn key(
+    document: &Document,
+    text: Option<String>,
+    digits: Option<String>,
+) -> Result<Option<Vec<u8>>, ConfigError> {
+    match (text, digits) {
+        (Some(_), Some(_)) => {
+            Err(document.error(&["key_hex"], "`key` says the key already: delete one of them"))
+        }
+        (Some(text), None) => Ok(Some(text.into_bytes())),
+        (None, Some(digits)) => match hex::decode(&digits) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(_) => Err(document.error(&["key_hex"], format!("`{digits}` is not hexadecimal digits"))),
+        },
+        (None, None) => Ok(None),
+    }
 }
 
 /// Inputs of a case take the place of those, or of the one, that all cases share.

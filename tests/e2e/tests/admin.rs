@@ -172,8 +172,8 @@ fn the_verbs_find_the_token_and_show_the_steps() {
     check(
         &["plugin", "shadow", "absent.wasm", "--step", "cleanse", "--last", "1"],
         Some(TOKEN),
-        1,
-        "absent.wasm",
+        2,
+        "absent.wasm cannot be read",
     );
     check(&["plugin", "shadow", "x.wasm", "--step", "cleanse"], Some(TOKEN), 2, "--for");
     workspace.configure("[lake]", "[admin]\ntoken_file = \"token\"\n[lake]");

@@ -118,7 +118,7 @@ fn a_column_that_changes_its_type_under_an_old_table() {
     workspace.write("messages/vehicle_data/0.jsonl", seeds("canonical", "vehicle_data"));
     workspace.catch_up();
     workspace.configure("year = \"int32\"", "year = \"string\"");
-    expect(&workspace, 2, &["table curated.vehicle", "column `year` is now Utf8", "Int32"]);
+    expect(&workspace, 2, &["table curated.vehicle", "column `year` is now string", "int32"]);
     workspace.configure("year = \"string\"", "");
     workspace.catch_up();
 }

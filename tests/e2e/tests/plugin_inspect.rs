@@ -73,15 +73,125 @@ fn the_folder_is_listed_without_a_running_process() {
     check(&workspace, &["sign", PLUGIN, "--secret-key", "own.key"], 0, &[]);
     workspace.configure("[worker]", "[plugins.keys]\n\"cleanse-*\" = { file = \"own.pub\" }\n[worker]");
     let parts =
-        ["no running process is shown: ", "for vehicle/cleanse", "valid", "no step runs it", "broken"];
+        ["note: no running process is shown: ", "for vehicle/cleanse", "valid", "no step runs it", "broken"];
     check(&workspace, &["list"], 0, &parts);
-    let listed = workspace.millstream(&["plugin", "list", "--json"]).succeed();
-    let listed: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let listed = workspace.millstream(&["plugin", "list", "--json"]).run();
+    assert!(listed.stderr.contains("note: no running process is shown: "), "{}", listed.stderr);
+    let mut listed: Vec<Value> =
+        listed.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let process = listed.remove(0)["process"].take();
+    assert_eq!(process["reached"], json!(false));
+    assert!(process["reason"].as_str().unwrap().contains("http.listen"), "{process}");
     let names: Vec<_> = listed.iter().map(|file| &file["plugin"]).collect();
     assert_eq!(names, [&json!("broken"), &json!("cleanse-vehicle"), &json!("mark")]);
     assert!(listed[0]["problem"].as_str().unwrap().contains("not WebAssembly"), "{}", listed[0]);
     assert_eq!(listed[1]["signature"]["state"], json!("valid"));
     check(&workspace, &["inspect", PLUGIN], 0, &["signature   valid, made by key "]);
+}
+
+/// Nobody listens at a server that is named: a script that asked for its steps must not go on without them.
+#[test]
+fn a_server_that_is_named_must_answer() {
+    let workspace = Workspace::files();
+    workspace.write("token", "a-token-for-this-test");
+    workspace.configure("[worker]", "[admin]\ntoken_file = \"token\"\n[worker]");
+    let nobody = ["list", "--url", "http://127.0.0.1:9"];
+    check(&workspace, &nobody, 1, &["error: nothing answers at http://127.0.0.1:9"]);
+    let output = workspace.millstream(&["plugin", "list", "--url", "http://127.0.0.1:9", "--json"]).run();
+    assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{}", output.stderr);
+}
+
+/// One rule for all: standard output is for JSON alone, and the last line of standard error says what went wrong.
+#[test]
+fn every_verb_takes_json_and_keeps_errors_out_of_it() {
+    let workspace = Workspace::files();
+    let help = workspace.millstream(&["plugin", "--help"]).succeed();
+    let verbs =
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let verbs =
+        verbs.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
+    let verbs: Vec<&str> = verbs.filter(|verb| *verb != "help").collect();
+    assert!(verbs.len() >= 17, "{verbs:?}");
+    for verb in verbs {
+        let help = workspace.millstream(&["plugin", verb, "--help"]).succeed();
+        assert!(help.contains("--json"), "plugin {verb} has no --json");
+    }
+    let fails = |args: &[&str], code: i32| {
+        let output = workspace.millstream(&[&["plugin"], args, &["--json"]].concat()).run();
+        assert_eq!((output.code, output.stdout.as_str()), (Some(code), ""), "{args:?}: {}", output.stderr);
+        let last = output.stderr.lines().last().unwrap_or_default();
+        assert!(last.starts_with("error: "), "{args:?}: {}", output.stderr);
+    };
+    fails(&["new", "plugins"], 2);
+    fails(&["build", "nowhere"], 2);
+    fails(&["test", "nowhere"], 2);
+    fails(&["bench", "nowhere"], 2);
+    fails(&["inspect", "absent.wasm"], 2);
+    fails(&["repro", "vehicle/0/0"], 1);
+    fails(&["verify", "absent.wasm", "--public-key", KEY], 2);
+    fails(&["show", "--step", "cleanse", "--url", "http://127.0.0.1:9"], 2);
+}
+
+/// A pipe was waited at for ever.
+#[test]
+fn what_is_no_file_is_named_and_not_waited_for() {
+    let workspace = Workspace::files();
+    let pipe = workspace.path("plugins/pipe.wasm");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    check(
+        &workspace,
+        &["inspect", "plugins/pipe.wasm"],
+        2,
+        &["plugins/pipe.wasm is a pipe, expected the file of"],
+    );
+    check(
+        &workspace,
+        &["inspect", "/dev/zero"],
+        2,
+        &["/dev/zero is a device, expected the file of a plugin"],
+    );
+    check(&workspace, &["inspect", "plugins"], 2, &["is not the folder of a plugin"]);
+    check(
+        &workspace,
+        &["bench", "--wasm", "plugins"],
+        2,
+        &["plugins is a folder, expected the file of a plugin"],
+    );
+    check(&workspace, &["test", "--wasm", "plugins/pipe.wasm", "plugins"], 2, &[]);
+    check(&workspace, &["verify", "plugins/pipe.wasm", "--public-key", KEY], 2, &["is a pipe"]);
+    check(&workspace, &["list"], 0, &["pipe", "broken", "plugins/pipe.wasm is a pipe"]);
+}
+
+/// A public key of nobody.
+const KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+
+/// Plugins that ask servers could be looked at with a configuration only.
+#[test]
+fn a_plugin_that_asks_servers_is_shown_where_there_is_no_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(millstream_guests::wasm("enrich"), folder.path().join("enrich.wasm")).unwrap();
+    let write = |name: &str, text: &str| {
+        std::fs::create_dir_all(folder.path().join("cases/one")).unwrap();
+        std::fs::write(folder.path().join("cases/one").join(name), text).unwrap();
+    };
+    write("input.jsonl", "{\"n\": 1}\n");
+    write("config.toml", "config = { url = \"https://example.com/{n}\" }\n");
+    let millstream = |args: &[&str]| {
+        let command = millstream_tests::Command::millstream([&["plugin"], args].concat());
+        command
+            .in_folder(folder.path())
+            .env("MILLSTREAM_CACHE", folder.path().join("cache").to_str().unwrap())
+            .run()
+    };
+    let shown = millstream(&["inspect", "enrich.wasm"]);
+    assert_eq!(shown.code, Some(0), "{}{}", shown.stdout, shown.stderr);
+    for part in ["imports     batches, http", "reads     n int64", "[grants.http.\"HOST\"]"] {
+        assert!(shown.stdout.contains(part), "`{part}` is not in:\n{}", shown.stdout);
+    }
+    let listed = millstream(&["list", "--dir", "."]);
+    assert_eq!(listed.code, Some(0), "{}", listed.stderr);
+    assert!(listed.stdout.contains("enrich") && !listed.stdout.contains("broken"), "{}", listed.stdout);
 }
 
 #[test]

@@ -89,6 +89,33 @@ fn a_new_plugin_builds_and_runs_and_is_the_same_wherever_it_lies() {
     assert!(letters.contains("`celsius` is above `celsius_max`"), "{letters}");
 }
 
+/// Files below `folder`, by path within it.
+fn files_in(folder: &Path) -> Vec<String> {
+    let (mut files, mut left) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(path) = left.pop() {
+        match path.is_dir() {
+            true => left.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path())),
+            false => files.push(path.strip_prefix(folder).unwrap().display().to_string()),
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn every_file_that_is_written_is_named() {
+    let place = place("files");
+    for language in ["rust", "python", "javascript", "c"] {
+        let name = format!("gauge-{language}");
+        let told = json_of(&run(&place, &["plugin", "new", &name, "--lang", language, "--json"]));
+        assert_eq!((&told["plugin"], &told["folder"]), (&json!(name), &json!(name)));
+        assert_eq!(told["files"], json!(files_in(&place.join(&name))), "{language}");
+    }
+    let again = run(&place, &["plugin", "new", "gauge-c", "--lang", "c", "--json"]);
+    assert_eq!((again.code, again.stdout.as_str()), (Some(2), ""), "errors go to standard error");
+    assert!(again.stderr.starts_with("error: gauge-c is there already"), "{}", again.stderr);
+}
+
 #[test]
 fn what_cannot_be_written_or_built_is_refused_with_what_to_do() {
     let place = place("refused");
@@ -197,5 +224,74 @@ fn each_save_is_built_tested_and_dropped_in_unless_it_fails() {
     assert!(has("build", "failed: plugin `saved-often` was not built"), "{}", output.stdout);
     assert!(has("build", "nothing was dropped in"), "{}", output.stdout);
     assert!(has("drop in", "saved-often.wasm"), "{}", output.stdout);
+    served.stop();
+}
+
+/// Writes a message every now and then, as long as it lives.
+struct Messages(std::sync::mpsc::Sender<()>, Option<std::thread::JoinHandle<()>>);
+
+impl Messages {
+    fn to(file: PathBuf) -> Self {
+        let (alive, ended) = std::sync::mpsc::channel();
+        let write = move || {
+            use std::io::Write as _;
+            let mut file = std::fs::File::options().append(true).open(file).unwrap();
+            while ended.recv_timeout(GLANCE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                file.write_all(b"{\"sensor\": \" kitchen \", \"celsius\": 21.5}\n").unwrap();
+            }
+        };
+        Self(alive, Some(std::thread::spawn(write)))
+    }
+}
+
+impl Drop for Messages {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+        let _ = self.1.take().map(std::thread::JoinHandle::join);
+    }
+}
+
+#[test]
+fn a_save_in_a_crate_beside_the_plugin_is_built_tested_and_shadowed() {
+    let place = place("beside");
+    assert_eq!(run(&place, &["plugin", "new", "with-words"]).code, Some(0));
+    let write = |name: &str, text: &str| {
+        let path = place.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let edit = |name: &str, from: &str, to: &str| {
+        let text = std::fs::read_to_string(place.join(name)).unwrap();
+        assert!(text.contains(from), "{name}: {text}");
+        write(name, &text.replace(from, to));
+    };
+    write("words/Cargo.toml", "[package]\nname = \"words\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
+    write("words/src/lib.rs", "pub fn plain(name: &str) -> &str {\n    name.trim()\n}\n");
+    edit("with-words/Cargo.toml", "[dependencies]\n", "[dependencies]\nwords = { path = \"../words\" }\n");
+    edit("with-words/src/lib.rs", "map(str::trim)", "map(words::plain)");
+    let workspace = readings("with-words");
+    let plugins = workspace.path("plugins");
+    let built = run(&place, &["plugin", "build", "with-words", "--into", plugins.to_str().unwrap()]);
+    assert_eq!(built.code, Some(0), "{}", built.stderr);
+    workspace.write("messages/readings/0.jsonl", "");
+    let served = Served::start(&workspace);
+    served.wait_until_committed("readings", 0);
+    let (url, token) = (format!("http://{}", served.address), workspace.path("token"));
+    let _messages = Messages::to(workspace.path("messages/readings/0.jsonl"));
+
+    let to = ["--url", &url, "--token-file", token.to_str().unwrap()];
+    let shadow = ["plugin", "dev", "with-words", "--shadow", "3s", "--step", "with-words"];
+    let dev = millstream(&place, &[&shadow[..], &to].concat()).start();
+    dev.wait_for_line(|line| line.starts_with("shadow ") && line.contains("rows, 0 different"));
+    edit("with-words/cases/readings/expected.jsonl", "\"kitchen\"", "\" kitchen \"");
+    edit("words/src/lib.rs", "name.trim()", "name");
+    let differs = |line: &str| {
+        let different = line.split("rows, ").nth(1).and_then(|rest| rest.strip_suffix(" different"));
+        line.starts_with("shadow ") && different.is_some_and(|rows| rows != "0")
+    };
+    dev.wait_for_line(differs);
+    dev.signal("INT");
+    let output = dev.finish();
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
     served.stop();
 }

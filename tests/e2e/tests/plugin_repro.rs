@@ -74,6 +74,53 @@ fn a_trap_shows_what_the_step_saw_and_every_call_it_was_in() {
     assert_eq!(lake(&workspace), nothing, "a look changes nothing");
 }
 
+/// The version in the plugin folder ran once, whatever had made the letter: what was shown was not what had happened.
+#[test]
+fn the_versions_that_processed_the_record_run_again_unless_todays_are_asked_for() {
+    let steps = [("misbehave", "config = { mode = \"double\" }"), ("stumble", "")];
+    let workspace = workspace(&steps, "{\"n\":7}\n");
+    let id = "numbers/0/0";
+    let guest = |name: &str| std::fs::read(millstream_guests::wasm(name)).unwrap();
+    let now = [guest("misbehave").as_slice(), &[0, 2, 1, b'x']].concat();
+    workspace.write("plugins/misbehave.wasm", &now);
+    // Without a mode it lets numbers be.
+    workspace.write("plugins/stumble.wasm", &now);
+    let parts = [
+        "step stumble: stumble 1.0.0",
+        "the version that made the dead letter",
+        "saw        n = 14",
+        "but the index is 14",
+        "the plugin folder has another version of it (",
+        "--current runs that one",
+    ];
+    check(&workspace, &[id], 1, &parts);
+    let ran = |args: &[&str]| -> Value {
+        let told = workspace.millstream(&[&["plugin", "repro", id, "--json"], args].concat()).run();
+        serde_json::from_str(&told.stdout).unwrap_or_else(|_| panic!("{}", told.stderr))
+    };
+    let told = ran(&[]);
+    assert_eq!((&told["runs"], &told["outcome"]["cause"]), (&json!("then"), &json!("trap")), "{told}");
+    let digests =
+        |told: &Value| [0, 1].map(|step: usize| told["steps"][step]["digest"].as_str().unwrap().to_owned());
+    let [before, failed] = digests(&told);
+    assert_eq!(json!(failed), told["letter"]["plugin"]);
+
+    let parts = ["another version than made the dead letter: the one in the plugin folder", "now: it passes"];
+    let said = check(&workspace, &[id, "--current"], 0, &parts);
+    assert!(!said.contains("--current runs that one"), "{said}");
+    let current = ran(&["--current"]);
+    let [today, same] = digests(&current);
+    assert_eq!(current["runs"], json!("current"), "{current}");
+    assert_eq!((&json!(today), &today), (&told["in_folder"], &same));
+    assert_ne!(before, today, "the step before ran in its version of then");
+    check(&workspace, &[id, "--current", "--wasm", "x.wasm"], 2, &["cannot be used with"]);
+
+    std::fs::remove_file(workspace.path(&format!("lake/_millstream/plugins/{failed}.wasm"))).unwrap();
+    let parts =
+        ["of step stumble, which ran then, cannot be run; --current runs what lies in the plugin folder"];
+    check(&workspace, &[id], 1, &parts);
+}
+
 /// Files of the lake.
 fn lake(workspace: &Workspace) -> usize {
     workspace.files_of("dead_letters").len() + workspace.files_of("raw.numbers").len()

@@ -143,6 +143,17 @@ fn what_is_wrong_with_a_case_is_said_with_its_place() {
         &["cases/config.toml:2:6: `schema.id`: unknown variant `text`"],
     );
     wrong("c/config.toml", "received = \"soon\"\n", &["`received`: `soon` is not an instant such as"]);
+    wrong("c/config.toml", "key = \"a\"\nkey_hex = \"61\"\n", &["`key_hex`: `key` says the key already"]);
+    wrong(
+        "c/config.toml",
+        "key_hex = \"6\"\n",
+        &["c/config.toml:1:1: `key_hex`: `6` is not hexadecimal digits"],
+    );
+    wrong(
+        "c/input.jsonl",
+        "{\"_key\": 5, \"id\": 1}\n",
+        &["input.jsonl:1: `_key` is no text; expected the key of"],
+    );
     wrong("c/error.txt", "no\n", &["has expected.jsonl and error.txt"]);
     wrong("c/input.jsonl", "\n", &["input.jsonl has no messages"]);
     wrong("d/expected.jsonl", "", &["d/input.jsonl is not there: write the messages of this case into it"]);

@@ -133,7 +133,7 @@ fn a_wrong_route_is_told_before_anything_runs() {
         "where = \"typ = 'Fire'\"",
         "millstream.toml:20:1: `streams.emergency.routes.0.where`: at character 1: no column `typ`; did you mean `type`?",
     );
-    check("where = \"type = 7\"", "column `type` (Utf8) cannot be compared with the number 7");
+    check("where = \"type = 7\"", "column `type` (string) cannot be compared with the number 7");
     check("where = \"upper(type) = 'FIRE'\"", "no function `upper`");
     check(
         "columns = [\"stauts\"]",
@@ -171,8 +171,8 @@ fn streams_share_a_table_of_the_same_columns() {
     let workspace = two_streams("int64");
     let output = workspace.millstream(&["validate"]).run();
     assert_eq!(output.code, Some(2), "{}", output.stderr);
-    let expect = "`streams.two.routes.0.table`: table `shared` is filled by stream `one`, too, and column `v` is Utf8 \
-                  there and Int64 here";
+    let expect = "`streams.two.routes.0.table`: table `shared` is filled by stream `one`, too, and column `v` is string \
+                  there and int64 here";
     assert!(output.stderr.contains(expect), "{}", output.stderr);
 }
 
@@ -208,5 +208,5 @@ fn a_table_of_a_route_keeps_its_columns_over_restarts() {
     workspace.write("messages/three/0.jsonl", "{\"n\":7}\n");
     let output = workspace.millstream(&["run", "--until-caught-up"]).run();
     assert_eq!(output.code, Some(2), "{}", output.stderr);
-    assert!(output.stderr.contains("table shared: column `v` is now Int64"), "{}", output.stderr);
+    assert!(output.stderr.contains("table shared: column `v` is now int64"), "{}", output.stderr);
 }

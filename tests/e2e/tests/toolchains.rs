@@ -85,7 +85,19 @@ impl Machine {
 #[test]
 fn an_empty_machine_is_told_what_each_language_needs() {
     let machine = Machine::new();
-    machine.check("rust", &[], 2, &["cannot build a plugin in Rust: bash was not found"]);
+    let expect = [
+        "cannot build a plugin in Rust: bash was not found, nor cargo and rustc; install bash (Debian: apt-get install \
+         bash; Fedora: dnf",
+        "https://rustup.rs, then `rustup target add wasm32-unknown-unknown`",
+    ];
+    machine.check("rust", &[], 2, &expect);
+    let machine = machine.with("cargo", "").with("rustc", "");
+    machine.check(
+        "rust",
+        &[],
+        2,
+        &["Rust: bash was not found; install bash (Debian: apt-get install bash; "],
+    );
     let expect =
         ["cannot build a plugin in Python: python3 was not found", "apt-get install python3 python3-venv"];
     machine.check("python", &[], 2, &expect);

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, SchemaRef};
+use millstream_model::schema::type_name;
 
 use super::{LookUpError, LookupTable};
 
@@ -69,7 +70,7 @@ impl MemoryTable {
         };
         let keys = key_bytes(column).ok_or_else(|| TableError::KeyType {
             key: key.to_owned(),
-            found: column.data_type().to_string(),
+            found: type_name(column.data_type()),
         })?;
         let keys = keys.as_binary::<i32>();
         let mut by_key = HashMap::with_capacity(keys.len());

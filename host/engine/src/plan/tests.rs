@@ -80,7 +80,7 @@ fn problems_name_the_column_and_the_remedy() {
     refused(
         read("id", WitType::Int64, false),
         vec![],
-        "reads column `id` as int64, but in stream `s` it is utf8",
+        "reads column `id` as int64, but in stream `s` it is string",
     );
     refused(read("speed", WitType::Float64, false), vec![], "reads column `speed` as not nullable");
     refused(

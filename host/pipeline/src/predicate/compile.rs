@@ -4,6 +4,7 @@
 use arrow::array::StringArray;
 use arrow::compute::kernels::comparison::ilike;
 use arrow::datatypes::{Field, Schema};
+use millstream_model::schema::type_name;
 
 use super::error::{Position, PredicateError};
 use super::literal::{Constant, Literal};
@@ -303,7 +304,7 @@ fn column(field: &Field, kind: Kind) -> Column {
 }
 
 fn describe(field: &Field) -> String {
-    format!("column `{}` ({})", field.name(), field.data_type())
+    format!("column `{}` ({})", field.name(), type_name(field.data_type()))
 }
 
 fn needs_column(position: Position, operator: &str) -> PredicateError {

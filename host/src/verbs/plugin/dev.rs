@@ -65,6 +65,7 @@ impl Session {
     async fn rounds(&mut self) -> anyhow::Result<()> {
         loop {
             self.round().await?;
+            self.watch.learn();
             self.say("wait", format!("for a change in {}; ctrl-c ends", self.folder.path().display()))?;
             self.watch.changed().await;
         }

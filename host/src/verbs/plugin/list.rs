@@ -1,13 +1,16 @@
 //! `millstream plugin list`: the steps of a process, and what is to be noticed about them; and the plugins in the
-//! plugin folder, which are there whether a process is running or not.
+//! plugin folder, which are there whether a process is running or not. That none is running is no error, unless the
+//! command line says where one is.
 
 mod folder;
 mod table;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use millstream_http::admin::model::Step;
 use millstream_pipeline::config::Config;
+use serde_json::json;
 
 use super::workbench;
 use crate::candidate::about;
@@ -35,9 +38,13 @@ pub async fn list(args: &args::List) -> anyhow::Result<()> {
         Some(folder) => folder::look(folder, config.as_ref(), steps.as_deref())?,
         None => Vec::new(),
     };
+    if let Some(silent) = &silent {
+        // Closed, nobody reads it.
+        let _ = writeln!(std::io::stderr(), "note: no running process is shown: {silent}");
+    }
     match args.admin.json {
-        true => json(steps.as_deref().unwrap_or_default(), &files),
-        false => text(steps.as_deref(), silent, folder.zip(Some(files)), config.as_ref()),
+        true => json(steps.as_deref(), silent, &files),
+        false => text(steps.as_deref(), folder.zip(Some(files)), config.as_ref()),
     }
 }
 
@@ -55,25 +62,27 @@ async fn running(args: &args::AdminProcess) -> anyhow::Result<Result<Vec<Step>, 
     }
 }
 
-fn json(steps: &[Step], files: &[InFolder]) -> anyhow::Result<()> {
+/// One object a line: of a step, of a file, or, where there would be steps, of a process that was not reached.
+fn json(steps: Option<&[Step]>, silent: Option<String>, files: &[InFolder]) -> anyhow::Result<()> {
+    if let Some(silent) = silent {
+        out::line(json!({ "process": { "reached": false, "reason": silent } }))?;
+    }
+    let steps = steps.unwrap_or_default();
     steps.iter().try_for_each(|step| out::line(serde_json::to_string(step)?))?;
     files.iter().try_for_each(|file| out::line(serde_json::to_string(file)?))
 }
 
 fn text(
     steps: Option<&[Step]>,
-    silent: Option<String>,
     folder: Option<(PathBuf, Vec<InFolder>)>,
     config: Option<&Config>,
 ) -> anyhow::Result<()> {
     if let Some(steps) = steps {
         out::text(of_steps(steps))?;
     }
-    if let Some(silent) = silent {
-        out::line(format_args!("no running process is shown: {silent}"))?;
-    }
     let Some((folder, files)) = folder else { return Ok(()) };
-    out::line(format_args!("\nplugins in {}", folder.display()))?;
+    let gap = if steps.is_some() { "\n" } else { "" };
+    out::line(format_args!("{gap}plugins in {}", folder.display()))?;
     match files.is_empty() {
         true => out::line("none"),
         false => out::text(folder::text(&files, config.is_some())),

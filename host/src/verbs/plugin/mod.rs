@@ -66,6 +66,12 @@ fn password(args: &args::Password) -> anyhow::Result<Option<String>> {
     Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
+/// The bytes of a plugin's file.
+fn bytes(file: &Path) -> anyhow::Result<Vec<u8>> {
+    millstream_engine::size_of_file(file)?;
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
 /// The name of the plugin in `file`.
 fn name(file: &Path) -> anyhow::Result<String> {
     let name = file.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".wasm"));

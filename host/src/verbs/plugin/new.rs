@@ -3,18 +3,29 @@
 use std::path::Path;
 
 use millstream_toolchain::{Language, NewPlugin};
+use serde_json::json;
 
 use crate::{args, out};
+
+/// Folder of the SDK in the plugin's.
+const SDK: &str = "sdk/";
 
 /// Writes the folder.
 pub fn new(args: &args::New) -> anyhow::Result<()> {
     let plugin = NewPlugin { name: &args.name, language: language(args.lang), path: args.path.as_deref() };
     let written = millstream_toolchain::new(&plugin)?;
-    let folder = written.folder.display();
-    out::line(format_args!("{folder}: a plugin in {}", plugin.language))?;
-    for file in written.files.iter().filter(|file| !file.starts_with('.')) {
-        out::line(format_args!("  {file}"))?;
+    if args.json {
+        return out::line(json!({
+            "plugin": args.name,
+            "language": plugin.language.to_string(),
+            "folder": written.folder,
+            "files": written.files,
+        }));
     }
+    out::line(format_args!("{}: a plugin in {}", written.folder.display(), plugin.language))?;
+    let (sdk, own): (Vec<_>, Vec<_>) = written.files.iter().partition(|file| file.starts_with(SDK));
+    own.into_iter().try_for_each(|file| out::line(format_args!("  {file}")))?;
+    out::line(format_args!("  {SDK} ({} files: what it is written against)", sdk.len()))?;
     out::line(format_args!(
         "\nnext:\n  cd {}\n  millstream plugin test      # builds it and runs its cases\n  \
          millstream plugin build     # {}.wasm, for the plugin folder of a millstream",

@@ -6,7 +6,7 @@ mod text;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use millstream_http::admin::model::{Shadow, Step};
 
 use crate::client::{AdminClient, Candidate};
@@ -22,9 +22,7 @@ pub async fn shadow(args: args::Shadow) -> anyhow::Result<()> {
     let client = AdminClient::new(&args.step.admin)?;
     let step = client.step(&args.step.step).await?;
     let candidate = match (&args.file, args.digest) {
-        (Some(file), _) => {
-            Candidate::Bytes(std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?)
-        }
+        (Some(file), _) => Candidate::Bytes(super::bytes(file)?),
         (None, digest) => Candidate::Digest(digest.unwrap_or_default()),
     };
     let extent = match (args.time, args.last) {

@@ -21,7 +21,7 @@ pub fn sign(args: &args::Sign) -> anyhow::Result<()> {
     let key = secret_key(args)?;
     for (file, name) in args.files.iter().zip(&names) {
         let signature = file.with_extension(format!("wasm.{EXTENSION}"));
-        let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let bytes = super::bytes(file)?;
         let text = signed(&key, name, &bytes)?;
         replace(&signature, &text).with_context(|| format!("cannot write {}", signature.display()))?;
         if args.json {

@@ -24,7 +24,7 @@ pub fn verify(args: &args::VerifyPlugin) -> anyhow::Result<()> {
             "no signature is demanded of plugin `{name}`: no key is pinned for it; name one by --public-key"
         );
     }
-    let bytes = std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
+    let bytes = super::bytes(&args.file)?;
     signatures.check(&name, &bytes, signed::signature_beside(&args.file)?.as_deref())?;
     if args.json {
         return out::line(json!({ "plugin": name, "file": args.file, "signed": true }));

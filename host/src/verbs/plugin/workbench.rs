@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use millstream_engine::{Engine, EngineSettings, LoadError, Plugin};
+use millstream_engine::{Engine, LoadError, Plugin};
 use millstream_model::Digest;
 use millstream_pipeline::config::{Config, ConfigError};
 use millstream_toolchain::cache_folder;
@@ -32,7 +32,7 @@ pub(super) fn config_if_any(file: &ConfigFile) -> anyhow::Result<Option<Config>>
 }
 
 /// An engine as the configuration's streams have it; without one, of the defaults, with the user's cache of compiled
-/// plugins.
+/// plugins, in which plugins that ask servers can be looked at and get no answer.
 pub(super) fn engine(config: Option<&Config>) -> anyhow::Result<Engine> {
     match config {
         Some(config) => crate::verbs::engine(config),
@@ -45,8 +45,7 @@ pub(super) fn engine(config: Option<&Config>) -> anyhow::Result<Engine> {
                     "cannot make the folder of caches {folder}; another one can be named by MILLSTREAM_CACHE"
                 )
             })?;
-            let cache_dir = Some(folder.join(COMPILED_FOLDER));
-            Ok(Engine::new(EngineSettings { cache_dir, ..EngineSettings::default() })?)
+            Ok(millstream_testkit::engine(Some(folder.join(COMPILED_FOLDER)))?)
         }
     }
 }

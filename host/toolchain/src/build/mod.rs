@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
+pub(crate) use self::rust::path_dependencies;
 use crate::cache::write_in_one_piece;
 use crate::record::Place;
 use crate::{BuildError, Language, PluginFolder, check};

@@ -1,6 +1,7 @@
 //! Rust, by cargo for `wasm32-unknown-unknown`: `scripts/wasm-cargo` finds a compiler and runs it, here as in
 //! this project's own build. Its core module has its component type in it.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, IsTerminal as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,10 @@ use crate::{BuildError, Language, PluginFolder, cache, process};
 
 /// What `wasm-cargo` ends with when there is no compiler; cargo ends with 101.
 const NO_COMPILER: i32 = 3;
+/// What to do on a machine without what runs the script, and what the script finds.
+const INSTALL_BASH: &str =
+    "install bash (Debian: apt-get install bash; Fedora: dnf install bash; Homebrew: brew install bash)";
+const INSTALL_RUST: &str = "https://rustup.rs, then `rustup target add wasm32-unknown-unknown`";
 
 /// A line of cargo's standard output; of other kinds nothing is looked at.
 #[derive(Deserialize)]
@@ -49,11 +54,7 @@ pub(super) fn make(folder: &PluginFolder, say: &mut dyn FnMut(&str)) -> Result<M
 }
 
 fn command(folder: &PluginFolder) -> Result<Command, BuildError> {
-    let bash = process::find("bash").ok_or_else(|| BuildError::Toolchain {
-        language: Language::Rust,
-        problem: "bash was not found".to_owned(),
-        remedy: "install it, or mend PATH".to_owned(),
-    })?;
+    let bash = process::find("bash").ok_or_else(without_bash)?;
     let root = root_of(folder.path());
     let called = if root == folder.path() { folder.name() } else { "millstream" };
     let mut command = Command::new(bash);
@@ -65,6 +66,18 @@ fn command(folder: &PluginFolder) -> Result<Command, BuildError> {
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     Ok(command)
+}
+
+/// A machine that has no bash may well have no Rust: what is missing is said at once.
+fn without_bash() -> BuildError {
+    let has_rust = ["cargo", "rustc"].into_iter().all(|program| process::find(program).is_some());
+    let (problem, remedy) = match has_rust {
+        true => ("bash was not found", INSTALL_BASH.to_owned()),
+        false => {
+            ("bash was not found, nor cargo and rustc", format!("{INSTALL_BASH}, and Rust: {INSTALL_RUST}"))
+        }
+    };
+    BuildError::Toolchain { language: Language::Rust, problem: problem.to_owned(), remedy }
 }
 
 /// The script, in a folder of the cache: cargo finds it there by its name.
@@ -105,6 +118,21 @@ fn dependencies(file: &Path) -> Vec<PathBuf> {
     let Some((_, names)) = text.split_once(": ") else { return Vec::new() };
     let names = names.trim_end().replace("\\ ", "\0");
     names.split_whitespace().map(|name| PathBuf::from(name.replace('\0', " "))).collect()
+}
+
+/// The folders outside `folder` that it takes crates from by path, and those that these take crates from.
+pub(crate) fn path_dependencies(folder: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut left = vec![folder.to_owned(), workspace_of(folder)];
+    while let Some(base) = left.pop() {
+        for path in dependencies_in(&manifest(&base)) {
+            let Ok(path) = base.join(path).canonicalize() else { continue };
+            if !path.starts_with(folder) && found.insert(path.clone()) {
+                left.push(path);
+            }
+        }
+    }
+    found
 }
 
 /// The folder that holds everything which is compiled with the paths of this machine: the plugin's own, or the
@@ -159,11 +187,17 @@ fn paths_in(manifest: &toml::Table) -> Vec<PathBuf> {
     let workspace = manifest.get("workspace").and_then(toml::Value::as_table);
     let members = workspace.and_then(|workspace| workspace.get("members")).and_then(toml::Value::as_array);
     let members = members.into_iter().flatten().filter_map(toml::Value::as_str);
-    let members = members.map(|member| member.split('*').next().unwrap_or_default());
+    let members = members.map(|member| PathBuf::from(member.split('*').next().unwrap_or_default()));
+    members.chain(dependencies_in(manifest)).collect()
+}
+
+/// Dependencies by path, as they stand in a manifest or in that of a workspace.
+fn dependencies_in(manifest: &toml::Table) -> Vec<PathBuf> {
+    let workspace = manifest.get("workspace").and_then(toml::Value::as_table);
     let tables = [Some(manifest), workspace].into_iter().flatten();
     let dependencies = tables.filter_map(|table| table.get("dependencies")?.as_table()).flatten();
-    let dependencies = dependencies.filter_map(|(_, dependency)| dependency.get("path")?.as_str());
-    members.chain(dependencies).map(PathBuf::from).collect()
+    let paths = dependencies.filter_map(|(_, dependency)| dependency.get("path")?.as_str());
+    paths.map(PathBuf::from).collect()
 }
 
 #[cfg(test)]
@@ -197,6 +231,22 @@ mod tests {
                 "{folder}"
             );
         }
+    }
+
+    #[test]
+    fn crates_by_path_are_followed_to_where_they_lie() {
+        let temporary = tempfile::tempdir().unwrap();
+        let top = temporary.path().canonicalize().unwrap();
+        let plugin = "[workspace]\n[dependencies]\nsdk = { path = \"sdk\" }\nwords = { path = \"../words\" }\nserde = \"1\"\n";
+        write(&top.join("p/Cargo.toml"), plugin);
+        write(&top.join("p/sdk/Cargo.toml"), "");
+        write(
+            &top.join("words/Cargo.toml"),
+            "[dependencies]\nunits = { path = \"../units\" }\nback = { path = \"../p\" }\n",
+        );
+        write(&top.join("units/Cargo.toml"), "[dependencies]\nwords = { path = \"../words\" }\n");
+        let found: Vec<_> = path_dependencies(&top.join("p")).into_iter().collect();
+        assert_eq!(found, [top.join("units"), top.join("words")]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ fn shown(guest: &str) -> Vec<(String, String)> {
 
 #[test]
 fn cases_in_the_guide_pass() {
-    for guest in ["owner", "session-window", "interval-join"] {
+    for guest in ["owner", "sample", "session-window", "interval-join"] {
         let files = shown(guest);
         let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         assert!(files.len() >= 3, "{guest}: {files:?}");

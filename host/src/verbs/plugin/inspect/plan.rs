@@ -6,6 +6,7 @@ use millstream_engine::{
     ConfigureError, Grants, KeyedStep, Output as Routed, Plan as Declared, Plugin, Step, Tables,
 };
 use millstream_model::columns;
+use millstream_model::schema::type_name;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -153,9 +154,5 @@ fn plan(declared: &Declared, outputs: &[Routed]) -> Plan {
 }
 
 fn column(field: &Field) -> Column {
-    Column {
-        name: field.name().clone(),
-        r#type: field.data_type().to_string(),
-        nullable: field.is_nullable(),
-    }
+    Column { name: field.name().clone(), r#type: type_name(field.data_type()), nullable: field.is_nullable() }
 }

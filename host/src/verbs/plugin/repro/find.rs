@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::str::FromStr;
 
-use millstream_model::{Header, MessageBatch, MessageRef, TopicPartition};
+use millstream_model::{Digest, Header, MessageBatch, MessageRef, Offset, TopicPartition};
 use millstream_pipeline::dead_letter::Letter;
 use serde_json::Value;
 
@@ -16,8 +16,10 @@ pub(super) struct Record {
     pub(super) stream: String,
     pub(super) step: String,
     pub(super) reason: String,
-    /// Digest of the plugin that made it a dead letter.
-    pub(super) plugin: Option<String>,
+    /// The plugin that made it a dead letter.
+    pub(super) plugin: Option<Digest>,
+    pub(super) partition: i32,
+    pub(super) offset: Offset,
     /// The letter for people, and for scripts.
     pub(super) text: String,
     pub(super) json: Value,
@@ -110,7 +112,9 @@ fn record(letter: &Letter<'_>) -> anyhow::Result<Record> {
         stream: letter.stream.to_owned(),
         step: letter.step.to_owned(),
         reason: letter.reason.to_owned(),
-        plugin: letter.plugin.map(str::to_owned),
+        plugin: letter.plugin.and_then(|digest| digest.parse().ok()),
+        partition: letter.partition,
+        offset: letter.offset,
         text: dead_letters::describe(letter, usize::MAX),
         json: dead_letters::letter_json(letter),
         message,

@@ -6,12 +6,13 @@ use arrow::array::RecordBatch;
 use millstream_engine::{Costs, StepOutput};
 use millstream_model::Digest;
 use millstream_pipeline::decode::Decoder;
-use millstream_pipeline::plan::{PlannedStep, StreamPlan};
+use millstream_pipeline::plan::PlannedStep;
 use millstream_pipeline::shadow::shown;
 use millstream_testkit::{LogLine, Row, captured};
 use serde_json::Value;
 
 use super::find::Record;
+use super::plan::{Planned, Runs};
 
 /// Rows of a batch that are shown.
 const ROWS_SHOWN_MAX: usize = 20;
@@ -21,6 +22,10 @@ const ROWS_SHOWN_MAX: usize = 20;
 pub(super) struct Ran {
     /// The letter as the lake has it.
     letter: Value,
+    /// Which version of the step that failed runs.
+    pub(super) runs: Runs,
+    /// What the plugin folder has for that step, if it is another version.
+    pub(super) in_folder: Option<Digest>,
     /// The columns that the message became; none if it does not fit the schema.
     pub(super) decoded: Option<Row>,
     pub(super) steps: Vec<StepRan>,
@@ -74,10 +79,13 @@ impl Outcome {
 }
 
 /// Takes the record through the plan.
-pub(super) fn run(plan: &StreamPlan, record: &Record) -> anyhow::Result<Ran> {
+pub(super) fn run(planned: &Planned, record: &Record) -> anyhow::Result<Ran> {
+    let plan = &planned.plan;
     let decoded = Decoder::new(plan.schema.clone())?.decode(&record.message);
     let mut ran = Ran {
         letter: record.json.clone(),
+        runs: planned.runs,
+        in_folder: planned.in_folder,
         decoded: None,
         steps: Vec::new(),
         outcome: Outcome::Passes { rows: decoded.rows.num_rows() },

@@ -6,6 +6,7 @@ use millstream_pipeline::dead_letter::WATERMARK;
 use millstream_testkit::Row;
 
 use super::find::Record;
+use super::plan::Runs;
 use super::run::{Outcome, Ran, StepRan};
 use crate::units::{bytes, count};
 
@@ -17,21 +18,22 @@ pub(super) fn text(record: &Record, ran: &Ran) -> String {
         text += &columns(decoded);
     }
     for step in &ran.steps {
-        text += &of_step(record, step);
+        text += &of_step(record, ran.runs, step);
     }
-    text + &format!("\n{}\n", outcome(record, &ran.outcome))
+    text += &format!("\n{}\n", outcome(record, &ran.outcome));
+    if let Some(other) = ran.in_folder.filter(|_| ran.runs == Runs::Then) {
+        text += &format!(
+            "the plugin folder has another version of it ({}): --current runs that one\n",
+            other.short()
+        );
+    }
+    text
 }
 
-fn of_step(record: &Record, ran: &StepRan) -> String {
+fn of_step(record: &Record, runs: Runs, ran: &StepRan) -> String {
     let mut text = format!("\nstep {}: {} {} ({})\n", ran.step, ran.plugin, ran.version, ran.digest.short());
-    if let Some(other) = record.plugin.as_ref().filter(|_| ran.step == record.step) {
-        let digest = ran.digest.to_string();
-        let then = if *other == digest {
-            "the version that made the dead letter"
-        } else {
-            "another version than made the dead letter"
-        };
-        line(&mut text, "version", then);
+    if let Some(then) = record.plugin.filter(|_| ran.step == record.step) {
+        line(&mut text, "version", version(runs, then == ran.digest));
     }
     line(&mut text, "config", &ran.config.to_string());
     rows(&mut text, "saw", &ran.saw);
@@ -55,6 +57,14 @@ fn of_step(record: &Record, ran: &StepRan) -> String {
         line(&mut text, if number == 0 { "failed in" } else { "called by" }, call);
     }
     text
+}
+
+fn version(runs: Runs, is_the_same: bool) -> &'static str {
+    match (is_the_same, runs) {
+        (true, _) => "the version that made the dead letter",
+        (false, Runs::Current) => "another version than made the dead letter: the one in the plugin folder",
+        (false, _) => "another version than made the dead letter",
+    }
 }
 
 fn rows(text: &mut String, name: &str, rows: &[Row]) {

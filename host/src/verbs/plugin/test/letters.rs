@@ -12,6 +12,7 @@ use millstream_pipeline::config::{Config, StepConfig, StreamConfig};
 use millstream_pipeline::dead_letter::{self, Letter};
 use millstream_testkit::{CaseFolder, Cuts, Found, Plugin};
 use serde::de::IgnoredAny;
+use serde_json::json;
 use toml::Table;
 
 use super::super::build;
@@ -40,9 +41,12 @@ pub async fn to_cases(args: args::Test) -> anyhow::Result<()> {
         if let Some(folder) = free_folder(&cases, letter)? {
             let (stream, step) = steps[letter.step];
             write(&folder, letter, &settings(&file, stream, step, letter)?)?;
-            say(&plugin, &cases, &folder)?;
+            say(&plugin, &cases, &folder, args.json)?;
             written += 1;
         }
+    }
+    if args.json {
+        return Ok(());
     }
     match written {
         0 => out::line("no dead letter became a case: there is none, or each has its case already"),
@@ -83,6 +87,7 @@ struct Kept {
     step: usize,
     value: Vec<u8>,
     timestamp_us: Option<i64>,
+    key: Option<Vec<u8>>,
     origin: String,
     reason: String,
 }
@@ -111,8 +116,17 @@ async fn letters(
         if !is_full && !found.get(&key).is_some_and(|kept| kept.iter().any(|kept| kept.value == value)) {
             let origin = format!("{}/{}/{}", letter.topic, letter.partition, letter.offset);
             let (timestamp_us, reason) = (letter.timestamp_us, letter.reason.to_owned());
+            let message_key = letter.key.map(<[u8]>::to_vec);
             let name = [letter.step, &slug(letter.reason)].join("-");
-            found.entry(key).or_default().push(Kept { name, step, value, timestamp_us, origin, reason });
+            found.entry(key).or_default().push(Kept {
+                name,
+                step,
+                value,
+                timestamp_us,
+                key: message_key,
+                origin,
+                reason,
+            });
         }
         Ok(ControlFlow::Continue(()))
     })
@@ -183,6 +197,7 @@ fn settings(file: &Table, stream: &StreamConfig, step: &StepConfig, letter: &Kep
         let received = crate::units::moment(received);
         settings.insert("received".to_owned(), received.into());
     }
+    settings.extend(letter.key.as_deref().map(message_key));
     let declared =
         file.get("streams").and_then(|streams| streams.get(&stream.name)).and_then(toml::Value::as_table);
     let declared =
@@ -201,6 +216,14 @@ fn settings(file: &Table, stream: &StreamConfig, step: &StepConfig, letter: &Kep
         _ => String::new(),
     };
     Ok(format!("{comment}{before}\n{}", toml::to_string(&settings)?))
+}
+
+/// The key of a message, as `config.toml` says it.
+fn message_key(key: &[u8]) -> (String, toml::Value) {
+    match std::str::from_utf8(key) {
+        Ok(text) => ("key".to_owned(), text.into()),
+        Err(_) => ("key_hex".to_owned(), hex::encode(key).into()),
+    }
 }
 
 /// On one line, for a comment.
@@ -223,7 +246,7 @@ fn write(folder: &Path, letter: &Kept, settings: &str) -> anyhow::Result<()> {
 }
 
 /// Has the plugin process the new case, writes that as what is expected, and says what it is.
-fn say(plugin: &Plugin, cases: &Path, folder: &Path) -> anyhow::Result<()> {
+fn say(plugin: &Plugin, cases: &Path, folder: &Path, json: bool) -> anyhow::Result<()> {
     let folders = millstream_testkit::case_folders(cases)?;
     let case = folders.iter().find(|case| case.path() == folder);
     let case: &CaseFolder = case.context("the case that was just written has gone")?;
@@ -238,7 +261,10 @@ fn say(plugin: &Plugin, cases: &Path, folder: &Path) -> anyhow::Result<()> {
             error.clone()
         }
     };
-    out::line(format_args!("{}\n  now {outcome}", folder.display()))
+    match json {
+        true => out::line(json!({ "case": case.name(), "folder": folder, "now": outcome })),
+        false => out::line(format_args!("{}\n  now {outcome}", folder.display())),
+    }
 }
 
 #[cfg(test)]
@@ -254,6 +280,12 @@ mod tests {
         check("", "");
     }
 
+    #[test]
+    fn a_key_is_text_where_it_can_be() {
+        assert_eq!(message_key("wohnküche".as_bytes()), ("key".to_owned(), "wohnküche".into()));
+        assert_eq!(message_key(&[0, 255]), ("key_hex".to_owned(), "00ff".into()));
+    }
+
     /// The second of two reasons with one slug once became no case.
     #[test]
     fn a_case_takes_the_next_free_folder_unless_its_message_has_one() {
@@ -263,6 +295,7 @@ mod tests {
             step: 0,
             value: value.into(),
             timestamp_us: None,
+            key: None,
             origin: String::new(),
             reason: String::new(),
         };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use millstream_toolchain::PluginFolder;
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::time::timeout;
@@ -85,6 +86,13 @@ fn folders(args: &args::Test, is_built: bool) -> anyhow::Result<Vec<(PathBuf, Re
     if let Some(folder) = beside {
         let mode = if is_built { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
         folders.push((absolute(folder)?, mode));
+    }
+    if is_built {
+        // One that cannot be opened is for the build to name.
+        let dependencies = PluginFolder::open(&args.plugin.folder).map(|folder| folder.dependencies());
+        folders.extend(
+            dependencies.unwrap_or_default().into_iter().map(|folder| (folder, RecursiveMode::Recursive)),
+        );
     }
     Ok(folders)
 }
