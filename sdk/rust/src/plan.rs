@@ -1,7 +1,7 @@
 //! The plan's vocabulary, as the ABI has it: what a plugin says it reads and writes.
 
 pub use crate::bindings::exports::millstream::plugin::plugin::{
-    ConfigProblem, Input, InputPlan, Output, Plan,
+    ConfigProblem, Input, InputPlan, Output, Plan, Store, TableUse,
 };
 pub use crate::bindings::millstream::plugin::types::{DataType, Field, TimeUnit, TimestampType};
 
