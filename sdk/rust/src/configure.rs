@@ -6,7 +6,7 @@ use crate::bindings::exports::millstream::plugin::plugin;
 use crate::columnar::{Batch, Columnar, Stream};
 use crate::lookup::Lookups;
 use crate::output::Outputs;
-use crate::plan::{self, ConfigProblem, Field, Input, InputPlan, Places, Plan};
+use crate::plan::{self, ConfigProblem, Field, Input, InputPlan, Places, Plan, Read};
 use crate::transform::{self, Outcome, Row, Transform};
 use crate::{About, Error};
 
@@ -92,6 +92,7 @@ pub fn describe<P: Plugin<Kind>, Kind>() -> plugin::About {
 }
 
 impl From<About> for plugin::About {
+    #[inline(always)]
     fn from(about: About) -> Self {
         Self {
             name: about.name.to_owned(),
@@ -137,26 +138,24 @@ pub(crate) fn widen(own: &mut InputPlan, wider: Vec<Field>) {
     }
 }
 
-/// Why rows `R` cannot be read from a stream.
-pub(crate) fn unreadable<R: Row>(input: &Input) -> Vec<ConfigProblem> {
-    let reads = R::reads();
-    reads.iter().filter_map(|read| plan::problem_of_read(input, &read.field, read.optional)).collect()
-}
-
-/// What rows `R` read and write of a stream, and where they find it.
-pub(crate) fn plan_of_rows<R: Row>(input: &Input, row_preserving: bool) -> (Places, InputPlan) {
-    let mut reads = R::reads();
+/// What rows read and write of a stream, where they find it, and why they cannot.
+pub(crate) fn plan_of_rows(
+    mut reads: Vec<Read>,
+    writes: Vec<Field>,
+    input: &Input,
+    row_preserving: bool,
+) -> (Places, InputPlan, Vec<ConfigProblem>) {
+    let (mut unreadable, mut drops) = (Vec::new(), Vec::new());
+    for read in &reads {
+        unreadable.extend(plan::problem_of_read(input, &read.field, read.optional));
+    }
     let places = Places::new(&reads, input);
     reads.retain(|read| read.is_planned(input));
-    let drops = reads.iter().filter(|read| read.dropped).map(|read| read.field.name.clone()).collect();
-    let own = InputPlan {
-        reads: reads.into_iter().map(|read| read.field).collect(),
-        writes: R::writes(),
-        drops,
-        key: None,
-        row_preserving,
-    };
-    (places, own)
+    for read in reads.iter().filter(|read| read.dropped) {
+        drops.push(read.field.name.clone());
+    }
+    let reads = reads.into_iter().map(|read| read.field).collect();
+    (places, InputPlan { reads, writes, drops, key: None, row_preserving }, unreadable)
 }
 
 impl<T: Transform> Plugin<ByRow> for T {
@@ -164,13 +163,13 @@ impl<T: Transform> Plugin<ByRow> for T {
     const ABOUT: About = T::ABOUT;
 
     fn prepare(config: &str, input: &Input) -> Result<(Self, Places, InputPlan), Vec<ConfigProblem>> {
-        let unreadable = unreadable::<T::Row>(input);
+        let preserving = T::Outcome::PRESERVES_ROWS;
+        let (places, own, unreadable) = plan_of_rows(T::Row::reads(), T::Row::writes(), input, preserving);
         let transform = match parse(config).and_then(T::configure) {
             Ok(transform) if unreadable.is_empty() => transform,
             Ok(_) => return Err(unreadable),
             Err(found) => return Err(found.into_iter().chain(unreadable).collect()),
         };
-        let (places, own) = plan_of_rows::<T::Row>(input, T::Outcome::PRESERVES_ROWS);
         Ok((transform, places, own))
     }
 

@@ -88,28 +88,38 @@ pub struct Lookups<'a>(Vec<&'a mut dyn LooksUp>);
 
 impl<'a> Lookups<'a> {
     /// No tables.
+    #[inline]
     pub fn none() -> Self {
         Self::default()
     }
 
     /// One more.
     #[must_use]
+    #[inline]
     pub fn and(mut self, table: &'a mut dyn LooksUp) -> Self {
         self.0.push(table);
         self
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    // What is inlined is compiled where it is called: a plugin without tables has none of it, nor its debug
+    // information.
+
     /// The tables for the plan: one that is used twice is named once, with all the columns.
+    #[inline]
     pub(crate) fn declare(
         self,
         input: &Input,
         own: &mut InputPlan,
         problems: &mut Vec<ConfigProblem>,
     ) -> Vec<TableUse> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
         let mut uses: Vec<TableUse> = Vec::new();
         for lookup in self.0 {
             let TableUse { name, columns } = lookup.declare(input, own, problems);
@@ -125,6 +135,7 @@ impl<'a> Lookups<'a> {
         uses
     }
 
+    #[inline]
     pub(crate) fn begin(self, batch: &dyn RawBatch, in_hand: Option<&Rc<Cell<u32>>>) {
         self.0.into_iter().for_each(|lookup| lookup.begin(batch, in_hand));
     }

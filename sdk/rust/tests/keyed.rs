@@ -178,7 +178,10 @@ fn values_expire_by_event_time() {
     task.process(&readings(&ROWS[..1]));
     task.advance(Timestamp(1));
     task.advance(Timestamp(1_000_000));
-    assert!(task.value::<()>("seen", "1:n/1").is_some(), "a value without watermark counts from the first one");
+    assert!(
+        task.value::<()>("seen", "1:n/1").is_some(),
+        "a value without watermark counts from the first one"
+    );
     task.process(&readings(&[("n", 1, 1_000_000, 1.0)]));
     task.advance(Timestamp(2_000_000));
     assert!(task.value::<()>("seen", "1:n/1").is_none());

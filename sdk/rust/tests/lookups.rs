@@ -99,7 +99,8 @@ fn problems_name_the_column() {
 
 fn give_tables(wheels: Option<i32>) {
     let owners = Values::of([Some("Ann"), None]);
-    let cars = [("plate", Values::of(["a", "b"])), ("owner", owners), ("wheels", Values::of([Some(4), wheels]))];
+    let cars =
+        [("plate", Values::of(["a", "b"])), ("owner", owners), ("wheels", Values::of([Some(4), wheels]))];
     lookup_table("cars", "plate", &cars);
     let gates = [("id", Values::of([7])), ("road", Values::of(["M1"])), ("lanes", Values::of([3_i64]))];
     lookup_table("gates", "id", &gates);
@@ -123,7 +124,9 @@ fn rows_are_read_and_columns_joined() {
 }
 
 #[test]
-#[should_panic(expected = "the row of `b` in lookup table `cars` is not as its type says: invalid type: null, expected i32")]
+#[should_panic(
+    expected = "the row of `b` in lookup table `cars` is not as its type says: invalid type: null, expected i32"
+)]
 fn a_row_that_is_not_as_its_type_says_is_named() {
     give_tables(None);
     let _ = run::<Passages, _>("null", &passages());

@@ -168,14 +168,15 @@ fn keyed(projection: &Projection) -> Option<TokenStream> {
     let read = read(projection).into_iter().enumerate();
     let parts: Vec<_> = read.filter(|(_, column)| column.key).collect();
     let names = parts.iter().map(|(_, column)| &column.name);
-    let types = parts.iter().map(|(_, column)| {
-        with_lifetime(column.ty.to_token_stream(), projection.lifetime.as_ref(), "'row")
-    });
+    let types = parts
+        .iter()
+        .map(|(_, column)| with_lifetime(column.ty.to_token_stream(), projection.lifetime.as_ref(), "'row"));
     let gets = parts.iter().map(|(number, column)| {
         let (value, number) = (value(column, projection, "'row"), Index::from(*number));
         quote!(#value::get(&columns.#number, row))
     });
-    let (fixed, names) = (forms(projection).1, names.collect::<Vec<_>>());
+    let fields = parts.iter().map(|(_, column)| &column.field);
+    let ((of, fixed), names) = (forms(projection), names.collect::<Vec<_>>());
     (!parts.is_empty()).then(|| {
         quote! {
             #[allow(unused_parens)]
@@ -184,6 +185,9 @@ fn keyed(projection: &Projection) -> Option<TokenStream> {
                 const KEY: &'static [&'static str] = &[#(#names),*];
                 fn key<'row>(columns: &'row Self::Columns, row: usize) -> Self::Key<'row> { (#(#gets),*) }
             }
+            // A field that makes the key is in use, whether or not the author looks at it.
+            #[allow(dead_code)]
+            fn key_fields<'row>(row: &#of) { #(let _ = &row.#fields;)* }
         }
     })
 }

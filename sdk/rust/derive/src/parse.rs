@@ -77,7 +77,8 @@ impl Projection {
     pub fn parse_record(input: &DeriveInput) -> syn::Result<Self> {
         let mut projection = Self::parse(input)?;
         for column in &mut projection.columns {
-            if column.access != Access::Read || column.optional || column.key || column.name.starts_with('_') {
+            if column.access != Access::Read || column.optional || column.key || column.name.starts_with('_')
+            {
                 let message = "every field of a record is a column that is written: it knows `name = \"..\"` only, \
                                and names that begin with an underscore are the host's";
                 return Err(Error::new(column.field.span(), message));
@@ -163,7 +164,10 @@ fn parse_field(field: &syn::Field, camel_case: bool) -> syn::Result<Column> {
         ));
     }
     if key && (access == Access::New || is_option(&field.ty)) {
-        return Err(Error::new(ident.span(), "every row has its key: read the column, and make the field no `Option`"));
+        return Err(Error::new(
+            ident.span(),
+            "every row has its key: read the column, and make the field no `Option`",
+        ));
     }
     Ok(Column { field: ident, name, ty: field.ty.clone(), access, optional, key })
 }

@@ -12,9 +12,9 @@ macro_rules! export_keyed {
         }
 
         const _: () = {
+            use millstream_keyed::millstream::plugin::{clock, state, timers};
             use $crate::bindings::exports::millstream::plugin::plugin as world;
             use $crate::bindings::millstream::plugin::{batches, types};
-            use millstream_keyed::millstream::plugin::{clock, state, timers};
 
             ::std::thread_local! {
                 static READY: ::std::cell::RefCell<::std::option::Option<$crate::keyed::Ready>> =
@@ -26,9 +26,9 @@ macro_rules! export_keyed {
             ) -> ::std::result::Result<T, types::Error> {
                 READY.with_borrow_mut(|ready| match ready {
                     ::std::option::Option::Some(ready) => call(ready),
-                    ::std::option::Option::None => ::std::result::Result::Err(types::Error::Fatal(
-                        "a call came before configure".into(),
-                    )),
+                    ::std::option::Option::None => {
+                        ::std::result::Result::Err(types::Error::Fatal("a call came before configure".into()))
+                    }
                 })
             }
 
@@ -99,9 +99,9 @@ macro_rules! export_keyed {
             #[cfg(not(target_arch = "wasm32"))]
             const _: fn() -> world::About = <Exported as world::Guest>::describe;
             #[cfg(target_arch = "wasm32")]
-            $crate::bindings::export_world!(Exported with_types_in $crate::bindings);
+    $crate::bindings::export_world!(Exported with_types_in $crate::bindings);
             #[cfg(target_arch = "wasm32")]
-            millstream_keyed::export_timed!(Exported with_types_in millstream_keyed);
+    millstream_keyed::export_timed!(Exported with_types_in millstream_keyed);
         };
     };
 }

@@ -46,45 +46,55 @@ impl<'a> Key<'a> for &'a str {
 }
 
 impl Key<'_> for String {
+    #[inline]
     fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(self.as_bytes());
     }
+    #[inline]
     fn decode(bytes: &[u8]) -> Option<Self> {
         Self::from_utf8(bytes.to_vec()).ok()
     }
 }
 
 impl<'a> Key<'a> for &'a [u8] {
+    #[inline]
     fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(self);
     }
+    #[inline]
     fn decode(bytes: &'a [u8]) -> Option<Self> {
         Some(bytes)
     }
 }
 
 impl Key<'_> for Vec<u8> {
+    #[inline]
     fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(self);
     }
+    #[inline]
     fn decode(bytes: &[u8]) -> Option<Self> {
         Some(bytes.to_vec())
     }
 }
 
 impl Key<'_> for i32 {
+    #[inline]
     fn encode(&self, bytes: &mut Vec<u8>) {
         i64::from(*self).encode(bytes);
     }
+    #[inline]
     fn decode(bytes: &[u8]) -> Option<Self> {
         std::str::from_utf8(bytes).ok()?.parse().ok()
     }
 }
 
 impl Key<'_> for i64 {
+    #[inline]
     fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(self.to_string().as_bytes());
     }
+    #[inline]
     fn decode(bytes: &[u8]) -> Option<Self> {
         std::str::from_utf8(bytes).ok()?.parse().ok()
     }
@@ -98,10 +108,12 @@ impl KeyPart<'_> for i32 {}
 impl KeyPart<'_> for i64 {}
 
 impl<'a, A: KeyPart<'a>, B: KeyPart<'a>> Key<'a> for (A, B) {
+    #[inline]
     fn encode(&self, bytes: &mut Vec<u8>) {
         put_part(&self.0, bytes);
         self.1.encode(bytes);
     }
+    #[inline]
     fn decode(bytes: &'a [u8]) -> Option<Self> {
         let (first, rest) = split_part(bytes)?;
         Some((A::decode(first)?, B::decode(rest)?))
@@ -109,11 +121,13 @@ impl<'a, A: KeyPart<'a>, B: KeyPart<'a>> Key<'a> for (A, B) {
 }
 
 impl<'a, A: KeyPart<'a>, B: KeyPart<'a>, C: KeyPart<'a>> Key<'a> for (A, B, C) {
+    #[inline]
     fn encode(&self, bytes: &mut Vec<u8>) {
         put_part(&self.0, bytes);
         put_part(&self.1, bytes);
         self.2.encode(bytes);
     }
+    #[inline]
     fn decode(bytes: &'a [u8]) -> Option<Self> {
         let (first, rest) = split_part(bytes)?;
         let (second, rest) = split_part(rest)?;
@@ -121,6 +135,7 @@ impl<'a, A: KeyPart<'a>, B: KeyPart<'a>, C: KeyPart<'a>> Key<'a> for (A, B, C) {
     }
 }
 
+#[inline]
 fn put_part<'a>(part: &impl KeyPart<'a>, bytes: &mut Vec<u8>) {
     let mut own = Vec::new();
     part.encode(&mut own);
@@ -130,6 +145,7 @@ fn put_part<'a>(part: &impl KeyPart<'a>, bytes: &mut Vec<u8>) {
     bytes.push(b'/');
 }
 
+#[inline]
 fn split_part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = bytes.iter().position(|byte| *byte == b':')?;
     let length: usize = std::str::from_utf8(&bytes[..colon]).ok()?.parse().ok()?;

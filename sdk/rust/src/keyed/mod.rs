@@ -95,6 +95,9 @@
 //! another. A row sees what the rows before it put, in the same batch, too. A call is a transaction: if it fails, no
 //! value has been put and no timer set. A plugin that keeps state cannot ask servers.
 
+// Functions here that are not generic are inlined, and thus compiled where they are called: a plugin that keeps no
+// state has none of them, nor their debug information.
+
 mod export;
 mod key;
 mod plugin;
@@ -163,7 +166,12 @@ pub trait Keyed: Sized {
     /// # Errors
     /// [`Error::BadBatch`]: this timer cannot be fired and becomes a dead letter with this reason; its state stays.
     /// [`Error::Fatal`]: the step cannot go on.
-    fn on_timer(&mut self, key: KeyOf<'_, Self::Row>, at: Timestamp, timers: &mut Timers) -> Result<(), Error> {
+    fn on_timer(
+        &mut self,
+        key: KeyOf<'_, Self::Row>,
+        at: Timestamp,
+        timers: &mut Timers,
+    ) -> Result<(), Error> {
         let _ = (key, at, timers);
         Ok(())
     }
@@ -207,7 +215,12 @@ pub trait KeyedJoin: Sized {
     ///
     /// # Errors
     /// As [`Keyed::on_timer`].
-    fn on_timer(&mut self, key: KeyOf<'_, Self::Left>, at: Timestamp, timers: &mut Timers) -> Result<(), Error> {
+    fn on_timer(
+        &mut self,
+        key: KeyOf<'_, Self::Left>,
+        at: Timestamp,
+        timers: &mut Timers,
+    ) -> Result<(), Error> {
         let _ = (key, at, timers);
         Ok(())
     }

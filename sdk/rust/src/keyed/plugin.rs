@@ -7,7 +7,7 @@ use super::timers::Timers;
 use super::{Keyed, KeyedJoin, Stores, run};
 use crate::batch::{Bytes, RawBatch};
 use crate::bindings::exports::millstream::plugin::plugin;
-use crate::configure::{parse, plan_of_rows, unreadable, widen};
+use crate::configure::{parse, plan_of_rows, widen};
 use crate::lookup::Lookups;
 use crate::output::Outputs;
 use crate::plan::{ConfigProblem, Input, InputPlan, Places, Plan};
@@ -128,9 +128,9 @@ pub fn configure<P: KeyedPlugin<Kind>, Kind>(
 }
 
 fn read<R: KeyedRow>(input: &Input, row_preserving: bool) -> (Places, InputPlan, Vec<ConfigProblem>) {
-    let (places, own) = plan_of_rows::<R>(input, row_preserving);
+    let (places, own, unreadable) = plan_of_rows(R::reads(), R::writes(), input, row_preserving);
     let key = R::KEY.iter().map(|column| (*column).to_owned()).collect();
-    (places, InputPlan { key: Some(key), ..own }, unreadable::<R>(input))
+    (places, InputPlan { key: Some(key), ..own }, unreadable)
 }
 
 impl<T: Keyed> KeyedPlugin<OfOne> for T {

@@ -82,6 +82,9 @@ pub(super) fn timers<P: KeyedPlugin<Kind>, Kind>(
 pub(super) fn key_of<'a, R: KeyedRow>(bytes: &'a [u8]) -> Result<R::Key<'a>, Error> {
     R::Key::decode(bytes).ok_or_else(|| {
         let text = String::from_utf8_lossy(bytes);
-        Error::BadBatch(format!("the timer of `{text}` was set by rows of another key than `{}`", R::KEY.join("`, `")))
+        Error::BadBatch(format!(
+            "the timer of `{text}` was set by rows of another key than `{}`",
+            R::KEY.join("`, `")
+        ))
     })
 }

@@ -35,6 +35,7 @@ struct Call {
 }
 
 impl Call {
+    #[inline]
     fn key(&self) -> u32 {
         self.keys.of_row(self.in_hand.get())
     }
@@ -45,12 +46,14 @@ const NO_KEY: &str = "no key is in hand here: stores are for `process` and `on_t
 impl<V: Serialize + DeserializeOwned> Store<V> {
     /// The store of this name, which must be granted. `version` is that of the values: a version that is raised is
     /// refused until it comes with a migration.
+    #[inline]
     pub fn new(name: impl Into<Cow<'static, str>>, version: u32) -> Self {
         Self { name: name.into(), version, ttl_seconds: None, call: None, values: PhantomData }
     }
 
     /// With values that are gone `seconds` of event time after they were put; reading does not renew them.
     #[must_use]
+    #[inline]
     pub fn expiring_after(self, seconds: u64) -> Self {
         Self { ttl_seconds: Some(seconds), ..self }
     }
@@ -61,6 +64,7 @@ impl<V: Serialize + DeserializeOwned> Store<V> {
     /// Outside of [`Keyed::process`](super::Keyed::process) and its like, or if the value that is there is not one of
     /// type `V`: the row or timer in hand becomes a dead letter with the line of this call.
     #[track_caller]
+    #[inline]
     pub fn get(&self) -> Option<V> {
         let call = self.call.as_ref().expect(NO_KEY);
         let key = call.key();
@@ -82,6 +86,7 @@ impl<V: Serialize + DeserializeOwned> Store<V> {
     /// # Panics
     /// As [`Store::get`], or if the value cannot be encoded.
     #[track_caller]
+    #[inline]
     pub fn put(&mut self, value: &V) {
         match postcard::to_allocvec(value) {
             Ok(bytes) => self.change(Some(bytes)),
@@ -94,11 +99,13 @@ impl<V: Serialize + DeserializeOwned> Store<V> {
     /// # Panics
     /// Outside of [`Keyed::process`](super::Keyed::process) and its like.
     #[track_caller]
+    #[inline]
     pub fn delete(&mut self) {
         self.change(None);
     }
 
     #[track_caller]
+    #[inline]
     fn change(&mut self, value: Option<Vec<u8>>) {
         let call = self.call.as_mut().expect(NO_KEY);
         call.changed.insert(call.key(), value);
@@ -119,16 +126,23 @@ pub trait Keeps {
 }
 
 impl<V> Keeps for Store<V> {
+    #[inline]
     fn declare(&self) -> plan::Store {
-        plan::Store { name: self.name.clone().into_owned(), version: self.version, ttl_seconds: self.ttl_seconds }
+        plan::Store {
+            name: self.name.clone().into_owned(),
+            version: self.version,
+            ttl_seconds: self.ttl_seconds,
+        }
     }
 
+    #[inline]
     fn begin(&mut self, task: &dyn RawTask, keys: &Rc<Keys>, in_hand: &Rc<Cell<u32>>) {
         let found = task.get_many(&self.name, &keys.all()).into();
         let (keys, in_hand) = (Rc::clone(keys), Rc::clone(in_hand));
         self.call = Some(Call { keys, in_hand, found, changed: BTreeMap::new() });
     }
 
+    #[inline]
     fn finish(&mut self, task: &dyn RawTask) {
         if let Some(Call { keys, changed, .. }) = self.call.take().filter(|call| !call.changed.is_empty()) {
             let values = pack(changed.values().map(Option::as_deref));
@@ -143,25 +157,30 @@ pub struct Stores<'a>(Vec<&'a mut dyn Keeps>);
 
 impl<'a> Stores<'a> {
     /// No stores.
+    #[inline]
     pub fn none() -> Self {
         Self::default()
     }
 
     /// One more.
     #[must_use]
+    #[inline]
     pub fn and(mut self, store: &'a mut dyn Keeps) -> Self {
         self.0.push(store);
         self
     }
 
+    #[inline]
     pub(crate) fn declare(self) -> Vec<plan::Store> {
         self.0.into_iter().map(|store| store.declare()).collect()
     }
 
+    #[inline]
     pub(crate) fn begin(self, task: &dyn RawTask, keys: &Rc<Keys>, in_hand: &Rc<Cell<u32>>) {
         self.0.into_iter().for_each(|store| store.begin(task, keys, in_hand));
     }
 
+    #[inline]
     pub(crate) fn finish(self, task: &dyn RawTask) {
         self.0.into_iter().for_each(|store| store.finish(task));
     }

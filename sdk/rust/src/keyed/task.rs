@@ -30,6 +30,7 @@ pub struct Keys {
 }
 
 impl Keys {
+    #[inline]
     pub(crate) fn new<K: AsRef<[u8]>>(rows: impl Iterator<Item = K>) -> Self {
         let mut numbers: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
         let mut of_row = Vec::new();
@@ -47,21 +48,25 @@ impl Keys {
     }
 
     /// Number of a row's key.
+    #[inline]
     pub(crate) fn of_row(&self, row: u32) -> u32 {
         self.of_row[row as usize]
     }
 
     /// All keys, by their numbers.
+    #[inline]
     pub(crate) fn all(&self) -> Bytes {
         pack(self.distinct.iter().map(|key| Some(&**key)))
     }
 
     /// The keys of these numbers.
+    #[inline]
     pub(crate) fn pick(&self, numbers: impl IntoIterator<Item = u32>) -> Bytes {
         pack(numbers.into_iter().map(|number| Some(&*self.distinct[number as usize])))
     }
 }
 
+#[inline]
 pub(crate) fn pack<'a>(values: impl IntoIterator<Item = Option<&'a [u8]>>) -> Bytes {
     let mut builder = SlicesBuilder::new(0);
     for value in values {

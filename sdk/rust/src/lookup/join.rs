@@ -111,7 +111,8 @@ impl<R: Record> LooksUp for Join<R> {
     #[cfg(not(target_arch = "wasm32"))]
     fn begin(&mut self, batch: &dyn RawBatch, in_hand: Option<&Rc<Cell<u32>>>) {
         self.in_hand = in_hand.map(Rc::downgrade).unwrap_or_default();
-        self.found = crate::testing::join(&self.table, batch, (self.column, &self.ty), (self.first, &fields::<R>()));
+        self.found =
+            crate::testing::join(&self.table, batch, (self.column, &self.ty), (self.first, &fields::<R>()));
     }
 }
 

@@ -21,42 +21,49 @@ pub trait LookupKey {
 }
 
 impl LookupKey for [u8] {
+    #[inline]
     fn append(&self, keys: &mut SlicesBuilder<Vec<u8>>) {
         keys.push(self);
     }
 }
 
 impl LookupKey for str {
+    #[inline]
     fn append(&self, keys: &mut SlicesBuilder<Vec<u8>>) {
         keys.push(self.as_bytes());
     }
 }
 
 impl LookupKey for String {
+    #[inline]
     fn append(&self, keys: &mut SlicesBuilder<Vec<u8>>) {
         keys.push(self.as_bytes());
     }
 }
 
 impl LookupKey for i32 {
+    #[inline]
     fn append(&self, keys: &mut SlicesBuilder<Vec<u8>>) {
         keys.push(self.to_string().as_bytes());
     }
 }
 
 impl LookupKey for i64 {
+    #[inline]
     fn append(&self, keys: &mut SlicesBuilder<Vec<u8>>) {
         keys.push(self.to_string().as_bytes());
     }
 }
 
 impl<K: LookupKey + ?Sized> LookupKey for &K {
+    #[inline]
     fn append(&self, keys: &mut SlicesBuilder<Vec<u8>>) {
         (**self).append(keys);
     }
 }
 
 impl<K: LookupKey> LookupKey for Option<K> {
+    #[inline]
     fn append(&self, keys: &mut SlicesBuilder<Vec<u8>>) {
         match self {
             Some(key) => key.append(keys),
@@ -74,6 +81,7 @@ pub struct Table<T> {
 
 impl<T: DeserializeOwned> Table<T> {
     /// The table of this name.
+    #[inline]
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self { name: name.into(), rows: PhantomData }
     }
@@ -84,6 +92,7 @@ impl<T: DeserializeOwned> Table<T> {
     /// # Panics
     /// If the row is not as `T` says: the row in hand becomes a dead letter with the line of this call.
     #[track_caller]
+    #[inline]
     pub fn get(&self, key: impl LookupKey) -> Option<T> {
         self.get_many([key]).pop().flatten()
     }
@@ -93,6 +102,7 @@ impl<T: DeserializeOwned> Table<T> {
     /// # Panics
     /// As [`Table::get`].
     #[track_caller]
+    #[inline]
     pub fn get_many<K: LookupKey>(&self, keys: impl IntoIterator<Item = K>) -> Vec<Option<T>> {
         let mut builder = SlicesBuilder::new(0);
         keys.into_iter().for_each(|key| key.append(&mut builder));
@@ -101,22 +111,29 @@ impl<T: DeserializeOwned> Table<T> {
         let keys = Binaries::from(keys);
         let mut rows = Vec::with_capacity(found.rows());
         for number in 0..found.rows() {
-            rows.push(found.get(number).map(|json| match serde_json::from_slice(json) {
-                Ok(row) => row,
-                Err(error) => {
+            // No closure: the line that is told is the caller's.
+            rows.push(match found.get(number).map(serde_json::from_slice) {
+                None => None,
+                Some(Ok(row)) => Some(row),
+                Some(Err(error)) => {
                     let key = String::from_utf8_lossy(keys.get(number).unwrap_or_default());
-                    panic!("the row of `{key}` in lookup table `{}` is not as its type says: {error}", self.name)
+                    panic!(
+                        "the row of `{key}` in lookup table `{}` is not as its type says: {error}",
+                        self.name
+                    )
                 }
-            }));
+            });
         }
         rows
     }
 }
 
 impl<T: DeserializeOwned> LooksUp for Table<T> {
+    #[inline]
     fn declare(&mut self, _: &Input, _: &mut InputPlan, problems: &mut Vec<ConfigProblem>) -> TableUse {
         let columns = columns::columns::<T>().unwrap_or_else(|| {
-            let message = format!("rows of lookup table `{}` are no struct: its fields name the columns", self.name);
+            let message =
+                format!("rows of lookup table `{}` are no struct: its fields name the columns", self.name);
             problems.push(ConfigProblem::new("", message));
             &[]
         });
@@ -126,16 +143,19 @@ impl<T: DeserializeOwned> LooksUp for Table<T> {
         }
     }
 
+    #[inline]
     fn begin(&mut self, _: &dyn RawBatch, _: Option<&Rc<Cell<u32>>>) {}
 }
 
 #[cfg(target_arch = "wasm32")]
+#[inline]
 fn look_up(table: &str, keys: &Bytes) -> Bytes {
     crate::bindings::millstream::plugin::lookup::Table::new(table).get_many(keys)
 }
 
 #[cfg(not(target_arch = "wasm32"))]
 #[track_caller]
+#[inline]
 fn look_up(table: &str, keys: &Bytes) -> Bytes {
     crate::testing::look_up(table, keys)
 }

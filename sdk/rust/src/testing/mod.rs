@@ -139,7 +139,7 @@ pub const INPUT: &str = "test";
 /// nulls where it reads none, or columns are of different lengths.
 pub fn process<T: Transform>(transform: &mut T, columns: &[(&str, Values)]) -> Processed {
     let input = input(columns);
-    let (places, mut own) = plan_of_rows::<T::Row>(&input, false);
+    let (places, mut own, _) = plan_of_rows(T::Row::reads(), T::Row::writes(), &input, false);
     let (mut wider, mut problems) = (Vec::new(), Vec::new());
     let outputs: Outputs<'_> = Transform::outputs(transform);
     let outputs = outputs.declare(&input, &mut wider, &mut problems);

@@ -78,7 +78,10 @@ pub(crate) fn join(
         let row = |row: usize| keys.key(row).and_then(|key| table.rows.get(&key)).copied();
         let rows: Vec<Option<usize>> = (0..batch.rows()).map(row).collect();
         for (field, number) in fields.iter().zip(first..) {
-            let column = table.columns.iter().find(|(name, values)| *name == field.name && values.field.ty == field.ty);
+            let column = table
+                .columns
+                .iter()
+                .find(|(name, values)| *name == field.name && values.field.ty == field.ty);
             let (_, values) = column.unwrap_or_else(|| {
                 panic!("table `{name}` of this test has no column `{}` of type {:?}", field.name, field.ty)
             });
@@ -108,7 +111,9 @@ impl Values {
             Buffers::Float32s(numbers) => numbers.values[row].into(),
             Buffers::Float64s(numbers) => numbers.values[row].into(),
             Buffers::Float64Lists(lists) => lists.values[range(&lists.offsets, row)].into(),
-            Buffers::Bytes(bytes) if is_text => String::from_utf8_lossy(&bytes.data[range(&bytes.offsets, row)]).into(),
+            Buffers::Bytes(bytes) if is_text => {
+                String::from_utf8_lossy(&bytes.data[range(&bytes.offsets, row)]).into()
+            }
             Buffers::Bytes(bytes) => {
                 let digits = bytes.data[range(&bytes.offsets, row)].iter().map(|byte| format!("{byte:02x}"));
                 digits.collect::<String>().into()

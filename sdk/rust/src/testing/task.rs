@@ -35,10 +35,7 @@ impl<P: KeyedPlugin<Kind>, Kind> Task<P, Kind> {
     ///
     /// # Errors
     /// The problems that the plugin finds, in its configuration or in the columns.
-    pub fn new<'a>(
-        config: &str,
-        inputs: &[&'a [(&'a str, Values)]],
-    ) -> Result<Self, Vec<ConfigProblem>> {
+    pub fn new<'a>(config: &str, inputs: &[&'a [(&'a str, Values)]]) -> Result<Self, Vec<ConfigProblem>> {
         let named = |(number, columns): (usize, &&[(&str, Values)])| Input {
             name: if number == 0 { INPUT.to_owned() } else { format!("{INPUT}{number}") },
             ..super::input(columns)
@@ -53,7 +50,8 @@ impl<P: KeyedPlugin<Kind>, Kind> Task<P, Kind> {
     /// stores are equal.
     pub fn take_over<Q, Other>(&mut self, other: Task<Q, Other>) {
         let mut values = other.state.values.take();
-        let own = |(store, own): (&String, &mut BTreeMap<_, _>)| *own = values.remove(store).unwrap_or_default();
+        let own =
+            |(store, own): (&String, &mut BTreeMap<_, _>)| *own = values.remove(store).unwrap_or_default();
         self.state.values.borrow_mut().iter_mut().for_each(own);
         self.state.watermark.set(other.state.watermark.get());
         self.state.timers.swap(&other.state.timers);
@@ -101,7 +99,9 @@ impl<P: KeyedPlugin<Kind>, Kind> Task<P, Kind> {
     pub fn value<V: DeserializeOwned>(&self, store: &str, key: &str) -> Option<V> {
         let values = self.state.values.borrow();
         let (bytes, _) = values.get(store)?.get(key.as_bytes())?;
-        Some(postcard::from_bytes(bytes).unwrap_or_else(|error| panic!("a value of store `{store}`: {error}")))
+        Some(
+            postcard::from_bytes(bytes).unwrap_or_else(|error| panic!("a value of store `{store}`: {error}")),
+        )
     }
 
     /// The timers that are set, by time, then key.
@@ -131,7 +131,12 @@ impl State {
         });
         Self {
             watermark: Cell::new(None),
-            values: plan.stores.iter().map(|store| (store.name.clone(), BTreeMap::new())).collect::<BTreeMap<_, _>>().into(),
+            values: plan
+                .stores
+                .iter()
+                .map(|store| (store.name.clone(), BTreeMap::new()))
+                .collect::<BTreeMap<_, _>>()
+                .into(),
             ttl_micros: ttl.collect(),
             timers: RefCell::default(),
             outputs: plan.outputs.clone(),
