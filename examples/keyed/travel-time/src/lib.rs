@@ -1,5 +1,5 @@
 //! How long cars take between two cameras: sightings at the first and at the second are two inputs, and each pair of one
-//! plate and one day becomes a row of output `trips`, with the sighting that came last, whichever that is.
+//! plate and one road becomes a row of output `trips`, with the sighting that came last, whichever that is.
 
 use millstream_sdk::keyed::{KeyedJoin, Store, Stores, Timers};
 use millstream_sdk::plan::ConfigProblem;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 #[derive(Row)]
 pub struct Sighting<'a> {
     #[row(key)]
-    day: i32,
+    road: i32,
     #[row(key)]
     plate: &'a str,
     #[row(name = "_event_time")]
@@ -65,7 +65,7 @@ impl KeyedJoin for TravelTime {
 
     fn configure(config: Config) -> Result<Self, Vec<ConfigProblem>> {
         let store = |name| Store::new(name, 1).expiring_after(config.patience_seconds);
-        let trips = Output::named("trips").inheriting(["day", "plate"]);
+        let trips = Output::named("trips").inheriting(["road", "plate"]);
         Ok(Self { metres: config.metres, entered: store("entered"), left: store("left"), trips })
     }
 
