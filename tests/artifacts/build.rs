@@ -8,7 +8,7 @@ fn main() {
     // Asked for when it runs: checkouts that share a target folder share the compiled script as well.
     let manifest_dir = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo says where the package lies");
     let root = Path::new(&manifest_dir).ancestors().nth(2).expect("tests/artifacts lies two levels down");
-    for watched in ["wit", "sdk/rust", "plugins", "tests/guests", "scripts/wasm-cargo"] {
+    for watched in ["wit", "sdk/rust", "plugins", "examples/keyed", "tests/guests", "scripts/wasm-cargo"] {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
     println!("cargo::rerun-if-env-changed=CARGO_TARGET_DIR");

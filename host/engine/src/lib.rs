@@ -30,6 +30,7 @@ mod parameters;
 mod plan;
 mod plugin;
 mod recovery;
+mod refusal;
 mod stacks;
 mod state;
 mod symbols;

@@ -50,6 +50,9 @@ pub trait RawBatch: RawColumns {
     fn reject(&self, rows: &[u32], reason: &str);
     /// Adds rows to output number `output`, one for each parent, with the columns that `write` writes.
     fn emit(&self, output: u32, parents: Vec<u32>, write: WriteColumns<'_>);
+    /// The host's batch, for calls that only some plugins import.
+    #[cfg(target_arch = "wasm32")]
+    fn host(&self) -> &batches::Batch;
 }
 
 impl RawColumns for batches::Batch {
@@ -137,5 +140,9 @@ impl RawBatch for batches::Batch {
         builder.gather(self, &parents);
         write(&builder);
         batches::emit(builder);
+    }
+    #[cfg(target_arch = "wasm32")]
+    fn host(&self) -> &batches::Batch {
+        self
     }
 }

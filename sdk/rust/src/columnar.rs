@@ -65,6 +65,7 @@ use serde::de::DeserializeOwned;
 use crate::batch::RawBatch;
 use crate::column::Builder;
 pub use crate::column::{Booleans, Column, Numbers};
+use crate::lookup::Lookups;
 use crate::plan::{self, ConfigProblem, Field, Input, InputPlan};
 use crate::removed::Removed;
 pub use crate::slices::{Binaries, Lists, Slices, Texts};
@@ -89,6 +90,11 @@ pub trait Columnar: Sized {
     /// The outputs that rows are emitted to.
     fn outputs(&mut self) -> Outputs<'_> {
         Outputs::none()
+    }
+
+    /// The lookup tables that rows are looked up in.
+    fn lookups(&mut self) -> Lookups<'_> {
+        Lookups::none()
     }
 
     /// Processes a batch. Rows that are neither dropped nor rejected go on, with what was written.

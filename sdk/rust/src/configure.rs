@@ -4,8 +4,9 @@
 use crate::batch::RawBatch;
 use crate::bindings::exports::millstream::plugin::plugin;
 use crate::columnar::{Batch, Columnar, Stream};
+use crate::lookup::Lookups;
 use crate::output::Outputs;
-use crate::plan::{self, ConfigProblem, Field, Input, InputPlan, Places, Plan};
+use crate::plan::{self, ConfigProblem, Field, Input, InputPlan, Places, Plan, Read};
 use crate::transform::{self, Outcome, Row, Transform};
 use crate::{About, Error};
 
@@ -26,6 +27,8 @@ pub trait Plugin<Kind>: Sized {
     fn prepare(config: &str, input: &Input) -> Result<(Self, Self::Layout, InputPlan), Vec<ConfigProblem>>;
     #[doc(hidden)]
     fn outputs(&mut self) -> Outputs<'_>;
+    #[doc(hidden)]
+    fn lookups(&mut self) -> Lookups<'_>;
     #[doc(hidden)]
     fn run(&mut self, layout: &Self::Layout, batch: &dyn RawBatch) -> Result<(), Error>;
 }
@@ -85,11 +88,18 @@ impl Ready {
 /// What a plugin says of itself, as the ABI has it.
 #[doc(hidden)]
 pub fn describe<P: Plugin<Kind>, Kind>() -> plugin::About {
-    plugin::About {
-        name: P::ABOUT.name.to_owned(),
-        version: P::ABOUT.version.to_owned(),
-        config_schema: P::ABOUT.config_schema.map(str::to_owned),
-        example_config: P::ABOUT.example_config.to_owned(),
+    P::ABOUT.into()
+}
+
+impl From<About> for plugin::About {
+    #[inline(always)]
+    fn from(about: About) -> Self {
+        Self {
+            name: about.name.to_owned(),
+            version: about.version.to_owned(),
+            config_schema: about.config_schema.map(str::to_owned),
+            example_config: about.example_config.to_owned(),
+        }
     }
 }
 
@@ -110,16 +120,17 @@ pub fn configure<P: Plugin<Kind>, Kind>(
     let (mut wider, mut problems) = (Vec::new(), Vec::new());
     own.row_preserving &= plugin.outputs().is_empty();
     let outputs = plugin.outputs().declare(input, &mut wider, &mut problems);
+    let tables = plugin.lookups().declare(input, &mut own, &mut problems);
     widen(&mut own, wider);
     if !problems.is_empty() {
         return Err(problems);
     }
-    let plan = Plan { inputs: vec![own], outputs, stores: vec![], tables: vec![], hints: vec![] };
+    let plan = Plan { inputs: vec![own], outputs, stores: vec![], tables, hints: vec![] };
     Ok(Configured { plugin, layout, plan })
 }
 
 /// Columns that only emitted rows have become columns of the stream.
-fn widen(own: &mut InputPlan, wider: Vec<Field>) {
+pub(crate) fn widen(own: &mut InputPlan, wider: Vec<Field>) {
     for field in wider {
         if own.writes.iter().all(|write| write.name != field.name) {
             own.writes.push(field);
@@ -127,36 +138,47 @@ fn widen(own: &mut InputPlan, wider: Vec<Field>) {
     }
 }
 
+/// What rows read and write of a stream, where they find it, and why they cannot.
+pub(crate) fn plan_of_rows(
+    mut reads: Vec<Read>,
+    writes: Vec<Field>,
+    input: &Input,
+    row_preserving: bool,
+) -> (Places, InputPlan, Vec<ConfigProblem>) {
+    let (mut unreadable, mut drops) = (Vec::new(), Vec::new());
+    for read in &reads {
+        unreadable.extend(plan::problem_of_read(input, &read.field, read.optional));
+    }
+    let places = Places::new(&reads, input);
+    reads.retain(|read| read.is_planned(input));
+    for read in reads.iter().filter(|read| read.dropped) {
+        drops.push(read.field.name.clone());
+    }
+    let reads = reads.into_iter().map(|read| read.field).collect();
+    (places, InputPlan { reads, writes, drops, key: None, row_preserving }, unreadable)
+}
+
 impl<T: Transform> Plugin<ByRow> for T {
     type Layout = Places;
     const ABOUT: About = T::ABOUT;
 
     fn prepare(config: &str, input: &Input) -> Result<(Self, Places, InputPlan), Vec<ConfigProblem>> {
-        let mut reads = T::Row::reads();
-        let unreadable: Vec<_> = reads
-            .iter()
-            .filter_map(|read| plan::problem_of_read(input, &read.field, read.optional))
-            .collect();
+        let preserving = T::Outcome::PRESERVES_ROWS;
+        let (places, own, unreadable) = plan_of_rows(T::Row::reads(), T::Row::writes(), input, preserving);
         let transform = match parse(config).and_then(T::configure) {
             Ok(transform) if unreadable.is_empty() => transform,
             Ok(_) => return Err(unreadable),
             Err(found) => return Err(found.into_iter().chain(unreadable).collect()),
-        };
-        let places = Places::new(&reads, input);
-        reads.retain(|read| read.is_planned(input));
-        let drops = reads.iter().filter(|read| read.dropped).map(|read| read.field.name.clone()).collect();
-        let own = InputPlan {
-            reads: reads.into_iter().map(|read| read.field).collect(),
-            writes: T::Row::writes(),
-            drops,
-            key: None,
-            row_preserving: T::Outcome::PRESERVES_ROWS,
         };
         Ok((transform, places, own))
     }
 
     fn outputs(&mut self) -> Outputs<'_> {
         Transform::outputs(self)
+    }
+
+    fn lookups(&mut self) -> Lookups<'_> {
+        Transform::lookups(self)
     }
 
     fn run(&mut self, places: &Places, batch: &dyn RawBatch) -> Result<(), Error> {
@@ -183,8 +205,13 @@ impl<C: Columnar> Plugin<ByColumn> for C {
         Columnar::outputs(self)
     }
 
+    fn lookups(&mut self) -> Lookups<'_> {
+        Columnar::lookups(self)
+    }
+
     fn run(&mut self, (): &(), raw: &dyn RawBatch) -> Result<(), Error> {
         Columnar::outputs(self).begin(None);
+        Columnar::lookups(self).begin(raw, None);
         let mut batch = Batch::new(raw);
         self.process(&mut batch)?;
         batch.finish();
@@ -193,7 +220,7 @@ impl<C: Columnar> Plugin<ByColumn> for C {
     }
 }
 
-fn parse<C: serde::de::DeserializeOwned>(config: &str) -> Result<C, Vec<ConfigProblem>> {
+pub(crate) fn parse<C: serde::de::DeserializeOwned>(config: &str) -> Result<C, Vec<ConfigProblem>> {
     let mut unknown = Vec::new();
     let mut track = serde_path_to_error::Track::new();
     let mut json = serde_json::Deserializer::from_str(config);

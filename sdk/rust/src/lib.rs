@@ -149,6 +149,13 @@
 //! [`About::config_schema`] holds a JSON schema, which the host checks a step's configuration against before
 //! the plugin sees it. [`log`] and [`metrics`] tell the operator.
 //!
+//! # Lookup tables
+//! [`lookup`] finds rows of reference tables by a key, and joins their columns.
+//!
+//! # State and timers
+//! [`keyed`] is for plugins that remember: values that belong to keys, timers, two inputs that are joined. Streams
+//! refuse them as yet.
+//!
 //! # Servers
 //! [`http`] asks servers, if the file beside the plugin grants them: a batch's rows in one go from
 //! [`Transform::prepare`], or one request at a time.
@@ -168,7 +175,9 @@ pub mod columnar;
 mod configure;
 mod export;
 pub mod http;
+pub mod keyed;
 pub mod log;
+pub mod lookup;
 pub mod metrics;
 mod output;
 #[doc(hidden)]
@@ -186,7 +195,11 @@ pub use columnar::Columnar;
 pub use configure::{ByColumn, ByRow, Configured, Plugin, configure};
 #[doc(hidden)]
 pub use configure::{Ready, describe};
+#[doc(hidden)]
+pub use millstream_sdk_derive::keyed_bindings;
 pub use millstream_sdk_derive::{Record, Row};
 pub use output::{Emits, Output, Outputs, Record};
 pub use transform::{About, Outcome, Row, Rows, Transform, Verdict};
 pub use value::{Date, LocalTimestamp, Scalar, Timestamp, Value};
+#[doc(hidden)]
+pub use wit_bindgen;

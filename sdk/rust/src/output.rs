@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::batch::{RawBatch, RawColumns};
+use crate::batch::{RawBatch, RawColumns, WriteColumns};
 use crate::plan::{self, ConfigProblem, Field, Input};
 
 /// The columns of an output's rows that the plugin makes itself. Derived: every field is a column, named as
@@ -96,7 +96,8 @@ impl<R: Record> Output<R> {
     /// Emits a record that continues the row in hand.
     ///
     /// # Panics
-    /// Outside of [`Transform::process`](crate::Transform::process).
+    /// Outside of [`Transform::process`](crate::Transform::process) and its like.
+    #[track_caller]
     pub fn emit(&mut self, record: R::Of<'_>) {
         let row = self.in_hand.as_ref().expect("no row is in hand here: say which with `emit_for`");
         let row = row.get() as usize;
@@ -135,9 +136,9 @@ pub trait Emits {
     /// A batch begins.
     #[doc(hidden)]
     fn begin(&mut self, in_hand: Option<&Rc<Cell<u32>>>);
-    /// Hands over what was emitted, as output number `number`.
+    /// What was emitted since, if anything was: what each row continues, and what writes their columns.
     #[doc(hidden)]
-    fn finish(&mut self, number: u32, batch: &dyn RawBatch);
+    fn take(&mut self) -> Option<(Vec<u32>, WriteColumns<'_>)>;
 }
 
 impl<R: Record> Emits for Output<R> {
@@ -168,13 +169,12 @@ impl<R: Record> Emits for Output<R> {
         self.parents.clear();
     }
 
-    fn finish(&mut self, number: u32, batch: &dyn RawBatch) {
+    fn take(&mut self) -> Option<(Vec<u32>, WriteColumns<'_>)> {
         self.in_hand = None;
         let first = self.first;
-        if let Some(builders) = self.builders.take() {
-            let parents = std::mem::take(&mut self.parents);
-            batch.emit(number, parents, Box::new(move |columns| R::finish(builders, columns, first)));
-        }
+        let builders = self.builders.take()?;
+        let parents = std::mem::take(&mut self.parents);
+        Some((parents, Box::new(move |columns| R::finish(builders, columns, first))))
     }
 }
 
@@ -248,8 +248,18 @@ impl<'a> Outputs<'a> {
         self.0.into_iter().for_each(|output| output.begin(in_hand));
     }
 
+    /// Hands over what was emitted for rows of a batch.
     pub(crate) fn finish(self, batch: &dyn RawBatch) {
-        self.0.into_iter().zip(0..).for_each(|(output, number)| output.finish(number, batch));
+        self.hand_over(|output, parents, write| batch.emit(output, parents, write));
+    }
+
+    /// Hands over what was emitted: the number of the output, what each row continues, and what writes the columns.
+    pub(crate) fn hand_over(self, mut emit: impl FnMut(u32, Vec<u32>, WriteColumns<'_>)) {
+        for (output, number) in self.0.into_iter().zip(0..) {
+            if let Some((parents, write)) = output.take() {
+                emit(number, parents, write);
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The plan's vocabulary, as the ABI has it: what a plugin says it reads and writes.
 
 pub use crate::bindings::exports::millstream::plugin::plugin::{
-    ConfigProblem, Input, InputPlan, Output, Plan,
+    ConfigProblem, Input, InputPlan, Output, Plan, Store, TableUse,
 };
 pub use crate::bindings::millstream::plugin::types::{DataType, Field, TimeUnit, TimestampType};
 
@@ -90,10 +90,18 @@ pub(crate) fn problem_of_read(input: &Input, read: &Field, optional: bool) -> Op
     }
 }
 
-/// A stream lacks a column.
+/// A stream lacks a column. The host's own columns are not named: nobody misses those.
 pub(crate) fn missing(input: &Input, name: &str) -> ConfigProblem {
-    let columns: Vec<_> = input.fields.iter().map(|field| format!("`{}`", field.name)).collect();
-    let columns = if columns.is_empty() { "none".to_owned() } else { columns.join(", ") };
+    let mut columns = String::new();
+    for field in input.fields.iter().filter(|field| !is_host_column(&field.name)) {
+        let separator = if columns.is_empty() { "`" } else { ", `" };
+        columns += separator;
+        columns += &field.name;
+        columns += "`";
+    }
+    if columns.is_empty() {
+        columns += "none";
+    }
     of_column(input, name, format!("the input has no column `{name}`; it has {columns}"))
 }
 

@@ -60,6 +60,18 @@ impl<E: Elements> Slices<E> {
     }
 }
 
+impl From<Bytes> for Binaries {
+    fn from(Bytes { offsets, data, valid }: Bytes) -> Self {
+        Self { offsets, elements: data, valid }
+    }
+}
+
+impl From<Binaries> for Bytes {
+    fn from(Slices { offsets, elements, valid }: Binaries) -> Self {
+        Self { offsets, data: elements, valid }
+    }
+}
+
 impl<E: Elements> Column for Slices<E> {
     fn open(batch: &dyn RawBatch, column: u32) -> Self {
         E::read(batch, column)
@@ -158,11 +170,10 @@ impl Elements for Vec<u8> {
         self.extend_from_slice(slice);
     }
     fn read(batch: &dyn RawBatch, column: u32) -> Binaries {
-        let Bytes { offsets, data, valid } = batch.read_bytes(column);
-        Slices { offsets, elements: data, valid }
+        batch.read_bytes(column).into()
     }
-    fn write(columns: &dyn RawColumns, column: u32, Slices { offsets, elements, valid }: Binaries) {
-        columns.write_bytes(column, &Bytes { offsets, data: elements, valid });
+    fn write(columns: &dyn RawColumns, column: u32, slices: Binaries) {
+        columns.write_bytes(column, &slices.into());
     }
 }
 

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use crate::batch::{RawBatch, RawColumns};
 use crate::bindings::millstream::plugin::types::Error;
+use crate::lookup::Lookups;
 use crate::output::Outputs;
 use crate::plan::{ConfigProblem, Field, Places, Read};
 use crate::removed::Removed;
@@ -131,6 +132,11 @@ pub trait Transform: Sized {
         Outputs::none()
     }
 
+    /// The lookup tables that rows are looked up in.
+    fn lookups(&mut self) -> Lookups<'_> {
+        Lookups::none()
+    }
+
     /// Sees the rows of a batch before they are processed, to fetch what they need in one go (as with
     /// [`crate::http::send_many`]); rows are read for this only if they are asked for.
     ///
@@ -153,9 +159,11 @@ pub(crate) fn run<T: Transform>(
     batch: &dyn RawBatch,
 ) -> Result<(), Error> {
     let rows = batch.rows();
-    // A transform without outputs has nobody who would ask which row is in hand.
-    let in_hand = (!transform.outputs().is_empty()).then(|| Rc::new(Cell::new(0)));
+    // A transform without outputs and lookups has nobody who would ask which row is in hand.
+    let is_asked = !transform.outputs().is_empty() || !transform.lookups().is_empty();
+    let in_hand = is_asked.then(|| Rc::new(Cell::new(0)));
     transform.outputs().begin(in_hand.as_ref());
+    transform.lookups().begin(batch, in_hand.as_ref());
     let columns = T::Row::open(batch, places);
     transform.prepare(Rows { columns: &columns, numbers: 0..rows })?;
     let mut builders = T::Row::builders(rows);

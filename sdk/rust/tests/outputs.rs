@@ -137,7 +137,7 @@ fn a_plan_declares_outputs_and_new_columns() {
 #[test]
 fn an_inherited_column_must_be_there() {
     let problems = configure::<Split, _>(r#"["wrods"]"#, &[input()]).err().unwrap();
-    let expect = "the input has no column `wrods`; it has `words`, `length`, `_offset`";
+    let expect = "the input has no column `wrods`; it has `words`, `length`";
     assert_eq!(problems, [ConfigProblem::new("inputs.texts.wrods", expect)]);
 }
 

@@ -15,6 +15,7 @@ use crate::lookup::Tables;
 use crate::outbound::Outbound;
 use crate::parameters;
 use crate::plan::{self, InputSpec, PlanProblem, Reach};
+use crate::refusal::refused;
 use crate::types::field_to_wit;
 
 /// A plugin cannot be used on a stream with this configuration.
@@ -49,6 +50,20 @@ pub enum ConfigureError {
         plugin: String,
         /// What it says is wrong.
         problems: Vec<ConfigProblem>,
+    },
+    /// It finds that its plan does not fit the stream.
+    #[error(
+        "plugin `{plugin}` cannot run on stream `{input}`: its plan does not fit the stream: {}; correct the stream's \
+         columns, or the configuration that names them",
+        problems.join("; ")
+    )]
+    Unfit {
+        /// Name of the plugin.
+        plugin: String,
+        /// Name of the stream, or of the first that it does not fit.
+        input: String,
+        /// What it says is wrong.
+        problems: Vec<String>,
     },
     /// It keeps state, and steps of streams do not.
     #[error(
@@ -206,13 +221,7 @@ impl Plugin {
         };
         let engine = &self.shared.engine.shared;
         let (_, answer) = setup.start(engine, Allowance::Cpu(engine.settings.start_deadline))?;
-        let promised = answer.map_err(|problems| ConfigureError::Refused {
-            plugin: self.name().to_owned(),
-            problems: problems
-                .into_iter()
-                .map(|problem| ConfigProblem { path: problem.path, message: problem.message })
-                .collect(),
-        })?;
+        let promised = answer.map_err(|problems| refused(self.name(), inputs, problems))?;
         let reach = Reach { plan: &promised, imports_http: self.imports_http(), grants };
         plan::check_http(reach)
             .and_then(|()| plan::check_grants(self.name(), reach))

@@ -42,12 +42,36 @@ pub fn expand_record(projection: &Projection) -> TokenStream {
     }
 }
 
+/// The interface as text: the crate that these tokens are for does not know where the SDK lies.
+const WIT: &str = include_str!("../../wit/millstream-plugin.wit");
+
+/// Bindings of what only worlds with state have; types are those of the SDK's own bindings.
+pub fn keyed_bindings() -> TokenStream {
+    let world = "world keyed-part { import clock; import state; import timers; export timed; }";
+    let wit = format!("{WIT}\n{world}");
+    quote! {
+        ::millstream_sdk::wit_bindgen::generate!({
+            inline: #wit,
+            path: [],
+            world: "keyed-part",
+            with: {
+                "millstream:plugin/types@0.1.0": ::millstream_sdk::bindings::millstream::plugin::types,
+                "millstream:plugin/batches@0.1.0": ::millstream_sdk::bindings::millstream::plugin::batches,
+            },
+            generate_all,
+            runtime_path: "::millstream_sdk::wit_bindgen::rt",
+            export_macro_name: "export_timed",
+        });
+    }
+}
+
 /// The implementation of `millstream_sdk::Row`.
 pub fn expand(projection: &Projection) -> TokenStream {
     let (of, fixed) = forms(projection);
     let types = types(projection);
     let reading = reading(projection);
     let writing = writing(projection);
+    let keyed = keyed(projection);
     quote! {
         #[allow(clippy::unused_unit)]
         const _: () = {
@@ -57,6 +81,7 @@ pub fn expand(projection: &Projection) -> TokenStream {
                 #reading
                 #writing
             }
+            #keyed
         };
     }
 }
@@ -136,6 +161,35 @@ fn reading(projection: &Projection) -> TokenStream {
             #name { #(#inits),* }
         }
     }
+}
+
+/// The implementation of `millstream_sdk::keyed::KeyedRow`, if some columns make a key.
+fn keyed(projection: &Projection) -> Option<TokenStream> {
+    let read = read(projection).into_iter().enumerate();
+    let parts: Vec<_> = read.filter(|(_, column)| column.key).collect();
+    let names = parts.iter().map(|(_, column)| &column.name);
+    let types = parts
+        .iter()
+        .map(|(_, column)| with_lifetime(column.ty.to_token_stream(), projection.lifetime.as_ref(), "'row"));
+    let gets = parts.iter().map(|(number, column)| {
+        let (value, number) = (value(column, projection, "'row"), Index::from(*number));
+        quote!(#value::get(&columns.#number, row))
+    });
+    let fields = parts.iter().map(|(_, column)| &column.field);
+    let ((of, fixed), names) = (forms(projection), names.collect::<Vec<_>>());
+    (!parts.is_empty()).then(|| {
+        quote! {
+            #[allow(unused_parens)]
+            impl ::millstream_sdk::keyed::KeyedRow for #fixed {
+                type Key<'row> = (#(#types),*);
+                const KEY: &'static [&'static str] = &[#(#names),*];
+                fn key<'row>(columns: &'row Self::Columns, row: usize) -> Self::Key<'row> { (#(#gets),*) }
+            }
+            // A field that makes the key is in use, whether or not the author looks at it.
+            #[allow(dead_code)]
+            fn key_fields<'row>(row: &#of) { #(let _ = &row.#fields;)* }
+        }
+    })
 }
 
 /// What is done to each column that is written.

@@ -24,3 +24,9 @@ pub fn derive_record(input: proc_macro::TokenStream) -> proc_macro::TokenStream 
         Err(error) => error.into_compile_error().into(),
     }
 }
+
+/// Binds what only worlds with state have, beside the bindings of `millstream_sdk`; for its `export_keyed!`.
+#[proc_macro]
+pub fn keyed_bindings(_: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand::keyed_bindings().into()
+}

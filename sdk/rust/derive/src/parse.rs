@@ -26,6 +26,8 @@ pub struct Column {
     pub access: Access,
     /// The stream may lack the column.
     pub optional: bool,
+    /// State is keyed by it.
+    pub key: bool,
 }
 
 impl Column {
@@ -75,7 +77,8 @@ impl Projection {
     pub fn parse_record(input: &DeriveInput) -> syn::Result<Self> {
         let mut projection = Self::parse(input)?;
         for column in &mut projection.columns {
-            if column.access != Access::Read || column.optional || column.name.starts_with('_') {
+            if column.access != Access::Read || column.optional || column.key || column.name.starts_with('_')
+            {
                 let message = "every field of a record is a column that is written: it knows `name = \"..\"` only, \
                                and names that begin with an underscore are the host's";
                 return Err(Error::new(column.field.span(), message));
@@ -120,7 +123,7 @@ fn parse_field(field: &syn::Field, camel_case: bool) -> syn::Result<Column> {
     let plain = ident.to_string();
     let plain = plain.trim_start_matches("r#");
     let mut name = if camel_case { to_camel_case(plain) } else { plain.to_owned() };
-    let (mut access, mut optional) = (Access::Read, false);
+    let (mut access, mut optional, mut key) = (Access::Read, false, false);
     for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("row")) {
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("name") {
@@ -129,6 +132,10 @@ fn parse_field(field: &syn::Field, camel_case: bool) -> syn::Result<Column> {
             }
             if meta.path.is_ident("optional") {
                 optional = true;
+                return Ok(());
+            }
+            if meta.path.is_ident("key") {
+                key = true;
                 return Ok(());
             }
             let marked = parse_access(&meta)?;
@@ -156,14 +163,20 @@ fn parse_field(field: &syn::Field, camel_case: bool) -> syn::Result<Column> {
             "columns that begin with an underscore are the host's: they can only be read",
         ));
     }
-    Ok(Column { field: ident, name, ty: field.ty.clone(), access, optional })
+    if key && (access == Access::New || is_option(&field.ty)) {
+        return Err(Error::new(
+            ident.span(),
+            "every row has its key: read the column, and make the field no `Option`",
+        ));
+    }
+    Ok(Column { field: ident, name, ty: field.ty.clone(), access, optional, key })
 }
 
 fn parse_access(meta: &ParseNestedMeta<'_>) -> syn::Result<Access> {
     let known = [("write", Access::ReadWrite), ("new", Access::New), ("drop", Access::Drop)];
     let found = known.into_iter().find(|(word, _)| meta.path.is_ident(word));
     found.map(|(_, access)| access).ok_or_else(|| {
-        meta.error("unknown: a field knows `name = \"..\"`, `optional`, `write`, `new` and `drop`")
+        meta.error("unknown: a field knows `name = \"..\"`, `key`, `optional`, `write`, `new` and `drop`")
     })
 }
 
@@ -246,7 +259,7 @@ mod tests {
         check("struct R<T> { a: T }", Err("a row has at most one parameter, the lifetime of the batch"));
         check(
             "struct R { #[row(wirte)] a: f64 }",
-            Err("unknown: a field knows `name = \"..\"`, `optional`, `write`, `new` and `drop`"),
+            Err("unknown: a field knows `name = \"..\"`, `key`, `optional`, `write`, `new` and `drop`"),
         );
         check(
             "struct R { #[row(write, new)] a: f64 }",
@@ -266,6 +279,9 @@ mod tests {
             "struct R { #[row(drop)] a: f64, #[row(new, name = \"a\")] b: f64 }",
             Err("column `a` is written or dropped by two fields"),
         );
+        let no_key = "every row has its key: read the column, and make the field no `Option`";
+        check("struct R { #[row(key)] a: Option<i64> }", Err(no_key));
+        check("struct R { #[row(key, new)] a: i64 }", Err(no_key));
         check("struct R { a: f64, #[row(name = \"a\")] b: f64 }", Err("column `a` is read by two fields"));
         check(
             "struct R { #[row(new)] _offset: i64 }",

@@ -25,19 +25,24 @@
 
 mod effects;
 mod memory;
+mod tables;
+mod task;
 
 use std::collections::BTreeMap;
 
 use crate::batch::{Bools, Bytes, Float32s, Float64Lists, Float64s, Int32s, Int64s};
 use crate::bitmap;
 use crate::column::{Builder, Column};
-use crate::configure::{Plugin, configure};
+use crate::configure::{Plugin, configure, plan_of_rows};
 use crate::output::Outputs;
-use crate::plan::{ConfigProblem, Field, Input, InputPlan, Places, Plan};
-use crate::{Row, Transform, Value, transform};
+use crate::plan::{ConfigProblem, Field, Input, Plan};
+use crate::{Transform, Value, transform};
 pub use effects::{answer_http, count, gauge, logged};
 pub(crate) use effects::{ask_http, note_count, note_gauge, note_log};
 use memory::{Memory, Written};
+pub use tables::lookup_table;
+pub(crate) use tables::{join, look_up};
+pub use task::{Fired, Task};
 
 /// The values of one column.
 #[derive(Clone, Debug)]
@@ -134,20 +139,12 @@ pub const INPUT: &str = "test";
 /// nulls where it reads none, or columns are of different lengths.
 pub fn process<T: Transform>(transform: &mut T, columns: &[(&str, Values)]) -> Processed {
     let input = input(columns);
-    let mut reads = T::Row::reads();
-    let places = Places::new(&reads, &input);
-    reads.retain(|read| read.is_planned(&input));
+    let (places, mut own, _) = plan_of_rows(T::Row::reads(), T::Row::writes(), &input, false);
     let (mut wider, mut problems) = (Vec::new(), Vec::new());
     let outputs: Outputs<'_> = Transform::outputs(transform);
     let outputs = outputs.declare(&input, &mut wider, &mut problems);
+    Transform::lookups(transform).declare(&input, &mut own, &mut problems);
     assert!(problems.is_empty(), "{problems:?}");
-    let own = InputPlan {
-        reads: reads.into_iter().map(|read| read.field).collect(),
-        writes: T::Row::writes(),
-        drops: vec![],
-        key: None,
-        row_preserving: false,
-    };
     let batch = Memory::new(columns, own, outputs);
     transform::run(transform, &places, &batch)
         .unwrap_or_else(|error| panic!("the transform refused the batch: {error:?}"));

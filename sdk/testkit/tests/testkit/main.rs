@@ -1,5 +1,6 @@
 //! Cases as authors write them, with guests that keep state and guests that look things up.
 
+mod examples;
 mod guide;
 mod keyed;
 mod mistakes;
