@@ -28,12 +28,3 @@ export function putNulls(values, valid) {
   }
   return values;
 }
-
-/** The bitmap of the values that are not null; nothing if none is. */
-export function validity(values) {
-  let row = values.indexOf(null);
-  if (row === -1) return undefined;
-  const valid = ones(values.length);
-  for (; row !== -1; row = values.indexOf(null, row + 1)) clear(valid, row);
-  return valid;
-}

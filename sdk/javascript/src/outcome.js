@@ -37,11 +37,13 @@ export class Removed {
     else this.#reasons.set(reason, [row]);
   }
 
-  /** Takes what `process` returned for a row. */
+  /** Takes what `process` returned for a row, and is true if the row goes on. */
   take(row, verdict) {
+    if (verdict === keep) return true;
     if (verdict === drop) this.drop(row);
     else if (verdict instanceof Rejection) this.reject(row, verdict.reason);
-    else if (verdict !== keep) throw new TypeError(`process returned ${describe(verdict)}: return keep, drop, reject(reason) or nothing`);
+    else throw new TypeError(`process returned ${describe(verdict)}: return keep, drop, reject(reason) or nothing`);
+    return false;
   }
 
   /** The values, with `filler` in the rows that do not go on. */

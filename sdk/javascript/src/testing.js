@@ -3,6 +3,7 @@
 
 import * as bitmap from './bitmap.js';
 import { configure } from './run.js';
+import { decode, encode } from './types.js';
 
 /** Processes rows. The options are documented in testing.d.ts. */
 export function processRows(definition, rows, { config = definition.exampleConfig, input = 'input' } = {}) {
@@ -32,11 +33,11 @@ class MemoryBatch {
 
   #read(number) {
     const { name } = this.plan.reads[number];
-    return this.readTypes[number].encode(this.rowsIn.map((row) => row[name] ?? null));
+    return encode(this.readTypes[number], this.rowsIn.map((row) => row[name] ?? null));
   }
 
   #write(number, buffers) {
-    this.written[number] = this.writeTypes[number].decode(buffers, this.rowsIn.length);
+    this.written[number] = decode(this.writeTypes[number], buffers, this.rowsIn.length);
   }
 
   keep(mask) {
@@ -61,7 +62,7 @@ class MemoryBatch {
         Object.assign(this, { output: outputs[number], rows, columns: [] });
         for (const { column } of this.output.written) {
           this[`write${column.type.suffix}`] = (index, buffers) => {
-            this.columns[index] = this.output.written[index].column.type.decode(buffers, rows);
+            this.columns[index] = decode(this.output.written[index].column.type, buffers, rows);
           };
         }
       }
