@@ -28,3 +28,11 @@ export function putNulls(values, valid) {
   }
   return values;
 }
+
+/** A bitmap of `rows` bits, all set but those of some rows; nothing if there are none of these. */
+export function without(unset, rows) {
+  if (unset.length === 0) return undefined;
+  const bits = ones(rows);
+  for (const row of unset) clear(bits, row);
+  return bits;
+}

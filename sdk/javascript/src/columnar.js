@@ -2,7 +2,7 @@
 // written or said about rows is collected, to be handed to the host when the function has returned.
 
 import { ColumnError } from './errors.js';
-import { ColumnWriter, TypeMismatch, decode, encode } from './types.js';
+import { ColumnWriter, TypeMismatch, decode, encode, mismatch } from './types.js';
 
 /** Runs `convert` and says of which column it complains. */
 export function ofColumn(column, convert) {
@@ -114,14 +114,13 @@ export class Written {
   /** Writers for all of them, to be filled row by row. */
   open() {
     this.#writers = this.#writes.map(({ column }) => new ColumnWriter(column.type, this.#rows));
-    return this.#writers.map(({ target }) => target);
+    return this.#writers;
   }
 
-  /** Takes what is no value of its column: a null, or a mistake. */
-  other(number, row, value) {
+  /** Says what is wrong with a value that column `number` does not take. */
+  refuse(number, value) {
     const { column } = this.#writes[number];
-    if (value === null && !column.isNullable) throw takesNoNull(column);
-    ofColumn(column, () => this.#writers[number].other(row, value));
+    throw value === null ? takesNoNull(column) : new ColumnError(column, mismatch(value, column.type).message);
   }
 
   /** Hands them to the batch, with something harmless in the rows that do not go on. */

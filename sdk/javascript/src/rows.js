@@ -25,9 +25,9 @@ export function rowValues({ column, values, buffers }, rows) {
 }
 
 /**
- * Makes `(columns, targets, rows, process, context, emitter, take, other)`: `columns` holds the {@link rowValues} of each of
- * `reads`, `targets` what each of `writes` is put into; `take(row, verdict)` is told what `process` returned and says whether
- * the row goes on; `other(number, row, value)` gets what cannot be put into target `number`.
+ * Makes `(columns, writers, rows, process, context, emitter, take, refuse)`: `columns` holds the {@link rowValues} of each of
+ * `reads`, `writers` the ColumnWriter of each of `writes`; `take(row, verdict)` is told what `process` returned and says
+ * whether the row goes on; `refuse(number, value)` throws for what column `number` of `writes` does not take.
  */
 export function compileLoop({ reads, absent, writes }, emits) {
   const nullable = reads.map(({ column }, number) => (column.isNullable ? number : -1)).filter((number) => number >= 0);
@@ -38,21 +38,24 @@ export function compileLoop({ reads, absent, writes }, emits) {
     ...writes.map((declared) => [key(declared), declared.column.isNullable ? 'null' : 'undefined']),
     ...reads.map((declared, number) => [key(declared), read(declared, number)]),
   ]);
-  const put = (declared, number) =>
-    `value = row[${key(declared)}]; if (!(${declared.column.type.put(`write${number}`)})) other(${number}, i, value);`;
-  const names = (prefix, declared) => declared.map((_, number) => prefix + number).join(', ');
+  const put = ({ key, column }, number) => {
+    const refuse = `refuse(${number}, value);`;
+    const other = column.isNullable ? `if (value === null) nulls${number}.push(i); else ${refuse}` : refuse;
+    return `value = row[${JSON.stringify(key)}]; if (!(${column.type.put(`write${number}`)})) { ${other} }`;
+  };
   const lines = {
     columns: reads.map((_, number) => `const { values: read${number}, valid: bits${number} } = columns[${number}];`),
+    writers: writes.map((_, number) => `const { target: write${number}, nulls: nulls${number} } = writers[${number}];`),
     fields: [...beginning.keys()].map((field) => `${field}: undefined`),
     bytes: nullable.map((number) => `const valid${number} = bits${number}[byte];`),
     fill: [...beginning].map(([field, value]) => `row[${field}] = ${value};`),
     parent: emits ? ['emitter.parent = i;'] : [],
     take: writes.map(put),
   };
-  const parameters = ['columns', 'targets', 'rows', 'process', 'context', 'emitter', 'take', 'other'];
+  const parameters = ['columns', 'writers', 'rows', 'process', 'context', 'emitter', 'take', 'refuse'];
   return new Function(...parameters, `'use strict';
     ${lines.columns.join(' ')}
-    const [${names('write', writes)}] = targets;
+    ${lines.writers.join(' ')}
     const { emit } = emitter;
     const row = Object.preventExtensions({ ${lines.fields.join(', ')} });
     let value;

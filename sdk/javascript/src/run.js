@@ -64,7 +64,7 @@ class Configured {
     const { process, prepare } = this.#definition;
     prepare?.({ rows, columns: columnsByKey(columns, rows, this.#fitted) }, this.#context);
     const take = (row, verdict) => removed.take(row, verdict);
-    const other = (number, row, value) => written.other(number, row, value);
-    this.#loop(columns.map((column) => rowValues(column, rows)), written.open(), rows, process, this.#context, emitter, take, other);
+    const refuse = (number, value) => written.refuse(number, value);
+    this.#loop(columns.map((column) => rowValues(column, rows)), written.open(), rows, process, this.#context, emitter, take, refuse);
   }
 }

@@ -22,6 +22,7 @@ export class TypeMismatch extends TypeError {}
  * @property {(target: string) => string} put source: puts `value` into row `i` of the target, and is false if it is none
  * of the type
  * @property {(target: object, rows: number) => object} buffers of a target, without the validity
+ * @property {(values: ArrayLike<unknown>, writer: ColumnWriter) => void} fill puts all values
  */
 
 /** The values of a column: a typed array where they are numbers and none is null, else an array with null in it. */
@@ -31,11 +32,11 @@ export function decode(type, buffers, rows) {
   return bitmap.putNulls(ArrayBuffer.isView(values) ? Array.from(values) : values, buffers.valid);
 }
 
-/** What a column is written to, value by value. The loops put into `target`; what is no value of the type comes here. */
+/** What a column is written to, value by value: the loops put into `target`, and note the rows that are null. */
 export class ColumnWriter {
   #type;
   #rows;
-  #valid;
+  nulls = [];
 
   constructor(type, rows) {
     this.#type = type;
@@ -43,15 +44,8 @@ export class ColumnWriter {
     this.target = type.target(rows);
   }
 
-  /** Notes a null. @throws {TypeMismatch} for all else */
-  other(row, value) {
-    if (value !== null) throw mismatch(value, this.#type.takes);
-    this.#valid ??= bitmap.ones(this.#rows);
-    bitmap.clear(this.#valid, row);
-  }
-
   buffers() {
-    return { ...this.#type.buffers(this.target, this.#rows), valid: this.#valid };
+    return { ...this.#type.buffers(this.target, this.#rows), valid: bitmap.without(this.nulls, this.#rows) };
   }
 }
 
@@ -59,11 +53,12 @@ export class ColumnWriter {
 export function encode(type, values) {
   if (type.array && values instanceof type.array) return { values };
   const writer = new ColumnWriter(type, values.length);
-  type.fill(values, writer.target, (row, value) => writer.other(row, value));
+  type.fill(values, writer);
   return writer.buffers();
 }
 
-function mismatch(value, takes) {
+/** What is wrong with a value that is none of the type. */
+export function mismatch(value, { takes }) {
   if (value === undefined) return new TypeMismatch(`takes ${takes}, and was not set`);
   const shown = typeof value === 'bigint' ? `${value}n` : typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value);
   return new TypeMismatch(`takes ${takes}, not ${shown}`);
@@ -71,8 +66,17 @@ function mismatch(value, takes) {
 
 /** A type with the loop over all values of a column, made of the source for one. */
 function columnType(type) {
-  const loop = `for (let i = 0; i < values.length; i++) { const value = values[i]; if (!(${type.put('target')})) other(i, value); }`;
-  return { ...type, fill: new Function('values', 'target', 'other', `'use strict'; ${loop}`) };
+  const fill = new Function('values', 'target', 'nulls', 'wrong', `'use strict';
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i];
+      if (${type.put('target')}) continue;
+      if (value !== null) wrong(value);
+      nulls.push(i);
+    }`);
+  const wrong = (value) => {
+    throw mismatch(value, type);
+  };
+  return { ...type, fill: (values, { target, nulls }) => fill(values, target, nulls, wrong) };
 }
 
 /** Source: puts `value` where it is known to fit, if the condition holds. */
