@@ -39,7 +39,8 @@ export function encodeTexts(texts) {
   return encodeSeparated(texts);
 }
 
-function offsetsOf(values) {
+/** Where each of the values begins, and where the last one ends. */
+export function offsetsOf(values) {
   const offsets = new Uint32Array(values.length + 1);
   let end = 0;
   for (let row = 0; row < values.length; row++) {

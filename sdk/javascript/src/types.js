@@ -3,7 +3,7 @@
 // value is source text that the loops (rows.js) have in them, not a call. Nothing here knows batches.
 
 import * as bitmap from './bitmap.js';
-import { decodeTexts, encodeTexts, slices } from './slices.js';
+import { decodeTexts, encodeTexts, offsetsOf, slices } from './slices.js';
 
 /** A value that is not of its column's type. */
 export class TypeMismatch extends TypeError {}
@@ -168,6 +168,27 @@ export const float64List = columnType({
   put: putIf("(value instanceof Float64Array || (Array.isArray(value) && value.every((item) => typeof item === 'number')))"),
   buffers: (arrays) => slices(arrays, Float64Array, 'values'),
 });
+
+/** As the raw buffers of Arrow: the offsets of the lists, the validity of their items, and the items as a column of texts. */
+export const textList = columnType({
+  ty: { tag: 'utf8-list' }, suffix: 'Raw', takes: 'an array of strings and nulls', filler: [],
+  values({ buffers: [ends, valid, offsets, data] }) {
+    const [lists, texts] = [uint32s(ends), decodeTexts({ offsets: uint32s(offsets), data })];
+    if (valid.length > 0) bitmap.putNulls(texts, valid);
+    return Array.from({ length: lists.length - 1 }, (_, row) => texts.slice(lists[row], lists[row + 1]));
+  },
+  target: (rows) => new Array(rows).fill(NOTHING),
+  put: putIf("Array.isArray(value) && value.every((item) => typeof item === 'string' || item === null)"),
+  buffers(lists) {
+    const items = lists.flatMap((list) => Array.from(list));
+    const nulls = items.flatMap((item, number) => (item === null ? [number] : []));
+    const { offsets, data } = encodeTexts(items.map((item) => item ?? ''));
+    return { buffers: [bytes(offsetsOf(lists)), bitmap.without(nulls, items.length) ?? NOTHING, bytes(offsets), data] };
+  },
+});
+
+const uint32s = ({ buffer, byteOffset, byteLength }) => new Uint32Array(buffer, byteOffset, byteLength / 4);
+const bytes = ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength);
 
 /** Each row's own part of `values`, without copying it. */
 function cut(offsets, values) {
