@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 const LANGUAGES: [&str; 4] = ["rust", "python", "javascript", "c"];
 /// Folders and files of an SDK that are not for authors.
-const NOT_FOR_AUTHORS: [&str; 8] =
-    ["template", "target", "node_modules", "examples", "tests", "test", "__pycache__", "package-lock.json"];
+const NOT_FOR_AUTHORS: [&str; 9] =
+    ["template", "target", "node_modules", "examples", "tests", "test", "__pycache__", "package-lock.json", "tools"];
 /// Of a template, what tools may have left there.
 const LEFT_OVERS: [&str; 3] = ["target", "node_modules", "__pycache__"];
 
@@ -28,7 +28,12 @@ fn main() {
         }
         writeln!(code, "];").expect(TEXT);
     }
-    for (name, file) in [("WASM_CARGO", "scripts/wasm-cargo"), ("CARGO_LOCK", "plugins/Cargo.lock")] {
+    for (name, file) in [
+        ("WASM_CARGO", "scripts/wasm-cargo"),
+        ("CARGO_LOCK", "plugins/Cargo.lock"),
+        ("NPM_MANIFEST", "sdk/javascript/tools/package.json"),
+        ("NPM_LOCK", "sdk/javascript/tools/package-lock.json"),
+    ] {
         let path = root.join(file);
         println!("cargo::rerun-if-changed={}", path.display());
         writeln!(code, "pub(crate) static {name}: &str = include_str!({path:?});").expect(TEXT);

@@ -60,16 +60,17 @@ class Clock:
         return tuple(local.replace(fold=fold).utcoffset() // timedelta(microseconds=1) for fold in (0, 1))
 
 
-def fixed_layout(text: str) -> tuple[int, None] | None:
-    """`YYYY-MM-DDTHH:MM:SS[.ffffff]` as microseconds since 1970-01-01T00:00 on the time's own clock, by the library's own parser,
-    which is quick. What else it takes of these lengths is not meant: week dates, 24:00, offsets."""
-    if len(text) not in (19, 26) or text[10] != "T" or text[5] == "W" or text[11:13] == "24":
+def fixed_layout(text: str) -> tuple[int, int | None] | None:
+    """`YYYY-MM-DDTHH:MM:SS[.fff[fff]][Z]` as microseconds since 1970-01-01T00:00 on the time's own clock, and the offset if it is
+    UTC, by the library's own parser, which is quick. What else it takes of these lengths is not meant: week dates, 24:00, offsets."""
+    bare, offset = (text[:-1], 0) if text.endswith("Z") else (text, None)
+    if len(bare) not in (19, 23, 26) or bare[10] != "T" or bare[5] == "W" or bare[11:13] == "24":
         return None
     try:
-        since = datetime.fromisoformat(text) - EPOCH
+        since = datetime.fromisoformat(bare) - EPOCH
     except (ValueError, TypeError):
         return None
-    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds, None
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds, offset
 
 
 def other_layout(text: str) -> tuple[int, int | None]:

@@ -111,10 +111,11 @@ class CleanseVehicle(Transform):
 
 def whereabouts(vehicle: Vehicle) -> tuple[float, float]:
     """Both degrees from one source, the first that is whole: half of one and half of another would be a place where nobody was."""
+    if vehicle.latitude is not None and vehicle.longitude is not None:
+        return vehicle.latitude, vehicle.longitude
     location, fields = (vehicle.latitude, vehicle.longitude), (vehicle.lat, vehicle.lon)
-    for pair in (location, fields):
-        if None not in pair:
-            return pair
+    if None not in fields:
+        return fields
     if vehicle.position is not None:
         return parse_position(vehicle.position)
     for pair, names in ((location, ("location.lat", "location.lon")), (fields, ("lat", "lon"))):

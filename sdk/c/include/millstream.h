@@ -77,6 +77,12 @@ typedef struct {
     size_t length;
 } mill_doubles;
 
+// list of utf8. An item that is null has `data` NULL; one that is empty has not.
+typedef struct {
+    const mill_text *items;
+    size_t count;
+} mill_texts;
+
 // Days since 1970-01-01.
 typedef struct {
     int32_t days;
@@ -106,6 +112,7 @@ MILL_NULLABLE(double, mill_nullable_double);
 MILL_NULLABLE(mill_text, mill_nullable_text);
 MILL_NULLABLE(mill_binary, mill_nullable_binary);
 MILL_NULLABLE(mill_doubles, mill_nullable_doubles);
+MILL_NULLABLE(mill_texts, mill_nullable_texts);
 MILL_NULLABLE(mill_date, mill_nullable_date);
 MILL_NULLABLE(mill_timestamp, mill_nullable_timestamp);
 MILL_NULLABLE(mill_local_timestamp, mill_nullable_local_timestamp);
@@ -121,6 +128,7 @@ typedef enum {
     MILL_UTF8,
     MILL_BINARY,
     MILL_FLOAT64_LIST,
+    MILL_UTF8_LIST,
     MILL_DATE,
     MILL_TIMESTAMP,
     MILL_LOCAL_TIMESTAMP,
@@ -138,6 +146,7 @@ typedef enum {
         mill_text: MILL_UTF8,                                                   \
         mill_binary: MILL_BINARY,                                               \
         mill_doubles: MILL_FLOAT64_LIST,                                        \
+        mill_texts: MILL_UTF8_LIST,                                             \
         mill_date: MILL_DATE,                                                   \
         mill_timestamp: MILL_TIMESTAMP,                                         \
         mill_local_timestamp: MILL_LOCAL_TIMESTAMP,                             \
@@ -149,6 +158,7 @@ typedef enum {
         mill_nullable_text: MILL_IS_NULLABLE + MILL_UTF8,                       \
         mill_nullable_binary: MILL_IS_NULLABLE + MILL_BINARY,                   \
         mill_nullable_doubles: MILL_IS_NULLABLE + MILL_FLOAT64_LIST,            \
+        mill_nullable_texts: MILL_IS_NULLABLE + MILL_UTF8_LIST,                 \
         mill_nullable_date: MILL_IS_NULLABLE + MILL_DATE,                       \
         mill_nullable_timestamp: MILL_IS_NULLABLE + MILL_TIMESTAMP,             \
         mill_nullable_local_timestamp: MILL_IS_NULLABLE + MILL_LOCAL_TIMESTAMP)
@@ -204,12 +214,6 @@ typedef struct {
     const mill_pair *pairs;
     size_t count;
 } mill_pairs;
-
-// A list of texts.
-typedef struct {
-    const mill_text *items;
-    size_t count;
-} mill_texts;
 
 typedef enum {
     MILL_SETTING_BOOL,
@@ -327,6 +331,7 @@ bool mill_is_null(mill_batch *batch, size_t column, size_t row);
 mill_text mill_text_at(mill_batch *batch, size_t column, size_t row);
 mill_binary mill_binary_at(mill_batch *batch, size_t column, size_t row);
 mill_doubles mill_doubles_at(mill_batch *batch, size_t column, size_t row);
+mill_texts mill_texts_at(mill_batch *batch, size_t column, size_t row);
 // The values of a column that is written, all 0 to begin with, to be filled in.
 void *mill_new_values(mill_batch *batch, size_t column);
 void mill_set_null(mill_batch *batch, size_t column, size_t row);
@@ -334,6 +339,7 @@ void mill_set_null(mill_batch *batch, size_t column, size_t row);
 void mill_append_text(mill_batch *batch, size_t column, mill_text text);
 void mill_append_binary(mill_batch *batch, size_t column, mill_binary bytes);
 void mill_append_doubles(mill_batch *batch, size_t column, mill_doubles list);
+void mill_append_texts(mill_batch *batch, size_t column, mill_texts list);
 void mill_append_null(mill_batch *batch, size_t column);
 void mill_drop_row(mill_batch *batch, size_t row);
 void mill_reject_row(mill_batch *batch, size_t row, const char *reason);

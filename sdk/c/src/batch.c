@@ -163,6 +163,13 @@ mill_doubles mill_doubles_at(mill_batch *batch, size_t column, size_t row) {
     return (mill_doubles){(const double *)read->values + bounds[0], bounds[1] - bounds[0]};
 }
 
+mill_texts mill_texts_at(mill_batch *batch, size_t column, size_t row) {
+    if (mill_is_null(batch, column, row)) return (mill_texts){0};
+    const column_read *read = reading(batch, column);
+    const uint32_t *bounds = read->offsets + row;
+    return (mill_texts){(const mill_text *)read->values + bounds[0], bounds[1] - bounds[0]};
+}
+
 void *mill_new_values(mill_batch *batch, size_t column) {
     column_write *write = writing(batch, column);
     if (has_offsets(column_of(column)->type)) mill_abort("column `%s` is appended to", column_of(column)->name);
@@ -186,6 +193,10 @@ void mill_append_binary(mill_batch *batch, size_t column, mill_binary bytes) {
 
 void mill_append_doubles(mill_batch *batch, size_t column, mill_doubles list) {
     append_slice(writing(batch, column), list.values, list.length * sizeof(double), sizeof(double));
+}
+
+void mill_append_texts(mill_batch *batch, size_t column, mill_texts list) {
+    append_texts(writing(batch, column), list);
 }
 
 void mill_append_null(mill_batch *batch, size_t column) {

@@ -7,7 +7,7 @@
 
 bool has_offsets(mill_type type) {
     type = base_type(type);
-    return type == MILL_UTF8 || type == MILL_BINARY || type == MILL_FLOAT64_LIST;
+    return type == MILL_UTF8 || type == MILL_BINARY || type == MILL_FLOAT64_LIST || type == MILL_UTF8_LIST;
 }
 
 size_t value_size(mill_type type) {
@@ -18,6 +18,7 @@ size_t value_size(mill_type type) {
     case MILL_INT32:
     case MILL_DATE:
     case MILL_FLOAT32: return 4;
+    case MILL_UTF8_LIST: return sizeof(mill_text);
     default: return 8;
     }
 }
@@ -50,6 +51,7 @@ void open_column(column_read *read, mill_type type, batch_handle batch, uint32_t
     case MILL_UTF8:
     case MILL_BINARY: OPEN_SLICES(bytes, bytes, data); break;
     case MILL_FLOAT64_LIST: OPEN_SLICES(float64_list, lists, values); break;
+    case MILL_UTF8_LIST: open_texts(read, batch, number); break;
     default: OPEN_NUMBERS(int64, int64s); break;
     }
 }
@@ -65,23 +67,30 @@ void close_column(column_read *read, mill_type type) {
     case MILL_UTF8:
     case MILL_BINARY: millstream_plugin_types_bytes_free(&read->from.bytes); break;
     case MILL_FLOAT64_LIST: millstream_plugin_types_float64_lists_free(&read->from.lists); break;
+    case MILL_UTF8_LIST: close_texts(read); break;
     default: millstream_plugin_types_int64s_free(&read->from.int64s); break;
     }
     read->is_open = false;
 }
 
+static void begin_offsets(buffer *offsets) { memset(extend(offsets, sizeof(uint32_t)), 0, sizeof(uint32_t)); }
+
 void begin_column(column_write *write, mill_type type) {
-    write->rows = write->values.length = write->offsets.length = write->valid.length = 0;
-    write->has_nulls = false;
-    if (has_offsets(type)) memset(extend(&write->offsets, sizeof(uint32_t)), 0, sizeof(uint32_t));
+    write->rows = write->values.length = write->offsets.length = write->valid.bits.length = 0;
+    write->item_offsets.length = write->items_valid.bits.length = 0;
+    write->valid.has_nulls = write->items_valid.has_nulls = false;
+    if (has_offsets(type)) begin_offsets(&write->offsets);
+    if (base_type(type) == MILL_UTF8_LIST) begin_offsets(&write->item_offsets);
 }
 
-void set_row_null(column_write *write, size_t row) {
-    size_t known = write->valid.length;
-    if (row / 8 >= known) memset(extend(&write->valid, row / 8 + 1 - known), 0xFF, row / 8 + 1 - known);
-    write->valid.bytes[row / 8] &= (uint8_t) ~(1 << (row & 7));
-    write->has_nulls = true;
+void set_null(bits_written *bits, size_t at) {
+    size_t known = bits->bits.length;
+    if (at / 8 >= known) memset(extend(&bits->bits, at / 8 + 1 - known), 0xFF, at / 8 + 1 - known);
+    bits->bits.bytes[at / 8] &= (uint8_t) ~(1 << (at & 7));
+    bits->has_nulls = true;
 }
+
+void set_row_null(column_write *write, size_t row) { set_null(&write->valid, row); }
 
 static void append_bool(column_write *write, bool value) {
     if (write->rows % 8 == 0) *(uint8_t *)extend(&write->values, 1) = 0;
@@ -98,7 +107,9 @@ void append_slice(column_write *write, const void *data, size_t bytes, size_t el
 void append_null(column_write *write, mill_type type) {
     set_row_null(write, write->rows);
     size_t size = value_size(type);
-    if (has_offsets(type)) {
+    if (base_type(type) == MILL_UTF8_LIST) {
+        append_texts(write, (mill_texts){0});
+    } else if (has_offsets(type)) {
         append_slice(write, NULL, 0, size);
     } else if (size == 0) {
         append_bool(write, false);
@@ -115,6 +126,7 @@ static const void *value_of(mill_type type, const void *field) {
     case MILL_UTF8: return &((const mill_nullable_text *)field)->value;
     case MILL_BINARY: return &((const mill_nullable_binary *)field)->value;
     case MILL_FLOAT64_LIST: return &((const mill_nullable_doubles *)field)->value;
+    case MILL_UTF8_LIST: return &((const mill_nullable_texts *)field)->value;
     default:
         return value_size(type) == 4 ? (const void *)&((const mill_nullable_int32 *)field)->value
                                      : (const void *)&((const mill_nullable_int64 *)field)->value;
@@ -130,7 +142,9 @@ void append_value(column_write *write, mill_type type, const void *field) {
         field = value_of(type, field);
     }
     size_t size = value_size(type);
-    if (has_offsets(type)) {
+    if (base_type(type) == MILL_UTF8_LIST) {
+        append_texts(write, *(const mill_texts *)field);
+    } else if (has_offsets(type)) {
         const mill_text *slice = field; // of the same shape as mill_binary and mill_doubles
         append_slice(write, slice->data, slice->length * size, size);
     } else if (size == 0) {
@@ -148,17 +162,20 @@ void fill_column(column_write *write, mill_type type, size_t rows) {
     write->rows = rows;
 }
 
-static millstream_plugin_types_option_bitmap_t validity(column_write *write) {
+millstream_plugin_types_option_bitmap_t bitmap_of(bits_written *bits, size_t values) {
     millstream_plugin_types_option_bitmap_t valid = {0};
-    if (!write->has_nulls) return valid;
-    size_t bytes = bitmap_bytes(write->rows), known = write->valid.length;
-    if (bytes > known) memset(extend(&write->valid, bytes - known), 0xFF, bytes - known);
+    if (!bits->has_nulls) return valid;
+    size_t bytes = bitmap_bytes(values), known = bits->bits.length;
+    if (bytes > known) memset(extend(&bits->bits, bytes - known), 0xFF, bytes - known);
     valid.is_some = true;
-    valid.val.ptr = write->valid.bytes;
+    valid.val.ptr = bits->bits.bytes;
     valid.val.len = bytes;
-    // Bits behind the last row are 0.
-    if (write->rows % 8 != 0) write->valid.bytes[bytes - 1] &= (uint8_t)((1 << write->rows % 8) - 1);
+    if (values % 8 != 0) bits->bits.bytes[bytes - 1] &= (uint8_t)((1 << values % 8) - 1);
     return valid;
+}
+
+static millstream_plugin_types_option_bitmap_t validity(column_write *write) {
+    return bitmap_of(&write->valid, write->rows);
 }
 
 // Hands a column to the batch, or to a builder.
@@ -208,6 +225,7 @@ void finish_column(column_write *write, mill_type type, column_target target, ui
     case MILL_UTF8:
     case MILL_BINARY: finish_bytes(write, target, number); break;
     case MILL_FLOAT64_LIST: finish_lists(write, target, number); break;
+    case MILL_UTF8_LIST: finish_texts(write, target, number); break;
     default: PUT_NUMBERS(int64, millstream_plugin_types_int64s_t, int64_t); break;
     }
 }

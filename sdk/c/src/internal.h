@@ -47,6 +47,7 @@ typedef struct {
     const uint32_t *offsets;
     const uint8_t *valid; // NULL: all
     size_t length;
+    mill_text *items; // of a list of texts, all rows'
     union {
         millstream_plugin_types_bools_t bools;
         millstream_plugin_types_int32s_t int32s;
@@ -55,16 +56,25 @@ typedef struct {
         millstream_plugin_types_float64s_t float64s;
         millstream_plugin_types_bytes_t bytes;
         millstream_plugin_types_float64_lists_t lists;
+        millstream_plugin_types_raw_t raw;
     } from;
 } column_read;
+
+// A bit for each value, kept only once there is a null.
+typedef struct {
+    buffer bits;
+    bool has_nulls;
+} bits_written;
 
 // A column as it is being written: rows are appended, or all are there from the beginning.
 typedef struct {
     size_t rows;
     buffer values;  // bits, numbers, or the bytes and numbers of all rows
     buffer offsets; // of columns of variable length: uint32_t
-    buffer valid;   // one bit for each row, kept only once there is a null
-    bool has_nulls;
+    bits_written valid;
+    // Of lists of texts, whose bytes are in `values`.
+    buffer item_offsets; // uint32_t
+    bits_written items_valid;
 } column_write;
 
 bool has_offsets(mill_type type);
@@ -75,6 +85,8 @@ void begin_column(column_write *write, mill_type type);
 void append_null(column_write *write, mill_type type);
 void append_value(column_write *write, mill_type type, const void *field);
 void append_slice(column_write *write, const void *data, size_t bytes, size_t element_size);
+// A list of texts, whose bytes are copied.
+void append_texts(column_write *write, mill_texts list);
 void set_row_null(column_write *write, size_t row);
 // All rows at once: 0, to be filled in.
 void fill_column(column_write *write, mill_type type, size_t rows);
@@ -85,6 +97,16 @@ typedef struct {
     int32_t handle;
 } column_target;
 void finish_column(column_write *write, mill_type type, column_target target, uint32_t number);
+
+// ---- text_lists.c ----
+
+void open_texts(column_read *read, batch_handle batch, uint32_t number);
+void close_texts(column_read *read);
+void finish_texts(column_write *write, column_target target, uint32_t number);
+// Notes a null among values of which only nulls are noted.
+void set_null(bits_written *bits, size_t at);
+// A bitmap of so many values, 0 behind the last one; none if no value is null.
+millstream_plugin_types_option_bitmap_t bitmap_of(bits_written *bits, size_t values);
 
 // ---- plan.c ----
 

@@ -138,11 +138,22 @@ static void write_slices(column_write *write, field_run run, size_t element_size
     write->rows += run.count;
 }
 
+static void write_texts(column_write *write, field_run run, bool nullable) {
+    for (size_t row = 0; row < run.count; row++) {
+        const uint8_t *field = run.at + row * run.stride;
+        mill_texts list = {0};
+        if (!nullable || *field) memcpy(&list, field + run.value, sizeof list);
+        append_texts(write, list);
+    }
+}
+
 void take_fields(column_write *write, const mill_column *column, row_block block) {
     field_run run = run_of(column, block);
     bool nullable = is_nullable(column->type);
     size_t size = value_size(column->type), first = write->rows;
-    if (has_offsets(column->type)) {
+    if (base_type(column->type) == MILL_UTF8_LIST) {
+        write_texts(write, run, nullable);
+    } else if (has_offsets(column->type)) {
         write_slices(write, run, size, nullable);
     } else if (size == 0) {
         write_bools(write, run);

@@ -53,8 +53,8 @@ static void whole_columns(void) {
     CHECK(configure("{}", "speed? plate"), "");
     CHECK(plan(), "reads speed:4? plate:6 writes speed:4? speeding:0 short:6? drops");
     given_rows = 3;
-    given[0] = (struct column){(double[]){10, 20, 30}, 3, NULL, (uint8_t[]){5}, 3};
-    given[1] = (struct column){"ABXY", 4, (uint32_t[]){0, 2, 2, 4}, NULL, 3};
+    given[0] = (struct column){.values = (double[]){10, 20, 30}, .length = 3, .valid = (uint8_t[]){5}, .rows = 3};
+    given[1] = (struct column){.values = "ABXY", .length = 4, .offsets = (uint32_t[]){0, 2, 2, 4}, .rows = 3};
     for (int again = 0; again < 2; again++) {
         CHECK(process(), "ok");
         const double *kmh = written[0].values;

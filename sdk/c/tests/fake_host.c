@@ -55,7 +55,7 @@ typedef millstream_plugin_batches_borrow_builder_t builder_handle;
     }                                                                                                            \
     static struct column taken_##kind(const list_type *v) {                                                      \
         void *values = copy(v->values.ptr, v->values.len * sizeof *v->values.ptr);                               \
-        return (struct column){values, v->values.len, NULL, valid_of(v->valid), v->values.len};                  \
+        return (struct column){.values = values, .length = v->values.len, .valid = valid_of(v->valid), .rows = v->values.len};                  \
     }                                                                                                            \
     WRITERS(kind, list_type)
 #define SLICES(kind, list_type, elements)                                                                        \
@@ -71,7 +71,7 @@ typedef millstream_plugin_batches_borrow_builder_t builder_handle;
     static struct column taken_##kind(const list_type *v) {                                                      \
         void *values = copy(v->elements.ptr, v->elements.len * sizeof *v->elements.ptr);                         \
         uint32_t *offsets = copy(v->offsets.ptr, v->offsets.len * sizeof(uint32_t));                             \
-        return (struct column){values, v->elements.len, offsets, valid_of(v->valid), v->offsets.len - 1};        \
+        return (struct column){values, v->elements.len, offsets, valid_of(v->valid), v->offsets.len - 1, 0, NULL, NULL};        \
     }                                                                                                            \
     WRITERS(kind, list_type)
 #define WRITERS(kind, list_type)                                                                                 \
@@ -94,6 +94,32 @@ NUMBERS(float32, millstream_plugin_types_float32s_t)
 NUMBERS(float64, millstream_plugin_types_float64s_t)
 SLICES(bytes, millstream_plugin_types_bytes_t, data)
 SLICES(float64_list, millstream_plugin_types_float64_lists_t, values)
+
+static bindings_list_u8_t given_buffer(const void *from, size_t bytes) {
+    return (bindings_list_u8_t){copy(from, bytes), bytes};
+}
+
+void millstream_plugin_batches_method_batch_read_raw(batch_handle self, uint32_t col, millstream_plugin_types_raw_t *ret) {
+    (void)self;
+    const struct column *from = &given[col];
+    bindings_list_u8_t buffers[] = {
+        given_buffer(from->offsets, (given_rows + 1) * sizeof(uint32_t)),
+        given_buffer(from->items_valid, from->items_valid == NULL ? 0 : bitmap_bytes(from->items)),
+        given_buffer(from->item_offsets, (from->items + 1) * sizeof(uint32_t)),
+        given_buffer(from->values, from->length),
+    };
+    *ret = (millstream_plugin_types_raw_t){{copy(buffers, sizeof buffers), 4}, validity(from)};
+}
+
+static struct column taken_raw(const millstream_plugin_types_raw_t *v) {
+    CHECK_THAT(v->buffers.len == 4);
+    const bindings_list_u8_t *from = v->buffers.ptr;
+    size_t rows = from[0].len / sizeof(uint32_t) - 1, items = from[2].len / sizeof(uint32_t) - 1;
+    CHECK_THAT(from[1].len == 0 || from[1].len == bitmap_bytes(items));
+    return (struct column){copy(from[3].ptr, from[3].len), from[3].len, copy(from[0].ptr, from[0].len), valid_of(v->valid), rows,
+                           items, copy(from[2].ptr, from[2].len), copy(from[1].ptr, from[1].len)};
+}
+WRITERS(raw, millstream_plugin_types_raw_t)
 
 // ---- Rows ----
 

@@ -18,6 +18,10 @@ struct column {
     uint32_t *offsets;
     uint8_t *valid; // NULL: all
     size_t rows;
+    // Of a list of texts, whose bytes are `values`.
+    size_t items;
+    uint32_t *item_offsets;
+    uint8_t *items_valid; // NULL: all
 };
 
 // What the host gives; columns by their number in the plan's reads.

@@ -11,6 +11,7 @@ struct row {
     mill_text text;
     mill_binary bytes;
     mill_doubles list;
+    mill_texts words;
     mill_date date;
     mill_timestamp instant;
     mill_local_timestamp local;
@@ -37,6 +38,7 @@ static const mill_column columns[] = {
     MILL_COLUMN(struct row, text, "text", MILL_WRITE),
     MILL_COLUMN(struct row, bytes, "bytes", MILL_WRITE),
     MILL_COLUMN(struct row, list, "list", MILL_WRITE),
+    MILL_COLUMN(struct row, words, "words", MILL_WRITE),
     MILL_COLUMN(struct row, date, "date", MILL_WRITE),
     MILL_COLUMN(struct row, instant, "instant", MILL_WRITE),
     MILL_COLUMN(struct row, local, "local", MILL_WRITE),
@@ -48,7 +50,7 @@ static const mill_column columns[] = {
     MILL_COLUMN(struct row, absent, "absent", MILL_READ | MILL_OPTIONAL | MILL_DROP),
     MILL_COLUMN(struct row, twice, "twice", MILL_NEW),
 };
-enum { FLAG, SMALL, LARGE, SINGLE, NUMBER, TEXT, BYTES, LIST, DATE, INSTANT, LOCAL, MAYBE_FLAG, MAYBE_SMALL,
+enum { FLAG, SMALL, LARGE, SINGLE, NUMBER, TEXT, BYTES, LIST, WORDS, DATE, INSTANT, LOCAL, MAYBE_FLAG, MAYBE_SMALL,
        MAYBE_NUMBER, MAYBE_TEXT, MAYBE_LIST, TWICE, COLUMNS };
 
 static const mill_column alert_columns[] = {
@@ -93,7 +95,7 @@ const mill_plugin millstream_plugin = {
     .process = process_row,
 };
 
-static const char NAMES[] = "flag small large single number text bytes list date instant local maybe_flag? maybe_small? "
+static const char NAMES[] = "flag small large single number text bytes list words date instant local maybe_flag? maybe_small? "
                             "maybe_number? maybe_text? maybe_list?";
 
 static uint8_t *bits(size_t rows, size_t every) {
@@ -110,13 +112,13 @@ static struct column numbers(size_t rows, size_t size) {
         if (size == 4) ((int32_t *)values)[row] = (int32_t)row * 3;
         if (size == 8) ((int64_t *)values)[row] = INT64_MAX - (int64_t)row;
     }
-    return (struct column){values, rows, NULL, NULL, rows};
+    return (struct column){.values = values, .length = rows, .rows = rows};
 }
 
 static struct column doubles(size_t rows) {
     double *values = malloc(rows * sizeof *values);
     for (size_t row = 0; row < rows; row++) values[row] = (double)row / 4;
-    return (struct column){values, rows, NULL, NULL, rows};
+    return (struct column){.values = values, .length = rows, .rows = rows};
 }
 
 // Row n has n % 4 elements.
@@ -129,16 +131,30 @@ static struct column slices(size_t rows, size_t size) {
         if (size == 1) values[at] = (uint8_t)('a' + at % 26);
         if (size == 8) ((double *)values)[at] = (double)at;
     }
-    return (struct column){values, length, offsets, NULL, rows};
+    return (struct column){.values = values, .length = length, .offsets = offsets, .rows = rows};
+}
+
+// Row n has n % 4 texts, and text n has n % 4 bytes: some of the empty ones are null, which is not the same.
+static struct column lists(size_t rows) {
+    struct column texts = slices(rows, 1), column = slices(slices(rows, 1).length, 1);
+    size_t items = texts.length;
+    column.item_offsets = column.offsets, column.offsets = texts.offsets, column.rows = rows;
+    column.items = items;
+    column.items_valid = items == 0 ? NULL : calloc(1, (items + 7) / 8);
+    for (size_t at = 0; at < items; at++) {
+        if (at % 4 != 0 || at % 3 == 0) mill_set_bit(column.items_valid, at);
+    }
+    return column;
 }
 
 static void give(size_t rows) {
     given_rows = rows;
-    struct column flags = {bits(rows, 3), (rows + 7) / 8, NULL, NULL, rows};
+    struct column flags = {.values = bits(rows, 3), .length = (rows + 7) / 8, .rows = rows};
     given[FLAG] = flags;
     given[SMALL] = numbers(rows, 4), given[LARGE] = numbers(rows, 8);
     given[SINGLE] = numbers(rows, 4), given[NUMBER] = doubles(rows);
     given[TEXT] = given[BYTES] = slices(rows, 1), given[LIST] = slices(rows, 8);
+    given[WORDS] = lists(rows);
     given[DATE] = numbers(rows, 4), given[INSTANT] = given[LOCAL] = numbers(rows, 8);
     given[MAYBE_FLAG] = flags, given[MAYBE_SMALL] = numbers(rows, 4), given[MAYBE_NUMBER] = doubles(rows);
     given[MAYBE_TEXT] = slices(rows, 1), given[MAYBE_LIST] = slices(rows, 8);
@@ -148,10 +164,22 @@ static void give(size_t rows) {
 static void check_same(size_t column, size_t element_size) {
     const struct column *expect = &given[column], *found = &written[column];
     CHECK_THAT(found->length == expect->length);
-    CHECK_THAT(memcmp(found->values, expect->values, expect->length * element_size) == 0);
+    bool is_empty = expect->length == 0;
+    CHECK_THAT(is_empty || memcmp(found->values, expect->values, expect->length * element_size) == 0);
     if (expect->offsets == NULL) return;
     CHECK_THAT(found->rows == given_rows);
     CHECK_THAT(memcmp(found->offsets, expect->offsets, (given_rows + 1) * sizeof(uint32_t)) == 0);
+}
+
+static void check_same_items(size_t column) {
+    const struct column *expect = &given[column], *found = &written[column];
+    check_same(column, 1);
+    CHECK_THAT(found->items == expect->items);
+    CHECK_THAT(memcmp(found->item_offsets, expect->item_offsets, (expect->items + 1) * sizeof(uint32_t)) == 0);
+    for (size_t at = 0; at < expect->items; at++) {
+        bool is_valid = found->items_valid == NULL || mill_bit(found->items_valid, at);
+        CHECK_THAT(is_valid == mill_bit(expect->items_valid, at));
+    }
 }
 
 static void everything_comes_back(size_t rows) {
@@ -159,7 +187,7 @@ static void everything_comes_back(size_t rows) {
     CHECK(process(), "ok");
     CHECK_THAT(kept == NULL && rejections_count == 0);
     check_same(FLAG, 1), check_same(SMALL, 4), check_same(LARGE, 8), check_same(SINGLE, 4), check_same(NUMBER, 8);
-    if (rows > 1) check_same(TEXT, 1), check_same(BYTES, 1), check_same(LIST, 8);
+    if (rows > 1) check_same(TEXT, 1), check_same(BYTES, 1), check_same(LIST, 8), check_same_items(WORDS);
     check_same(DATE, 4), check_same(INSTANT, 8), check_same(LOCAL, 8);
     for (size_t column = MAYBE_FLAG; column <= MAYBE_LIST; column++) {
         CHECK_THAT(memcmp(written[column].valid, given[column].valid, (rows + 7) / 8) == 0);
@@ -218,9 +246,9 @@ int main(void) {
     CHECK_THAT(strstr(configure("{}", "small?"), "inputs.s.small: column `small` may be null, but this plugin needs a "
                                                  "value: declare it as required\n") != NULL);
     CHECK(configure("{}", NAMES), "");
-    CHECK(plan(), "reads flag:0 small:1 large:2 single:3 number:4 text:6 bytes:7 list:10 date:8 instant:9 local:9 "
+    CHECK(plan(), "reads flag:0 small:1 large:2 single:3 number:4 text:6 bytes:7 list:10 words:11 date:8 instant:9 local:9 "
                   "maybe_flag:0? maybe_small:1? maybe_number:4? maybe_text:6? maybe_list:10? "
-                  "writes flag:0 small:1 large:2 single:3 number:4 text:6 bytes:7 list:10 date:8 instant:9 local:9 "
+                  "writes flag:0 small:1 large:2 single:3 number:4 text:6 bytes:7 list:10 words:11 date:8 instant:9 local:9 "
                   "maybe_flag:0? maybe_small:1? maybe_number:4? maybe_text:6? maybe_list:10? twice:4 drops "
                   "output alerts small:1 text:6 number:4? output s small:1 text:6 number:4?");
     const size_t sizes[] = {1, 2, 7, 8, 63, 64, 65, 128, 1000, 8192, 3};

@@ -29,11 +29,10 @@ export function putNulls(values, valid) {
   return values;
 }
 
-/** The bitmap of the values that are not null; nothing if none is. */
-export function validity(values) {
-  let row = values.indexOf(null);
-  if (row === -1) return undefined;
-  const valid = ones(values.length);
-  for (; row !== -1; row = values.indexOf(null, row + 1)) clear(valid, row);
-  return valid;
+/** A bitmap of `rows` bits, all set but those of some rows; nothing if there are none of these. */
+export function without(unset, rows) {
+  if (unset.length === 0) return undefined;
+  const bits = ones(rows);
+  for (const row of unset) clear(bits, row);
+  return bits;
 }

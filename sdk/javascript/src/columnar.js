@@ -2,7 +2,7 @@
 // written or said about rows is collected, to be handed to the host when the function has returned.
 
 import { ColumnError } from './errors.js';
-import { TypeMismatch } from './types.js';
+import { ColumnWriter, TypeMismatch, decode, encode, mismatch } from './types.js';
 
 /** Runs `convert` and says of which column it complains. */
 export function ofColumn(column, convert) {
@@ -13,21 +13,45 @@ export function ofColumn(column, convert) {
   }
 }
 
-/** The columns of a batch by their keys, each an array of values. */
-export function lazyColumns(batch, rows, { reads, absent }) {
-  const columns = {};
-  const nulls = () => new Array(rows).fill(null);
-  for (const { key } of absent) define(columns, key, nulls);
-  reads.forEach(({ key, column }, number) => {
-    const { suffix, decode } = column.type;
-    define(columns, key, () => ofColumn(column, () => decode(batch[`read${suffix}`](number), rows)));
-  });
-  return columns;
+/** A column of a batch: its buffers are fetched when it is first looked at. */
+class ColumnRead {
+  #fetch;
+  #rows;
+  #buffers;
+  #decoded;
+
+  constructor(column, rows, fetch) {
+    Object.assign(this, { column });
+    this.#rows = rows;
+    this.#fetch = fetch;
+  }
+
+  get buffers() {
+    return (this.#buffers ??= this.#fetch());
+  }
+
+  /** Anything where they are null. */
+  get values() {
+    return ofColumn(this.column, () => this.column.type.values(this.buffers, this.#rows));
+  }
+
+  /** With null in it. */
+  get decoded() {
+    return (this.#decoded ??= ofColumn(this.column, () => decode(this.column.type, this.buffers, this.#rows)));
+  }
 }
 
-function define(columns, key, fetch) {
-  let values;
-  Object.defineProperty(columns, key, { enumerable: true, get: () => (values ??= fetch()) });
+/** The columns that are read of a batch, in their order in the plan. */
+export const columnsRead = (batch, rows, reads) =>
+  reads.map(({ column }, number) => new ColumnRead(column, rows, () => batch[`read${column.type.suffix}`](number)));
+
+/** The same by their keys, each an array of values, and nulls for those that are not there. */
+export function columnsByKey(columns, rows, { reads, absent }) {
+  const byKey = {};
+  const define = (key, get) => Object.defineProperty(byKey, key, { enumerable: true, get });
+  for (const { key } of absent) define(key, () => new Array(rows).fill(null));
+  reads.forEach(({ key }, number) => define(key, () => columns[number].decoded));
+  return byKey;
 }
 
 /** What `processBatch` gets. Its members are documented in index.d.ts. */
@@ -71,6 +95,7 @@ export class Written {
   #writes;
   #rows;
   #values;
+  #writers;
 
   constructor(writes, rows) {
     this.#writes = writes;
@@ -86,15 +111,22 @@ export class Written {
     this.#values[number] = values;
   }
 
-  /** Empty arrays for all of them, to be filled row by row. */
+  /** Writers for all of them, to be filled row by row. */
   open() {
-    this.#values = this.#writes.map(() => new Array(this.#rows));
-    return this.#values;
+    this.#writers = this.#writes.map(({ column }) => new ColumnWriter(column.type, this.#rows));
+    return this.#writers;
+  }
+
+  /** Says what is wrong with a value that column `number` does not take. */
+  refuse(number, value) {
+    const { column } = this.#writes[number];
+    throw value === null ? takesNoNull(column) : new ColumnError(column, mismatch(value, column.type).message);
   }
 
   /** Hands them to the batch, with something harmless in the rows that do not go on. */
   finish(batch, removed) {
     this.#writes.forEach(({ key, column }, number) => {
+      if (this.#writers) return write(batch, number, column, this.#writers[number].buffers());
       const values = this.#values[number];
       if (!values) throw new ColumnError(column, `was not written: call \`batch.set('${key}', values)\``);
       writeColumn(batch, number, column, removed.filled(values, column.type.filler));
@@ -102,10 +134,15 @@ export class Written {
   }
 }
 
+const takesNoNull = (column) => new ColumnError(column, 'takes no null: declare it with `nullable()`');
+
 /** Writes a column to a batch or a builder. */
 export function writeColumn(target, number, column, values) {
-  const { type } = column;
-  const buffers = ofColumn(column, () => type.encode(values));
-  if (buffers.valid && !column.isNullable) throw new ColumnError(column, 'takes no null: declare it with `nullable()`');
+  const buffers = ofColumn(column, () => encode(column.type, values));
+  if (buffers.valid && !column.isNullable) throw takesNoNull(column);
+  write(target, number, column, buffers);
+}
+
+function write(target, number, { type }, buffers) {
   target[`write${type.suffix}`](number, buffers);
 }

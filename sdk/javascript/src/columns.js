@@ -74,6 +74,7 @@ export const date = declare(types.date);
 export const timestamp = declare(types.timestamp);
 export const localTimestamp = declare(types.localTimestamp);
 export const float64List = declare(types.float64List);
+export const textList = declare(types.textList);
 
 /** The declarations of an object, each with its key and the name of its column: the key, if it states none. */
 export function declared(columns, where) {

@@ -30,6 +30,7 @@ function declaredOutput(key, columns) {
   if (typeof key === 'symbol' && key !== stream) throw new TypeError('the only symbol that names an output is `stream`');
   const name = key === stream ? undefined : key;
   const all = declared(columns, `outputs.${String(key)}`);
-  const isInherited = ({ column }) => column.mode === 'inherited';
-  return { key, name, columns: all, written: all.filter((declared) => !isInherited(declared)) };
+  // Written by their numbers among all columns, of which some are inherited.
+  const numbered = all.map((declared, number) => ({ ...declared, number }));
+  return { key, name, columns: all, written: numbered.filter(({ column }) => column.mode !== 'inherited') };
 }

@@ -68,6 +68,7 @@ export function timestamp(): Column<bigint>;
 export function localTimestamp(): Column<bigint>;
 /** Read as a view that must not be changed; written from any array of numbers. */
 export function float64List(): Column<Float64Array | number[]>;
+export function textList(): Column<(string | null)[]>;
 
 export type Columns = Record<string, Column<any, any>>;
 

@@ -37,11 +37,13 @@ export class Removed {
     else this.#reasons.set(reason, [row]);
   }
 
-  /** Takes what `process` returned for a row. */
+  /** Takes what `process` returned for a row, and is true if the row goes on. */
   take(row, verdict) {
+    if (verdict === keep) return true;
     if (verdict === drop) this.drop(row);
     else if (verdict instanceof Rejection) this.reject(row, verdict.reason);
-    else if (verdict !== keep) throw new TypeError(`process returned ${describe(verdict)}: return keep, drop, reject(reason) or nothing`);
+    else throw new TypeError(`process returned ${describe(verdict)}: return keep, drop, reject(reason) or nothing`);
+    return false;
   }
 
   /** The values, with `filler` in the rows that do not go on. */
@@ -77,7 +79,7 @@ export class Emitter {
     const unknown = Object.keys(row).find((name) => !output.written.some((declared) => declared.key === name));
     if (unknown !== undefined) throw new TypeError(`output \`${output.name ?? 'stream'}\` has no column \`${unknown}\` to write`);
     output.parents.push(parent);
-    output.written.forEach(({ key, column }, number) => output.values[number].push(row[key] ?? (column.isNullable ? null : undefined)));
+    output.written.forEach(({ key, column }, index) => output.values[index].push(row[key] ?? (column.isNullable ? null : undefined)));
   }
 
   /** Hands them over, each output by a builder of the host's. */
@@ -86,7 +88,7 @@ export class Emitter {
       if (parents.length === 0) return;
       const builder = new host.Builder(number, parents.length);
       builder.gather(batch, Uint32Array.from(parents));
-      written.forEach(({ column }, index) => writeColumn(builder, index, column, values[index]));
+      written.forEach((declared, index) => writeColumn(builder, declared.number, declared.column, values[index]));
       host.emit(builder);
     });
   }

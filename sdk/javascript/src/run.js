@@ -1,12 +1,12 @@
 // A plugin that is configured for a stream, and what it does with a batch: columns in, the author's function over them,
 // results out. The batch is the host's or one in memory (testing.js); nothing here knows which.
 
-import { ColumnBatch, Written, lazyColumns } from './columnar.js';
+import { ColumnBatch, Written, columnsByKey, columnsRead } from './columnar.js';
 import { parseConfig } from './config.js';
 import { ConfigError, toConfigProblems } from './errors.js';
 import { Emitter, Removed } from './outcome.js';
 import { fit } from './plan.js';
-import { compileLoop } from './rows.js';
+import { compileLoop, rowValues } from './rows.js';
 
 /**
  * Fits a plugin to its configuration and its input.
@@ -39,7 +39,7 @@ class Configured {
     this.#definition = definition;
     this.#context = context;
     this.#fitted = fitted;
-    this.#loop = definition.process && compileLoop(fitted.reads, fitted.absent, fitted.writes);
+    this.#loop = definition.process && compileLoop(fitted, definition.outputs.length > 0);
   }
 
   get plan() {
@@ -49,11 +49,11 @@ class Configured {
   /** Processes one batch; `host` makes builders and takes what they hold. */
   process(batch, host) {
     const rows = batch.rows();
-    const columns = lazyColumns(batch, rows, this.#fitted);
+    const columns = columnsRead(batch, rows, this.#fitted.reads);
     const written = new Written(this.#fitted.writes, rows);
     const [removed, emitter] = [new Removed(rows), new Emitter(this.#definition.outputs)];
     if (this.#loop) this.#processRows(rows, columns, written, removed, emitter);
-    else this.#definition.processBatch(new ColumnBatch(rows, columns, written, removed, emitter), this.#context);
+    else this.#definition.processBatch(new ColumnBatch(rows, columnsByKey(columns, rows, this.#fitted), written, removed, emitter), this.#context);
     written.finish(batch, removed);
     if (this.#definition.rowPreserving && !removed.isEmpty) throw new TypeError('the plugin is `rowPreserving`, and removed a row');
     removed.apply(batch);
@@ -62,9 +62,9 @@ class Configured {
 
   #processRows(rows, columns, written, removed, emitter) {
     const { process, prepare } = this.#definition;
-    prepare?.({ rows, columns }, this.#context);
-    const reads = this.#fitted.reads.map(({ key }) => columns[key]);
-    const outcome = (row, verdict) => removed.take(row, verdict);
-    this.#loop(reads, written.open(), rows, process, this.#context, emitter, outcome);
+    prepare?.({ rows, columns: columnsByKey(columns, rows, this.#fitted) }, this.#context);
+    const take = (row, verdict) => removed.take(row, verdict);
+    const refuse = (number, value) => written.refuse(number, value);
+    this.#loop(columns.map((column) => rowValues(column, rows)), written.open(), rows, process, this.#context, emitter, take, refuse);
   }
 }

@@ -3,6 +3,7 @@
 
 import * as bitmap from './bitmap.js';
 import { configure } from './run.js';
+import { decode, encode } from './types.js';
 
 /** Processes rows. The options are documented in testing.d.ts. */
 export function processRows(definition, rows, { config = definition.exampleConfig, input = 'input' } = {}) {
@@ -32,11 +33,11 @@ class MemoryBatch {
 
   #read(number) {
     const { name } = this.plan.reads[number];
-    return this.readTypes[number].encode(this.rowsIn.map((row) => row[name] ?? null));
+    return encode(this.readTypes[number], this.rowsIn.map((row) => row[name] ?? null));
   }
 
   #write(number, buffers) {
-    this.written[number] = this.writeTypes[number].decode(buffers, this.rowsIn.length);
+    this.written[number] = decode(this.writeTypes[number], buffers, this.rowsIn.length);
   }
 
   keep(mask) {
@@ -52,7 +53,7 @@ class MemoryBatch {
     const { outputs } = this;
     const emit = ({ output, parents, columns }) => {
       parents.forEach((row, index) => {
-        const values = output.written.map(({ column }, number) => [column.name, columns[number][index]]);
+        const values = output.written.map(({ column, number }) => [column.name, columns[number][index]]);
         this.emitted.push({ row, output: output.name ?? 'stream', values: Object.fromEntries(values) });
       });
     };
@@ -60,8 +61,8 @@ class MemoryBatch {
       constructor(number, rows) {
         Object.assign(this, { output: outputs[number], rows, columns: [] });
         for (const { column } of this.output.written) {
-          this[`write${column.type.suffix}`] = (index, buffers) => {
-            this.columns[index] = this.output.written[index].column.type.decode(buffers, rows);
+          this[`write${column.type.suffix}`] = (number, buffers) => {
+            this.columns[number] = decode(this.output.columns[number].column.type, buffers, rows);
           };
         }
       }

@@ -5,7 +5,7 @@ import { DAY, daysOfMonth, daysSinceEpoch, parseRule, ruleOffset } from './zone-
 import { ZONES } from './zones.js';
 
 /** What most devices write, on days that every month has: the engine's own parser is quick and right about it. */
-const COMMON = /^(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?:\.(\d{1,6}))?(Z?)$/;
+const COMMON = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.(\d{1,6}))?Z?$/;
 const FIXED = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:([Zz])|([+-]\d\d):?(\d\d))?$/;
 const OTHER = new RegExp(
   '^(?<year>[+-]\\d{6}|\\d{4})(?<dash>-?)(?<month>\\d\\d)\\k<dash>(?<day>\\d\\d)[Tt ](?<hour>\\d\\d)' +
@@ -23,7 +23,8 @@ const OTHER = new RegExp(
 export function parseTime(text) {
   const common = COMMON.exec(text);
   if (common) {
-    return { wall: Date.parse(`${common[1]}Z`) / 1000, micros: microsOf(common[2]), offset: common[3] ? 0 : undefined };
+    const isUtc = text.endsWith('Z');
+    return { wall: Math.floor(Date.parse(isUtc ? text : text + 'Z') / 1000), micros: microsOf(common[1]), offset: isUtc ? 0 : undefined };
   }
   const fixed = FIXED.exec(text);
   if (!fixed) return parseOther(text.trim());

@@ -1,15 +1,12 @@
-// The column types: how the buffers of the ABI become an array of JavaScript values, and an array becomes buffers.
-// A column comes as a typed array where its values are numbers and none is null, else as an array with null in it.
-// What is written is checked value by value, unless it is a typed array of the right kind. Nothing here knows batches.
+// The column types: how the buffers of the ABI become JavaScript values, and values become buffers. The engine is an
+// interpreter, so what can be done for a whole column in one call of the engine's own is done so, and what is left for each
+// value is source text that the loops (rows.js) have in them, not a call. Nothing here knows batches.
 
 import * as bitmap from './bitmap.js';
+import { decodeTexts, encodeTexts, offsetsOf, slices } from './slices.js';
 
 /** A value that is not of its column's type. */
 export class TypeMismatch extends TypeError {}
-
-// A byte order mark is a character like others: a text must come back as it went.
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-const encoder = new TextEncoder();
 
 /**
  * A column type.
@@ -19,47 +16,92 @@ const encoder = new TextEncoder();
  * @property {string} suffix of the ABI's functions: `Float64` of `readFloat64` and `writeFloat64`
  * @property {string} takes what may be written, for messages
  * @property {unknown} filler stands where a row does not go on
- * @property {(buffers: object) => ArrayLike<unknown>} decode
- * @property {(values: ArrayLike<unknown>) => object} encode throws {@link TypeMismatch}
+ * @property {Function} [array] a typed array of these values is a column as it is
+ * @property {(buffers: object, rows: number) => ArrayLike<unknown>} values anything where they are null
+ * @property {(rows: number) => object} target what values are put into, with something harmless everywhere
+ * @property {(target: string) => string} put source: puts `value` into row `i` of the target, and is false if it is none
+ * of the type
+ * @property {(target: object, rows: number) => object} buffers of a target, without the validity
+ * @property {(values: ArrayLike<unknown>, writer: ColumnWriter) => void} fill puts all values
  */
 
-const isNumber = (value) => typeof value === 'number';
-const isInt32 = (value) => typeof value === 'number' && value === (value | 0);
-const isInt64 = (value) => typeof value === 'bigint' && BigInt.asIntN(64, value) === value;
-
-function numbers(ty, suffix, array, takes, accepts, filler = 0) {
-  const type = { ty, suffix, takes, filler };
-  type.decode = ({ values, valid }) => (valid ? bitmap.putNulls(Array.from(values), valid) : values);
-  type.encode = (values) => {
-    if (values instanceof array) return { values };
-    const valid = bitmap.validity(values);
-    checkAll(values, accepts, takes);
-    return { values: new array(valid ? withFiller(values, filler) : values), valid };
-  };
-  return type;
+/** The values of a column: a typed array where they are numbers and none is null, else an array with null in it. */
+export function decode(type, buffers, rows) {
+  const values = type.values(buffers, rows);
+  if (!buffers.valid) return values;
+  return bitmap.putNulls(ArrayBuffer.isView(values) ? Array.from(values) : values, buffers.valid);
 }
 
-function checkAll(values, accepts, takes) {
-  for (let row = 0; row < values.length; row++) {
-    const value = values[row];
-    if (!accepts(value) && value !== null) throw mismatch(value, takes);
+/** What a column is written to, value by value: the loops put into `target`, and note the rows that are null. */
+export class ColumnWriter {
+  #type;
+  #rows;
+  nulls = [];
+
+  constructor(type, rows) {
+    this.#type = type;
+    this.#rows = rows;
+    this.target = type.target(rows);
+  }
+
+  buffers() {
+    return { ...this.#type.buffers(this.target, this.#rows), valid: bitmap.without(this.nulls, this.#rows) };
   }
 }
 
-function mismatch(value, takes) {
+/** The buffers of values. @throws {TypeMismatch} */
+export function encode(type, values) {
+  if (type.array && values instanceof type.array) return { values };
+  const writer = new ColumnWriter(type, values.length);
+  type.fill(values, writer);
+  return writer.buffers();
+}
+
+/** What is wrong with a value that is none of the type. */
+export function mismatch(value, { takes }) {
   if (value === undefined) return new TypeMismatch(`takes ${takes}, and was not set`);
   const shown = typeof value === 'bigint' ? `${value}n` : typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value);
   return new TypeMismatch(`takes ${takes}, not ${shown}`);
 }
 
-const withFiller = (values, filler) => values.map((value) => (value === null ? filler : value));
+/** A type with the loop over all values of a column, made of the source for one. */
+function columnType(type) {
+  const fill = new Function('values', 'target', 'nulls', 'wrong', `'use strict';
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i];
+      if (${type.put('target')}) continue;
+      if (value !== null) wrong(value);
+      nulls.push(i);
+    }`);
+  const wrong = (value) => {
+    throw mismatch(value, type);
+  };
+  return { ...type, fill: (values, { target, nulls }) => fill(values, target, nulls, wrong) };
+}
 
-export const int32 = numbers({ tag: 'int32' }, 'Int32', Int32Array, 'an integer of 32 bits', isInt32);
-export const float32 = numbers({ tag: 'float32' }, 'Float32', Float32Array, 'a number', isNumber);
-export const float64 = numbers({ tag: 'float64' }, 'Float64', Float64Array, 'a number', isNumber);
-export const date = numbers({ tag: 'date' }, 'Int32', Int32Array, 'a whole number of days since 1970-01-01', isInt32);
+/** Source: puts `value` where it is known to fit, if the condition holds. */
+const putIf = (condition) => (target) => `${condition} && ((${target}[i] = value), true)`;
 
-const int64Like = (ty) => numbers(ty, 'Int64', BigInt64Array, 'a bigint of 64 bits', isInt64, 0n);
+function numbers(ty, suffix, array, takes, put, filler = 0) {
+  return columnType({
+    ty, suffix, takes, filler, array, put,
+    values: ({ values }) => values,
+    target: (rows) => new array(rows),
+    buffers: (values) => ({ values }),
+  });
+}
+
+const putNumber = putIf("typeof value === 'number'");
+const putInt32 = putIf("typeof value === 'number' && value === (value | 0)");
+/** The array keeps the lower 64 bits of any bigint: it fits if it comes back. */
+const putInt64 = (target) => `typeof value === 'bigint' && ((${target}[i] = value), ${target}[i] === value)`;
+
+export const int32 = numbers({ tag: 'int32' }, 'Int32', Int32Array, 'an integer of 32 bits', putInt32);
+export const float32 = numbers({ tag: 'float32' }, 'Float32', Float32Array, 'a number', putNumber);
+export const float64 = numbers({ tag: 'float64' }, 'Float64', Float64Array, 'a number', putNumber);
+export const date = numbers({ tag: 'date' }, 'Int32', Int32Array, 'a whole number of days since 1970-01-01', putInt32);
+
+const int64Like = (ty) => numbers(ty, 'Int64', BigInt64Array, 'a bigint of 64 bits', putInt64, 0n);
 
 export const int64 = int64Like({ tag: 'int64' });
 export const timestamp = int64Like({ tag: 'timestamp', val: { unit: 'micro', utc: true } });
@@ -67,119 +109,90 @@ export const localTimestamp = int64Like({ tag: 'timestamp', val: { unit: 'micro'
 
 /** The same column with numbers for bigints: what no number holds exactly is refused. */
 export function asNumbers({ ty, suffix }) {
-  const takes = 'an integer that a number holds exactly';
-  const type = { ty, suffix, takes, filler: 0 };
-  type.decode = ({ values, valid }) => {
-    const decoded = exactNumbers(values);
-    return valid ? bitmap.putNulls(decoded, valid) : decoded;
-  };
-  type.encode = (values) => {
-    const valid = bitmap.validity(values);
-    checkAll(values, Number.isSafeInteger, takes);
-    return { values: toInt64s(values), valid };
-  };
-  return type;
+  return columnType({
+    ty, suffix, takes: 'an integer that a number holds exactly', filler: 0, values: exactNumbers,
+    target: (rows) => new Int32Array(2 * rows),
+    put: (halves) => `Number.isSafeInteger(value) && ((${halves}[2 * i] = value), (${halves}[2 * i + 1] = Math.floor(value / 4294967296)), true)`,
+    buffers: (halves) => ({ values: new BigInt64Array(halves.buffer) }),
+  });
 }
 
 /** By halves of 32 bits, little-endian: without a bigint for each value. */
-function exactNumbers(values) {
+function exactNumbers({ values, valid }) {
   const [low, high] = [new Uint32Array(values.buffer, values.byteOffset), new Int32Array(values.buffer, values.byteOffset)];
   const decoded = new Array(values.length);
   for (let row = 0; row < values.length; row++) {
     const value = high[2 * row + 1] * 4294967296 + low[2 * row];
-    if (!Number.isSafeInteger(value)) throw new TypeMismatch(`holds ${values[row]}, which no number holds exactly: leave \`asNumber\` out`);
+    if (!Number.isSafeInteger(value) && (!valid || bitmap.isSet(valid, row))) {
+      throw new TypeMismatch(`holds ${values[row]}, which no number holds exactly: leave \`asNumber\` out`);
+    }
     decoded[row] = value;
   }
   return decoded;
 }
 
-function toInt64s(values) {
-  const encoded = new BigInt64Array(values.length);
-  const halves = new Int32Array(encoded.buffer);
-  for (let row = 0; row < values.length; row++) {
-    halves[2 * row] = values[row];
-    halves[2 * row + 1] = Math.floor(values[row] / 4294967296);
-  }
-  return encoded;
-}
-
-export const boolean = {
+export const boolean = columnType({
   ty: { tag: 'boolean' }, suffix: 'Bool', takes: 'true or false', filler: false,
-  decode({ values, valid }, rows) {
+  values({ values }, rows) {
     const decoded = new Array(rows);
     for (let row = 0; row < rows; row++) decoded[row] = bitmap.isSet(values, row);
-    return valid ? bitmap.putNulls(decoded, valid) : decoded;
+    return decoded;
   },
-  encode(values) {
-    checkAll(values, (value) => value === true || value === false, this.takes);
-    const bits = new Uint8Array((values.length + 7) >> 3);
-    for (let row = 0; row < values.length; row++) if (values[row]) bitmap.set(bits, row);
-    return { values: bits, valid: bitmap.validity(values) };
-  },
-};
+  target: (rows) => new Uint8Array((rows + 7) >> 3),
+  put: (bits) => `value === true ? (${bits}[i >> 3] |= 1 << (i & 7)) > 0 : value === false`,
+  buffers: (values) => ({ values }),
+});
 
-export const text = {
+export const text = columnType({
   ty: { tag: 'utf8' }, suffix: 'Bytes', takes: 'a string', filler: '',
-  decode({ offsets, data, valid }) {
-    const decoded = new Array(offsets.length - 1);
-    let begin = 0;
-    for (let row = 0; row < decoded.length; row++) {
-      const end = offsets[row + 1];
-      decoded[row] = begin === end ? '' : decoder.decode(data.subarray(begin, end));
-      begin = end;
-    }
-    return valid ? bitmap.putNulls(decoded, valid) : decoded;
-  },
-  encode(values) {
-    const offsets = new Uint32Array(values.length + 1);
-    let end = 0;
-    for (let row = 0; row < values.length; row++) {
-      const value = values[row];
-      if (typeof value === 'string') end += value.length;
-      else if (value !== null) throw mismatch(value, this.takes);
-      offsets[row + 1] = end;
-    }
-    const valid = bitmap.validity(values);
-    const data = encoder.encode(values.join(''));
-    // As many bytes as characters: all are ASCII, and offsets of characters are offsets of bytes.
-    return end === data.length ? { offsets, data, valid } : { ...slices(values.map(encodeText), Uint8Array, 'data'), valid };
-  },
-};
+  values: decodeTexts,
+  target: (rows) => new Array(rows).fill(''),
+  put: putIf("typeof value === 'string'"),
+  buffers: encodeTexts,
+});
 
 const NOTHING = new Uint8Array(0);
-const encodeText = (value) => (value === null ? NOTHING : encoder.encode(value));
 
-/** Arrays laid one behind the other, with the offsets between them. */
-function slices(arrays, Array, name) {
-  const offsets = new Uint32Array(arrays.length + 1);
-  for (let row = 0; row < arrays.length; row++) offsets[row + 1] = offsets[row] + arrays[row].length;
-  const values = new Array(offsets[arrays.length]);
-  for (let row = 0; row < arrays.length; row++) values.set(arrays[row], offsets[row]);
-  return { offsets, [name]: values };
-}
-
-export const binary = {
+export const binary = columnType({
   ty: { tag: 'binary' }, suffix: 'Bytes', takes: 'a Uint8Array', filler: NOTHING,
-  decode: ({ offsets, data, valid }) => cut(offsets, data, valid),
-  encode(values) {
-    checkAll(values, (value) => value instanceof Uint8Array, this.takes);
-    return { ...slices(withFiller(values, NOTHING), Uint8Array, 'data'), valid: bitmap.validity(values) };
-  },
-};
+  values: ({ offsets, data }) => cut(offsets, data),
+  target: (rows) => new Array(rows).fill(NOTHING),
+  put: putIf('value instanceof Uint8Array'),
+  buffers: (arrays) => slices(arrays, Uint8Array, 'data'),
+});
 
-export const float64List = {
+export const float64List = columnType({
   ty: { tag: 'float64-list' }, suffix: 'Float64List', takes: 'a Float64Array or an array of numbers', filler: [],
-  decode: ({ offsets, values, valid }) => cut(offsets, values, valid),
-  encode(values) {
-    const isList = (value) => value instanceof Float64Array || (Array.isArray(value) && value.every(isNumber));
-    checkAll(values, isList, this.takes);
-    return { ...slices(withFiller(values, NOTHING), Float64Array, 'values'), valid: bitmap.validity(values) };
+  values: ({ offsets, values }) => cut(offsets, values),
+  target: (rows) => new Array(rows).fill(NOTHING),
+  put: putIf("(value instanceof Float64Array || (Array.isArray(value) && value.every((item) => typeof item === 'number')))"),
+  buffers: (arrays) => slices(arrays, Float64Array, 'values'),
+});
+
+/** As the raw buffers of Arrow: the offsets of the lists, the validity of their items, and the items as a column of texts. */
+export const textList = columnType({
+  ty: { tag: 'utf8-list' }, suffix: 'Raw', takes: 'an array of strings and nulls', filler: [],
+  values({ buffers: [ends, valid, offsets, data] }) {
+    const [lists, texts] = [uint32s(ends), decodeTexts({ offsets: uint32s(offsets), data })];
+    if (valid.length > 0) bitmap.putNulls(texts, valid);
+    return Array.from({ length: lists.length - 1 }, (_, row) => texts.slice(lists[row], lists[row + 1]));
   },
-};
+  target: (rows) => new Array(rows).fill(NOTHING),
+  put: putIf("Array.isArray(value) && value.every((item) => typeof item === 'string' || item === null)"),
+  buffers(lists) {
+    const items = lists.flatMap((list) => Array.from(list));
+    const nulls = items.flatMap((item, number) => (item === null ? [number] : []));
+    const { offsets, data } = encodeTexts(items.map((item) => item ?? ''));
+    return { buffers: [bytes(offsetsOf(lists)), bitmap.without(nulls, items.length) ?? NOTHING, bytes(offsets), data] };
+  },
+});
+
+const uint32s = ({ buffer, byteOffset, byteLength }) => new Uint32Array(buffer, byteOffset, byteLength / 4);
+const bytes = ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength);
 
 /** Each row's own part of `values`, without copying it. */
-function cut(offsets, values, valid) {
+function cut(offsets, values) {
   const decoded = new Array(offsets.length - 1);
   for (let row = 0; row < decoded.length; row++) decoded[row] = values.subarray(offsets[row], offsets[row + 1]);
-  return valid ? bitmap.putNulls(decoded, valid) : decoded;
+  return decoded;
 }

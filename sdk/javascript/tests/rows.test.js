@@ -5,17 +5,18 @@ import { test } from 'node:test';
 
 import {
   ConfigError, binary, boolean, date, definePlugin, drop, float32, float64, float64List, int32, int64, keep, localTimestamp, reject,
-  stream, text, timestamp,
+  stream, text, textList, timestamp,
 } from '../src/index.js';
 import { configure } from '../src/run.js';
 import { processRows } from '../src/testing.js';
 
-const EVERY_TYPE = { boolean, int32, int64, float32, float64, text, binary, date, timestamp, localTimestamp, float64List };
+const EVERY_TYPE = { boolean, int32, int64, float32, float64, text, binary, date, timestamp, localTimestamp, float64List, textList };
 
 const SAMPLES = {
   boolean: [true, false], int32: [-2147483648, 2147483647], int64: [-(2n ** 63n), 2n ** 63n - 1n], float32: [0.5, -Infinity],
-  float64: [0.1, NaN], text: ['', 'zoë \u{1F697}', '\uFEFFmark'], binary: [new Uint8Array([0, 255]), new Uint8Array()],
+  float64: [0.1, NaN], text: ['', 'zoë \u{1F697}', '\uFEFFmark', '\0', 'a'], binary: [new Uint8Array([0, 255]), new Uint8Array()],
   date: [-1, 20000], timestamp: [-1n, 253402300799999999n], localTimestamp: [0n, 1n], float64List: [[1.5, -0], []],
+  textList: [['a', null, ''], [], ['zoë']],
 };
 
 /** Eleven rows: bitmaps end within their second byte. */
@@ -37,6 +38,14 @@ for (const [name, declare] of Object.entries(EVERY_TYPE)) {
     }
   });
 }
+
+test('texts come back as they went, whatever is beside them', () => {
+  const plugin = definePlugin({ columns: { value: text().nullable().write() }, process() {} });
+  for (const values of [['a', 'b'], ['', ''], ['a', 'é', ''], ['', 'é', '\u{1F697}', 'a'], ['\0', ''], ['a\0é', '\0'], [null, ''], []]) {
+    const out = processRows(plugin, values.map((value) => ({ value }))).rows.map((row) => row.value);
+    assert.deepEqual(out, values);
+  }
+});
 
 test('int64 as numbers', () => {
   const plugin = definePlugin({
@@ -95,7 +104,7 @@ test('what a dropped row wrote is never looked at', () => {
 test('one row becomes many, and others go to a table', () => {
   const plugin = definePlugin({
     columns: { items: text(), item: text().nullable().new() },
-    outputs: { [stream]: { item: text().nullable() }, audit: { count: int32(), items: text().inherited() } },
+    outputs: { [stream]: { item: text().nullable() }, audit: { items: text().inherited(), count: int32() } },
     process(row, _config, emit) {
       const items = row.items.split(',');
       for (const item of items) emit(stream, { item });

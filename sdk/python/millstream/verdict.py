@@ -1,5 +1,7 @@
 """What an author's function says: of a row by returning or raising, of a batch by raising."""
 
+import typing
+
 __all__ = ["DROP", "BadBatch", "ConfigError", "Fatal", "Reject", "Retry"]
 
 
@@ -18,9 +20,16 @@ class Reject(Exception):
     Reasons are counted one by one, so they say what is wrong with which column and do not contain the row's values.
     """
 
-    def __init__(self, reason: str):
-        super().__init__(reason)
-        self.reason = reason
+    if typing.TYPE_CHECKING:
+
+        def __init__(self, reason: str) -> None: ...
+
+    # `Exception` keeps what it is made of: a constructor in Python would be the dearest part of a rejection.
+    @property
+    def reason(self) -> str:
+        """What is wrong."""
+        reason, = self.args
+        return reason
 
 
 class Retry(Exception):

@@ -1,10 +1,14 @@
-//! JavaScript and TypeScript, by componentize-js and esbuild from npm: in a folder of the cache, run by the SDK's
-//! `build.mjs`, which says in the SDK's README what it does.
+//! JavaScript and TypeScript, by componentize-js and esbuild from npm: in a folder of the cache, with all that they need in
+//! the versions and with the digests of a lock file, run by the SDK's `build.mjs`, which says in the SDK's README what it
+//! does.
 
 use std::path::PathBuf;
 use std::process::Command;
 
+use sha2::{Digest as _, Sha256};
+
 use super::{Made, elsewhere, read, scratch, sdk};
+use crate::embedded::{NPM_LOCK, NPM_MANIFEST};
 use crate::process::{Packages, ask, find, run};
 use crate::{BuildError, Language, PluginFolder, cache};
 
@@ -33,19 +37,22 @@ pub(super) fn make(folder: &PluginFolder, say: &mut dyn FnMut(&str)) -> Result<M
 
 /// The folder with the `node_modules` of both programs.
 fn tools(npm: PathBuf, say: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
-    cache::once(&format!("componentize-js-{COMPONENTIZE_JS}-{ESBUILD}"), |folder| {
-        let packages =
-            [format!("@bytecodealliance/componentize-js@{COMPONENTIZE_JS}"), format!("esbuild@{ESBUILD}")];
-        say(&format!("installing {} from npm, once", packages.join(" and ")));
+    // Another lock is another folder.
+    let lock = hex::encode(&Sha256::digest(NPM_LOCK)[..6]);
+    cache::once(&format!("componentize-js-{COMPONENTIZE_JS}-{lock}"), |folder| {
+        let packages = format!("@bytecodealliance/componentize-js@{COMPONENTIZE_JS} and esbuild@{ESBUILD}");
+        say(&format!("installing {packages} from npm, once"));
+        for (name, text) in [("package.json", NPM_MANIFEST), ("package-lock.json", NPM_LOCK)] {
+            let path = folder.join(name);
+            std::fs::write(&path, text).map_err(|source| BuildError::io(&path, source))?;
+        }
         let mut install = Command::new(npm);
-        install.arg("install").arg("--prefix").arg(folder).args([
-            "--no-audit",
-            "--no-fund",
-            "--loglevel=error",
-        ]);
-        match run(install.args(&packages))?.success() {
+        // Not `npm ci`: the lock cannot name the packages of platforms that the registry in use has nothing for.
+        install.arg("install").arg("--prefix").arg(folder);
+        install.args(["--no-audit", "--no-fund", "--loglevel=error"]);
+        match run(&mut install)?.success() {
             true => Ok(()),
-            false => Err(BuildError::Install { client: "npm", packages: packages.join(" ") }),
+            false => Err(BuildError::Install { client: "npm", packages }),
         }
     })
 }
@@ -69,5 +76,18 @@ fn usable() -> Result<(PathBuf, PathBuf), String> {
             Err(format!("{shown} is Node.js {found}, expected {OLDEST_NODE} or newer"))
         }
         Some(_) => Ok((node, find("npm").ok_or("npm was not found")?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_has_the_versions_that_are_told() {
+        let lock: serde_json::Value = serde_json::from_str(NPM_LOCK).unwrap();
+        let version = |name: &str| &lock["packages"][format!("node_modules/{name}")]["version"];
+        assert_eq!(version("@bytecodealliance/componentize-js"), COMPONENTIZE_JS);
+        assert_eq!(version("esbuild"), ESBUILD);
     }
 }
