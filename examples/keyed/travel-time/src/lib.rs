@@ -43,7 +43,7 @@ impl TravelTime {
     fn emit(&mut self, entered: i64, left: i64) {
         let seconds = (left - entered) as f64 / 1e6;
         if seconds > 0.0 {
-            self.trips.emit(Trip { seconds, kmh: self.metres / seconds * 3.6 });
+            self.trips.emit(Trip { seconds, kmh: self.metres * 3.6 / seconds });
             self.entered.delete();
             self.left.delete();
         }

@@ -44,8 +44,8 @@ impl Call {
 const NO_KEY: &str = "no key is in hand here: stores are for `process` and `on_timer`";
 
 impl<V: Serialize + DeserializeOwned> Store<V> {
-    /// The store of this name, which must be granted. `version` is that of the values: a version that is raised is
-    /// refused until it comes with a migration.
+    /// The store of this name, which must be granted. `version` is that of the values: one that is raised wants a
+    /// migration of what was put before, which this SDK does not write as yet.
     #[inline]
     pub fn new(name: impl Into<Cow<'static, str>>, version: u32) -> Self {
         Self { name: name.into(), version, ttl_seconds: None, call: None, values: PhantomData }
