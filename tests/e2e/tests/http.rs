@@ -8,6 +8,7 @@ use std::thread;
 
 use millstream_tests::{Served, Workspace, duckdb};
 use serde_json::json;
+use tokio::net::TcpSocket;
 
 const TOKEN: &str = "wheat-and-barley";
 

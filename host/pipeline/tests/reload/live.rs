@@ -259,6 +259,22 @@ impl<'a> Live<'a> {
         self.wait(|run| run.versions().last().is_some_and(|version| version.plugin == plugin));
     }
 
+    /// Sends messages until the log desires this plugin.
+    #[track_caller]
+    pub fn feed_until_runs(&self, plugin: Digest) {
+        let end = Instant::now() + PATIENCE;
+        while self.running() != plugin {
+            assert!(Instant::now() < end, "{:?}", self.telemetry.candidates);
+            self.feed(1);
+        }
+    }
+
+    /// Waits until a shadow is as expected.
+    #[track_caller]
+    pub fn wait_for_shadow(&self, id: ShadowId, wanted: impl Fn(&ShadowStatus) -> bool) {
+        self.wait(|run| wanted(&run.shadow(id)));
+    }
+
     /// The plugin that the step runs.
     #[track_caller]
     pub fn running(&self) -> Digest {
