@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::build::path_dependencies;
-use crate::sources::{self, Sources};
+use crate::sources::Sources;
 use crate::{Language, record};
 
 /// Longest name of a plugin, in bytes; it becomes a file's name.
@@ -125,11 +125,6 @@ impl PluginFolder {
     pub fn read_elsewhere(&self) -> Vec<PathBuf> {
         let is_watched = |file: &PathBuf| !file.starts_with(&self.path) && !file.ends_with("Cargo.lock");
         record::elsewhere(self).into_iter().filter(is_watched).collect()
-    }
-
-    /// Whether a change of this path may change what a build makes; for those who watch.
-    pub fn is_source(&self, path: &Path) -> bool {
-        path.strip_prefix(&self.path).is_ok_and(sources::is_source)
     }
 
     /// The SDK that the plugin is built with: its own, or that of the nearest folder above which has one (this

@@ -22,7 +22,7 @@ impl Sources {
     /// Those below `folder`. One that is not there has none: folders go while others look into them.
     pub(crate) fn of(folder: &Path) -> io::Result<Self> {
         let mut sources = Self::default();
-        sources.walk(folder, folder)?;
+        sources.walk(folder, folder, is_source)?;
         Ok(sources)
     }
 
@@ -36,11 +36,15 @@ impl Sources {
         self
     }
 
-    /// The same with every file below `folder`, which need not be there.
+    /// The same with the sources below `folder`, which need not be there.
     pub fn and_below(mut self, folder: &Path) -> io::Result<Self> {
-        if folder.is_dir() {
-            self.walk(folder, folder)?;
-        }
+        self.walk(folder, folder, is_source)?;
+        Ok(self)
+    }
+
+    /// The same with every file below a folder of cases, which may be called as they like, and need not be there.
+    pub fn and_cases(mut self, folder: &Path) -> io::Result<Self> {
+        self.walk(folder, folder, is_shown)?;
         Ok(self)
     }
 
@@ -64,7 +68,7 @@ impl Sources {
         self.0.insert(file.to_owned(), state);
     }
 
-    fn walk(&mut self, root: &Path, folder: &Path) -> io::Result<()> {
+    fn walk(&mut self, root: &Path, folder: &Path, is_wanted: fn(&Path) -> bool) -> io::Result<()> {
         let entries = match std::fs::read_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries?,
@@ -73,12 +77,12 @@ impl Sources {
             let entry = entry?;
             let path = entry.path();
             let is_made = ["pyvenv.cfg", "CACHEDIR.TAG"].iter().any(|mark| path.join(mark).exists());
-            if !path.strip_prefix(root).is_ok_and(is_source) || is_made {
+            if !path.strip_prefix(root).is_ok_and(is_wanted) || is_made {
                 continue;
             }
             // A link to a folder may lead anywhere, back here too.
             match entry.file_type()?.is_dir() {
-                true => self.walk(root, &path)?,
+                true => self.walk(root, &path, is_wanted)?,
                 false => self.add(&path),
             }
         }
@@ -95,6 +99,11 @@ pub(crate) fn is_source(path: &Path) -> bool {
     };
     let is_made = path.extension().is_some_and(|extension| extension == "wasm");
     path.components().enumerate().all(legal) && !is_made
+}
+
+/// Whether no part of this path is hidden, as what editors leave beside a file that is being written.
+fn is_shown(path: &Path) -> bool {
+    path.components().all(|part| !part.as_os_str().to_string_lossy().starts_with('.'))
 }
 
 #[cfg(test)]
@@ -121,6 +130,17 @@ mod tests {
             ("sdk/node_modules/x/index.js", false),
         ] {
             assert_eq!(is_source(Path::new(path)), expect, "{path}");
+        }
+    }
+
+    #[test]
+    fn cases_may_be_called_as_what_is_made() {
+        for (path, expect) in [
+            ("target/input.jsonl", true),
+            ("build/cases/input.jsonl", true),
+            ("one/.input.jsonl.swp", false),
+        ] {
+            assert_eq!(is_shown(Path::new(path)), expect, "{path}");
         }
     }
 

@@ -46,7 +46,7 @@ pub async fn of_folder(path: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// The `.wasm` file of a folder that has one and no other.
-fn only_file(folder: &Path) -> Option<PathBuf> {
+pub fn only_file(folder: &Path) -> Option<PathBuf> {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut files = files.filter(|path| path.extension().is_some_and(|extension| extension == "wasm"));
     files.next().filter(|_| files.next().is_none())

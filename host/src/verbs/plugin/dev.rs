@@ -2,7 +2,6 @@
 //! process, by the plugin folder or as a shadow. What fails is said, and changes nothing.
 
 mod taken;
-mod watch;
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -13,7 +12,7 @@ use millstream_toolchain::{BuildError, Built, DropInError, PluginFolder, drop_in
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::watch::Watch;
+use super::watch::{Watch, Watched};
 use super::{build, shadow, test};
 use crate::client::AdminClient;
 use crate::exit::{self, Told};
@@ -51,7 +50,7 @@ impl Session {
             return Err(DropInError::NoFolder { into: into.clone() }.into());
         }
         let cases = args.cases.clone().unwrap_or_else(|| folder.cases());
-        let watch = Watch::new(folder.clone(), cases.clone())?;
+        let watch = Watch::new(Watched::Sources(folder.clone()), cases.clone())?;
         let mut session = Self { args, folder, cases, watch, process: None };
         if session.args.into.is_some() {
             match AdminClient::new(&session.args.admin) {

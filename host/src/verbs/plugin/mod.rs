@@ -17,6 +17,7 @@ mod sign;
 mod signature;
 mod test;
 mod verify;
+mod watch;
 mod workbench;
 
 use std::path::Path;

@@ -33,6 +33,8 @@ pub(super) struct Place {
     pub(super) limits: Limits,
     /// What it may touch.
     pub(super) grants: Grants,
+    /// True if it could run there with those grants alone; a case only shows what they would have to be.
+    pub(super) is_held_to_grants: bool,
 }
 
 /// A place on a stream, and the stream up to there.
@@ -64,6 +66,7 @@ pub(super) fn on_stream(
             config: step.config.clone(),
             limits: step.limits.clone(),
             grants: step.grants.clone(),
+            is_held_to_grants: true,
         },
         None => Place {
             what: format!("stream `{name}`, whose steps do not run it, in front of the first of them"),
@@ -75,6 +78,7 @@ pub(super) fn on_stream(
             },
             limits: beside.limits,
             grants: beside.grants,
+            is_held_to_grants: true,
         },
     };
     Ok(OnStream { place, before })
@@ -91,7 +95,8 @@ pub(super) fn of_cases(
     let of_case = |folder: &CaseFolder| -> anyhow::Result<(Place, RecordBatch)> {
         let Material { input, rows, config, limits, grants } =
             plugin.material(&folder.read(plugin.limits())?)?;
-        Ok((Place { what: format!("case `{}`", folder.name()), input, config, limits, grants }, rows))
+        let what = format!("case `{}`", folder.name());
+        Ok((Place { what, input, config, limits, grants, is_held_to_grants: false }, rows))
     };
     let readable = |folder: &CaseFolder| match of_case(folder) {
         Ok(case) => Some(case),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use millstream_engine::{ConfigureError, PlanProblem};
+use millstream_engine::{ConfigureError, Grants, HttpGrant, Origin, PlanProblem, Scheme};
 use serde::Serialize;
 
 /// Grants by their keys: `grants.read` and the columns it must list.
@@ -30,6 +30,20 @@ impl Needed {
     /// True if a plugin was refused for what it is not granted.
     pub(super) fn is_lacking(error: &ConfigureError) -> bool {
         matches!(error, ConfigureError::Plan { problem: PlanProblem::NotGranted { .. }, .. })
+    }
+
+    /// What grants all of it, and every column.
+    pub(super) fn granted(&self) -> Grants {
+        let names = |key| self.0.get(key).cloned().unwrap_or_default();
+        // Nobody is asked while a plugin is configured.
+        let nowhere = Origin { scheme: Scheme::Https, host: "host.invalid".to_owned(), port: 443 };
+        let http = self.0.contains_key(HTTP).then(|| (nowhere, HttpGrant::default()));
+        Grants {
+            stores: names("grants.stores"),
+            tables: names("grants.tables"),
+            http: http.into_iter().collect(),
+            ..Grants::default()
+        }
     }
 
     /// True if it needs nothing.

@@ -78,8 +78,17 @@ pub(super) fn find(plugin: &Plugin, place: &Place) -> Found {
         Err(ConfigureError::Plan { problem, .. }) => Needed::of(&problem),
         _ => Needed::default(),
     };
-    let configured = configured(plugin, place, grants);
-    let is_granted = !matches!(&configured, Err(error) if Needed::is_lacking(error));
+    let lacking = configured(plugin, place, grants);
+    let is_granted = !matches!(&lacking, Err(error) if Needed::is_lacking(error));
+    let (plan, problem) = match (lacking, is_granted) {
+        (Ok(plan), _) => (Some(plan), None),
+        (Err(error), true) => (None, Some(problem(&error))),
+        // The plan does not depend on what is granted.
+        (Err(lacking), false) => match configured(plugin, place, &needed.granted()) {
+            Ok(plan) => (Some(plan), place.is_held_to_grants.then(|| problem(&lacking))),
+            Err(error) => (None, Some(problem(&error))),
+        },
+    };
     let file = match grants.file.as_str() {
         "" => format!("{}.toml", plugin.name()),
         file => file.to_owned(),
@@ -90,8 +99,8 @@ pub(super) fn find(plugin: &Plugin, place: &Place) -> Found {
         grants_needed: needed,
         grants_file: file,
         is_granted,
-        problem: configured.as_ref().err().map(problem),
-        plan: configured.ok(),
+        plan,
+        problem,
     }
 }
 

@@ -9,11 +9,19 @@ use anyhow::Context as _;
 use millstream_toolchain::{PluginFolder, Sources};
 
 /// Time between two looks; what stays the same so long has been written to its end.
-const GLANCE: Duration = Duration::from_millis(150);
+const GLANCE: Duration = Duration::from_millis(100);
 
-/// A plugin's folder, its cases, and what it takes from elsewhere.
+/// What is watched besides cases.
+pub enum Watched {
+    /// What a plugin is built of.
+    Sources(PluginFolder),
+    /// These files, there or not.
+    Files(Vec<PathBuf>),
+}
+
+/// A plugin, its cases, and what it takes from elsewhere.
 pub struct Watch {
-    folder: PluginFolder,
+    watched: Watched,
     cases: PathBuf,
     /// Files elsewhere that the last build read.
     elsewhere: Vec<PathBuf>,
@@ -22,9 +30,9 @@ pub struct Watch {
 
 impl Watch {
     /// Watches from now on.
-    pub fn new(folder: PluginFolder, cases: PathBuf) -> anyhow::Result<Self> {
-        let elsewhere = folder.read_elsewhere();
-        let mut watch = Self { folder, cases, elsewhere, seen: Sources::default() };
+    pub fn new(watched: Watched, cases: PathBuf) -> anyhow::Result<Self> {
+        let mut watch = Self { watched, cases, elsewhere: Vec::new(), seen: Sources::default() };
+        watch.elsewhere = watch.read_elsewhere();
         watch.seen = watch.look()?;
         Ok(watch)
     }
@@ -36,7 +44,7 @@ impl Watch {
 
     /// Watches what a build just read elsewhere, too: from now on what was not watched before.
     pub fn learn(&mut self) {
-        self.elsewhere = self.folder.read_elsewhere();
+        self.elsewhere = self.read_elsewhere();
         self.seen = std::mem::take(&mut self.seen).and(&self.elsewhere);
     }
 
@@ -55,13 +63,29 @@ impl Watch {
         }
     }
 
+    fn read_elsewhere(&self) -> Vec<PathBuf> {
+        match &self.watched {
+            Watched::Sources(folder) => folder.read_elsewhere(),
+            Watched::Files(_) => Vec::new(),
+        }
+    }
+
     fn look(&self) -> anyhow::Result<Sources> {
-        let look = || {
-            let dependencies = self.folder.dependencies();
-            let own = self.folder.sources()?.and_below(&self.cases);
-            dependencies.iter().try_fold(own?, |seen, folder| seen.and_below(folder))
+        let look = || match &self.watched {
+            Watched::Sources(folder) => {
+                let own = folder.sources()?.and_cases(&self.cases);
+                folder.dependencies().iter().try_fold(own?, |seen, folder| seen.and_below(folder))
+            }
+            Watched::Files(files) => Sources::default().and(files).and_cases(&self.cases),
         };
-        let look = || look().map(|seen| seen.and(&self.elsewhere));
-        look().with_context(|| format!("cannot look into {}", self.folder.path().display()))
+        let seen = look().with_context(|| format!("cannot look into {}", self.place().display()))?;
+        Ok(seen.and(&self.elsewhere))
+    }
+
+    fn place(&self) -> PathBuf {
+        match &self.watched {
+            Watched::Sources(folder) => folder.path().to_owned(),
+            Watched::Files(_) => self.cases.clone(),
+        }
     }
 }
