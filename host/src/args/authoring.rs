@@ -1,5 +1,6 @@
 //! Making plugins: new ones, builds, tests, measurements, a second look at what failed.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -82,7 +83,7 @@ pub struct Test {
     #[arg(long)]
     pub seed: Option<u64>,
     /// Make cases of the dead letters of a lake: one for each reason
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["watch", "bless"])]
     pub from_dead_letters: bool,
     #[command(flatten)]
     pub letters: LettersToCases,
@@ -94,12 +95,12 @@ pub struct Test {
 /// Which dead letters become cases.
 #[derive(ClapArgs)]
 pub struct LettersToCases {
-    /// Only letters of this step (STREAM/STEP) [default: all steps that run a plugin of this name]
+    /// Only letters of this step (STEP or STREAM/STEP) [default: all steps that run a plugin of this name]
     #[arg(long, requires = "from_dead_letters")]
     pub step: Option<String>,
     /// At most so many letters of one reason
-    #[arg(long, value_name = "LETTERS", default_value_t = 3, requires = "from_dead_letters")]
-    pub per_reason: usize,
+    #[arg(long, value_name = "LETTERS", default_value = "3", requires = "from_dead_letters")]
+    pub per_reason: NonZeroUsize,
     /// The lake, a folder or a URL, instead of the configuration's
     #[arg(long, value_name = "URL", requires = "from_dead_letters")]
     pub lake: Option<String>,

@@ -27,7 +27,8 @@ pub(crate) fn ask(program: &Path, arguments: &[&str]) -> Option<String> {
     output.status.success().then_some(text)
 }
 
-/// Names of packages that bring a toolchain.
+/// Names of packages that bring a toolchain. They are named to people and never installed: a build changes nothing of
+/// the system.
 pub(crate) struct Packages {
     pub(crate) debian: &'static [&'static str],
     pub(crate) fedora: &'static str,
@@ -35,25 +36,6 @@ pub(crate) struct Packages {
 }
 
 impl Packages {
-    /// Installs those of Debian, where that can be done without asking; true if it worked.
-    pub(crate) fn install(&self, say: &mut dyn FnMut(&str)) -> bool {
-        let Some(apt) = find("apt-get") else { return false };
-        let root = find("id").and_then(|id| ask(&id, &["-u"])).is_some_and(|id| id == "0");
-        if !root {
-            return false;
-        }
-        say(&format!("installing {} with apt-get, once", self.debian.join(" ")));
-        let mut install = Command::new(&apt);
-        install.env("DEBIAN_FRONTEND", "noninteractive").args([
-            "install",
-            "-y",
-            "-qq",
-            "--no-install-recommends",
-        ]);
-        let done = |command: &mut Command| run(command).is_ok_and(|status| status.success());
-        done(Command::new(&apt).args(["update", "-qq"])) && done(install.args(self.debian))
-    }
-
     /// What is wrong, and what to install against it.
     pub(crate) fn missing(&self, language: Language, problem: String) -> BuildError {
         let debian = self.debian.join(" ");

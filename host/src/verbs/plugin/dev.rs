@@ -4,6 +4,7 @@
 mod taken;
 
 use std::fmt::Display;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -151,7 +152,7 @@ impl Session {
             cuts: Some(CUTS),
             seed: None,
             from_dead_letters: false,
-            letters: args::LettersToCases { step: None, per_reason: 0, lake: None, config },
+            letters: args::LettersToCases { step: None, per_reason: NonZeroUsize::MIN, lake: None, config },
             json: self.args.admin.json,
         }
     }

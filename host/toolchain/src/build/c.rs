@@ -41,7 +41,7 @@ const LINK: [&str; 2] = ["-Wl,--stack-first", "-Wl,-z,stack-size=1048576"];
 
 pub(super) fn make(folder: &PluginFolder, say: &mut dyn FnMut(&str)) -> Result<Made, BuildError> {
     let sdk = sdk(folder)?;
-    let compiler = compiler(say)?;
+    let compiler = compiler()?;
     let scratch = scratch()?;
     let out = scratch.path().join("plugin.wasm");
     say(&format!("compiling with {}", compiler.version));
@@ -82,12 +82,8 @@ struct Compiler {
     version: String,
 }
 
-fn compiler(say: &mut dyn FnMut(&str)) -> Result<Compiler, BuildError> {
-    match usable() {
-        Err(_) if PACKAGES.install(say) => usable(),
-        other => other,
-    }
-    .map_err(|problem| PACKAGES.missing(Language::C, problem))
+fn compiler() -> Result<Compiler, BuildError> {
+    usable().map_err(|problem| PACKAGES.missing(Language::C, problem))
 }
 
 /// The first of the compilers on the PATH that has everything, else what the first one lacks.

@@ -20,7 +20,7 @@ const PACKAGES: Packages =
 
 pub(super) fn make(folder: &PluginFolder, say: &mut dyn FnMut(&str)) -> Result<Made, BuildError> {
     let sdk = sdk(folder)?;
-    let (node, npm) = programs(say)?;
+    let (node, npm) = programs()?;
     let tools = tools(npm, say)?;
     let scratch = scratch()?;
     let out = scratch.path().join("plugin.wasm");
@@ -50,6 +50,8 @@ fn tools(npm: PathBuf, say: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError>
         // Not `npm ci`: the lock cannot name the packages of platforms that the registry in use has nothing for.
         install.arg("install").arg("--prefix").arg(folder);
         install.args(["--no-audit", "--no-fund", "--loglevel=error"]);
+        // Without a network that is said soon.
+        install.args(["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]);
         match run(&mut install)?.success() {
             true => Ok(()),
             false => Err(BuildError::Install { client: "npm", packages }),
@@ -57,12 +59,8 @@ fn tools(npm: PathBuf, say: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError>
     })
 }
 
-fn programs(say: &mut dyn FnMut(&str)) -> Result<(PathBuf, PathBuf), BuildError> {
-    match usable() {
-        Err(_) if PACKAGES.install(say) => usable(),
-        other => other,
-    }
-    .map_err(|problem| PACKAGES.missing(Language::Javascript, problem))
+fn programs() -> Result<(PathBuf, PathBuf), BuildError> {
+    usable().map_err(|problem| PACKAGES.missing(Language::Javascript, problem))
 }
 
 fn usable() -> Result<(PathBuf, PathBuf), String> {

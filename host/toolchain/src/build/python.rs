@@ -34,7 +34,7 @@ pub(super) fn make(folder: &PluginFolder, say: &mut dyn FnMut(&str)) -> Result<M
 
 /// The Python that has componentize-py.
 fn environment(say: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
-    let python = interpreter(say)?;
+    let python = interpreter()?;
     // Another interpreter needs another environment.
     let version = ask(&python, &["-VV"]).unwrap_or_default();
     let key = hex::encode(&Sha256::digest(format!("{version}\0{}", python.display()))[..6]);
@@ -59,6 +59,7 @@ fn install(python: &Path, folder: &Path, package: &str) -> Result<(), BuildError
         "install",
         "--quiet",
         "--disable-pip-version-check",
+        "--retries=1",
         "--only-binary=:all:",
         package,
     ]);
@@ -69,12 +70,8 @@ fn install(python: &Path, folder: &Path, package: &str) -> Result<(), BuildError
 }
 
 /// A Python that is new enough and can make environments.
-fn interpreter(say: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
-    match usable() {
-        Err(_) if PACKAGES.install(say) => usable(),
-        other => other,
-    }
-    .map_err(|problem| PACKAGES.missing(Language::Python, problem))
+fn interpreter() -> Result<PathBuf, BuildError> {
+    usable().map_err(|problem| PACKAGES.missing(Language::Python, problem))
 }
 
 fn usable() -> Result<PathBuf, String> {

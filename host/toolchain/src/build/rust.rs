@@ -99,7 +99,7 @@ fn follow(child: &mut Child, manifest: &Path, say: &mut dyn FnMut(&str)) -> (Str
     for line in BufReader::new(stdout).lines().map_while(Result::ok) {
         let Ok(message) = serde_json::from_str::<Message>(&line) else {
             if let Some((_, compiler)) = line.strip_prefix("way ").and_then(|rest| rest.split_once(": ")) {
-                say(&format!("compiling, {line}"));
+                say(&format!("compiling with {compiler}"));
                 way = compiler.split(" has ").next().unwrap_or_default().to_owned();
             }
             continue;

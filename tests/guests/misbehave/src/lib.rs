@@ -171,8 +171,9 @@ fn on_numbers(mode: &str, calls: u32, batch: &Batch) -> Result<(), Error> {
             write(vec![0; rows]);
             return Err(Error::Retry("not yet".to_owned()));
         }
-        "refused-spares" | "double" | "traps" | "complains" | "panics" | "loops" | "memory" | "stack" | "host-calls"
-        | "handles" | "bad-batch" | "fatal" | "too-much-output" | "huge-call" | "retry-once" => {
+        "refused-spares" | "double" | "traps" | "complains" | "panics" | "loops" | "memory" | "stack"
+        | "host-calls" | "handles" | "bad-batch" | "fatal" | "too-much-output" | "huge-call"
+        | "retry-once" => {
             let counter = Counter::new("rows");
             counter.add(rows as u64);
             Gauge::new("last").set(rows as f64);

@@ -17,6 +17,7 @@ use toml::Table;
 
 use super::super::build;
 use super::session::Session;
+use crate::exit::Usage;
 use crate::verbs::dead_letters::each;
 use crate::verbs::read_config;
 use crate::{args, out};
@@ -65,16 +66,20 @@ type Steps<'a> = Vec<(&'a StreamConfig, &'a StepConfig)>;
 fn steps_of<'a>(config: &'a Config, plugin: &Plugin, wanted: Option<&str>) -> anyhow::Result<Steps<'a>> {
     let all = config.streams.iter().flat_map(|stream| stream.steps.iter().map(move |step| (stream, step)));
     let is_wanted = |stream: &StreamConfig, step: &StepConfig| match wanted {
-        Some(wanted) => wanted == format!("{}/{}", stream.name, step.name),
+        Some(wanted) => wanted == step.name || wanted == format!("{}/{}", stream.name, step.name),
         None => [plugin.loaded().name(), &plugin.loaded().about().name].contains(&step.plugin.as_str()),
     };
     let steps: Steps<'_> = all.filter(|(stream, step)| is_wanted(stream, step)).collect();
     match (steps.is_empty(), wanted) {
         (false, _) => Ok(steps),
-        (true, Some(wanted)) => bail!("the configuration has no step {wanted}; name one as STREAM/STEP"),
+        (true, Some(wanted)) => {
+            let text = format!("the configuration has no step {wanted}; name one as STEP or STREAM/STEP");
+            Err(Usage(text).into())
+        }
         (true, None) => {
             let name = plugin.loaded().name();
-            bail!("no step of the configuration runs plugin `{name}`; name one with --step STREAM/STEP")
+            let text = format!("no step of the configuration runs plugin `{name}`; name one with --step");
+            Err(Usage(text).into())
         }
     }
 }
@@ -108,7 +113,8 @@ async fn letters(
             return Ok(ControlFlow::Continue(()));
         };
         let key = (step, letter.reason.to_owned());
-        let is_full = found.get(&key).map_or(found.len() >= REASONS_MAX, |kept| kept.len() >= *per_reason);
+        let is_full =
+            found.get(&key).map_or(found.len() >= REASONS_MAX, |kept| kept.len() >= per_reason.get());
         let Some(value) = letter.value.and_then(on_one_line) else {
             shapeless += 1;
             return Ok(ControlFlow::Continue(()));
