@@ -36,7 +36,7 @@ use crate::column::{Builder, Column};
 use crate::configure::{Plugin, configure, plan_of_rows};
 use crate::output::Outputs;
 use crate::plan::{ConfigProblem, Field, Input, Plan};
-use crate::{Transform, Value, transform};
+use crate::{Row, Transform, Value, transform};
 pub use effects::{answer_http, count, gauge, logged};
 pub(crate) use effects::{ask_http, note_count, note_gauge, note_log};
 use memory::{Memory, Written};
