@@ -127,7 +127,7 @@ fn a_plan_has_keys_and_stores() {
     assert_eq!(problems[0].path, "inputs.s.sensor.id");
     let whole = [input.fields, vec![field("sensor.id", DataType::Int64)]].concat();
     let input = Input { fields: whole, ..input };
-    let configured = keyed::configure::<Sums, _>("null", &[input.clone()]).ok().unwrap();
+    let configured = keyed::configure::<Sums, _>("null", std::slice::from_ref(&input)).ok().unwrap();
     let plan = configured.plan();
     assert_eq!(plan.inputs[0].key.as_deref().unwrap(), ["site", "sensor.id"]);
     let stores = plan.stores.iter().map(|store| (&*store.name, store.version, store.ttl_seconds));
