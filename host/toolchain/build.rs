@@ -6,8 +6,17 @@ use std::path::{Path, PathBuf};
 
 const LANGUAGES: [&str; 4] = ["rust", "python", "javascript", "c"];
 /// Folders and files of an SDK that are not for authors.
-const NOT_FOR_AUTHORS: [&str; 9] =
-    ["template", "target", "node_modules", "examples", "tests", "test", "__pycache__", "package-lock.json", "tools"];
+const NOT_FOR_AUTHORS: [&str; 9] = [
+    "template",
+    "target",
+    "node_modules",
+    "examples",
+    "tests",
+    "test",
+    "__pycache__",
+    "package-lock.json",
+    "tools",
+];
 /// Of a template, what tools may have left there.
 const LEFT_OVERS: [&str; 3] = ["target", "node_modules", "__pycache__"];
 
