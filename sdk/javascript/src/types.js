@@ -79,13 +79,16 @@ function columnType(type) {
   return { ...type, fill: (values, { target, nulls }) => fill(values, target, nulls, wrong) };
 }
 
+/** A view of an array that the bindings made: they live in another realm, and their `Uint8Array` is not the author's. */
+const own = (array, { buffer, byteOffset, length }) => new array(buffer, byteOffset, length);
+
 /** Source: puts `value` where it is known to fit, if the condition holds. */
 const putIf = (condition) => (target) => `${condition} && ((${target}[i] = value), true)`;
 
 function numbers(ty, suffix, array, takes, put, filler = 0) {
   return columnType({
     ty, suffix, takes, filler, array, put,
-    values: ({ values }) => values,
+    values: ({ values }) => own(array, values),
     target: (rows) => new array(rows),
     buffers: (values) => ({ values }),
   });
@@ -155,7 +158,7 @@ const NOTHING = new Uint8Array(0);
 
 export const binary = columnType({
   ty: { tag: 'binary' }, suffix: 'Bytes', takes: 'a Uint8Array', filler: NOTHING,
-  values: ({ offsets, data }) => cut(offsets, data),
+  values: ({ offsets, data }) => cut(offsets, own(Uint8Array, data)),
   target: (rows) => new Array(rows).fill(NOTHING),
   put: putIf('value instanceof Uint8Array'),
   buffers: (arrays) => slices(arrays, Uint8Array, 'data'),
@@ -163,7 +166,7 @@ export const binary = columnType({
 
 export const float64List = columnType({
   ty: { tag: 'float64-list' }, suffix: 'Float64List', takes: 'a Float64Array or an array of numbers', filler: [],
-  values: ({ offsets, values }) => cut(offsets, values),
+  values: ({ offsets, values }) => cut(offsets, own(Float64Array, values)),
   target: (rows) => new Array(rows).fill(NOTHING),
   put: putIf("(value instanceof Float64Array || (Array.isArray(value) && value.every((item) => typeof item === 'number')))"),
   buffers: (arrays) => slices(arrays, Float64Array, 'values'),

@@ -159,7 +159,7 @@ class _Binaries(ColumnType):
 
 
 class _Lists(ColumnType):
-    """Lists of `item`, none of which is null when written."""
+    """Lists of `item`. Items that are null are `null_item`; if that is `None`, they are written as null as well."""
 
     def __init__(self, name, python, item: ColumnType, null_item: Any):
         super().__init__(name, python, ())
@@ -176,7 +176,8 @@ class _Lists(ColumnType):
         if str in map(type, values):
             raise TypeError
         items = list(chain.from_iterable(values))
-        return [_offsets(values), b"", *self.item.pack(items)]
+        column = self.item.write(items, self.null_item is None)
+        return [_offsets(values), column.valid or b"", *column.buffers]
 
 
 def _offsets(values: Iterable) -> bytes:

@@ -22,7 +22,7 @@ VALUES = [
     (datetime.datetime, [datetime.datetime(1969, 12, 31, 23, 59, 59, 999999, UTC), datetime.datetime(9999, 1, 1, tzinfo=UTC)]),
     (LocalDatetime, [datetime.datetime(2026, 3, 29, 1, 30)]),
     (list[float], [[1.0, 2.0], [], [math.inf]]),
-    (list[str], [["a", "é"], [], [""]]),
+    (list[str], [["a", "é"], [], [""], ["a", None, ""], [None]]),
 ]
 
 

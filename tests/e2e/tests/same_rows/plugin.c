@@ -10,7 +10,7 @@ struct every {
     float single;
     double number;
     mill_text text;
-    mill_binary bytes;
+    mill_binary blob;
     mill_date day;
     mill_timestamp at;
     mill_local_timestamp wall;
@@ -22,7 +22,7 @@ struct every {
     mill_nullable_float maybe_single;
     mill_nullable_double maybe_double;
     mill_nullable_text maybe_text;
-    mill_nullable_binary maybe_bytes;
+    mill_nullable_binary maybe_blob;
     mill_nullable_date maybe_day;
     mill_nullable_timestamp maybe_at;
     mill_nullable_local_timestamp maybe_wall;
@@ -35,10 +35,10 @@ struct every {
 static const mill_column columns[] = {
     MILL_COLUMN(struct every, verdict, "verdict", MILL_READ),
     MILL_COLUMN(struct every, number, "double", MILL_WRITE),
-    BOTH_WAYS(flag), BOTH_WAYS(small), BOTH_WAYS(large), BOTH_WAYS(single), BOTH_WAYS(text), BOTH_WAYS(bytes),
+    BOTH_WAYS(flag), BOTH_WAYS(small), BOTH_WAYS(large), BOTH_WAYS(single), BOTH_WAYS(text), BOTH_WAYS(blob),
     BOTH_WAYS(day), BOTH_WAYS(at), BOTH_WAYS(wall), BOTH_WAYS(numbers), BOTH_WAYS(words),
     BOTH_WAYS(maybe_flag), BOTH_WAYS(maybe_small), BOTH_WAYS(maybe_large), BOTH_WAYS(maybe_single),
-    BOTH_WAYS(maybe_double), BOTH_WAYS(maybe_text), BOTH_WAYS(maybe_bytes), BOTH_WAYS(maybe_day), BOTH_WAYS(maybe_at),
+    BOTH_WAYS(maybe_double), BOTH_WAYS(maybe_text), BOTH_WAYS(maybe_blob), BOTH_WAYS(maybe_day), BOTH_WAYS(maybe_at),
     BOTH_WAYS(maybe_wall), BOTH_WAYS(maybe_numbers), BOTH_WAYS(maybe_words),
 };
 

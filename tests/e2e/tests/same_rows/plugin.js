@@ -6,7 +6,7 @@ import {
 } from '@millstream/sdk';
 
 const types = {
-  flag: boolean(), small: int32(), large: int64(), single: float32(), double: float64(), text: text(), bytes: binary(), day: date(),
+  flag: boolean(), small: int32(), large: int64(), single: float32(), double: float64(), text: text(), blob: binary(), day: date(),
   at: timestamp(), wall: localTimestamp(), numbers: float64List(), words: textList(),
 };
 const written = Object.entries(types).map(([name, column]) => [name, column.write()]);

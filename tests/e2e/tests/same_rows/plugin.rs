@@ -20,7 +20,7 @@ pub struct Every<'a> {
     #[row(write)]
     pub text: &'a str,
     #[row(write)]
-    pub bytes: &'a [u8],
+    pub blob: &'a [u8],
     #[row(write)]
     pub day: Date,
     #[row(write)]
@@ -42,7 +42,7 @@ pub struct Every<'a> {
     #[row(write)]
     pub maybe_text: Option<&'a str>,
     #[row(write)]
-    pub maybe_bytes: Option<&'a [u8]>,
+    pub maybe_blob: Option<&'a [u8]>,
     #[row(write)]
     pub maybe_day: Option<Date>,
     #[row(write)]

@@ -70,7 +70,7 @@ fn columns_of(random: &mut Random, rows: usize, nulls: Nulls) -> Vec<(&'static s
         ("single", Arc::new(Float32Array::from(values(random, rows, nulls, &SINGLE)))),
         ("double", Arc::new(Float64Array::from(values(random, rows, nulls, &DOUBLE)))),
         ("text", Arc::new(StringArray::from(values(random, rows, nulls, texts)))),
-        ("bytes", Arc::new(BinaryArray::from(values(random, rows, nulls, &BYTES)))),
+        ("blob", Arc::new(BinaryArray::from(values(random, rows, nulls, &BYTES)))),
         ("day", Arc::new(Date32Array::from(values(random, rows, nulls, &DAYS)))),
         ("at", Arc::new(at)),
         ("wall", Arc::new(wall)),
