@@ -135,11 +135,9 @@ mod tests {
 
     #[test]
     fn cases_may_be_called_as_what_is_made() {
-        for (path, expect) in [
-            ("target/input.jsonl", true),
-            ("build/cases/input.jsonl", true),
-            ("one/.input.jsonl.swp", false),
-        ] {
+        for (path, expect) in
+            [("target/input.jsonl", true), ("build/cases/input.jsonl", true), ("one/.input.jsonl.swp", false)]
+        {
             assert_eq!(is_shown(Path::new(path)), expect, "{path}");
         }
     }
