@@ -178,7 +178,11 @@ impl Written {
                     .add_buffer(Buffer::from_vec(v.offsets))
                     .add_buffer(Buffer::from_vec(v.data))
                     .nulls(nulls(v.valid, rows)?);
-                builder.build().map_err(|error| error.to_string())
+                // Nothing else is left to be wrong with texts.
+                builder.build().map_err(|error| match ty {
+                    DataType::Utf8 => "text that is not UTF-8".to_owned(),
+                    _ => error.to_string(),
+                })
             }
             Self::Float64Lists(v) => float64_list_data(ty, v, rows),
             Self::Raw(v) => raw_data(ty, v, rows),

@@ -102,7 +102,7 @@ pub enum NewError {
     },
     /// A folder of another name, in a language whose plugins have no other name than their folder's.
     #[error(
-        "a plugin in {language} is called as its folder: {} does not end in `{name}`; call the plugin so, or write \
+        "a plugin in {language} is called as its folder: the last part of {} is not `{name}`; call the plugin so, or write \
          --path {}", path.display(), path.join(name).display()
     )]
     Path {
@@ -126,7 +126,7 @@ pub enum NewError {
         language: Language,
     },
     /// A file or folder could not be written.
-    #[error("{}: {source}", path.display())]
+    #[error("cannot write {}: {source}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,

@@ -57,6 +57,9 @@ impl Expected {
 }
 
 fn expected_row(at: usize, text: &str) -> Result<ExpectedRow, String> {
+    if text.starts_with('\u{feff}') {
+        return Err("begins with a byte order mark; save the file without one".to_owned());
+    }
     let Object(mut entries) = serde_json::from_str(text).map_err(|error| {
         format!(
             "not a JSON object on one line ({}); a row stands as {{\"_line\": 1, \"column\": …}}",

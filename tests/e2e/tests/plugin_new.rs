@@ -142,7 +142,7 @@ fn what_cannot_be_written_or_built_is_refused_with_what_to_do() {
     check(&["new", "serde"], "`serde` is the name of a crate that plugins are made of");
     check(
         &["new", "gauge", "--lang", "c", "--path", "meters"],
-        "meters does not end in `gauge`; call the plugin so, or write --path meters/gauge",
+        "the last part of meters is not `gauge`; call the plugin so, or write --path meters/gauge",
     );
     check(&["new", "x", "--lang", "cobol"], "possible values: rust, python, javascript, c");
     check(&["build", "nowhere"], "there is no folder nowhere: `millstream plugin new NAME` makes one");

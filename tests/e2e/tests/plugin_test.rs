@@ -135,6 +135,7 @@ fn what_is_wrong_with_a_case_is_said_with_its_place() {
         "{\"id\":\"a\"}\n{\"id\":\n",
         &["expected.jsonl:2: not a JSON object on one line"],
     );
+    wrong("c/expected.jsonl", "\u{feff}{}\n", &["expected.jsonl:1: begins with a byte order mark"]);
     wrong("c/expected.jsonl", "{\"_lines\":1}\n", &["expected.jsonl:1: `_lines` is no column and no key"]);
     wrong("c/config.toml", "\nconfg = {}\n", &["c/config.toml:2:1: `confg`: unknown field `confg`"]);
     wrong(

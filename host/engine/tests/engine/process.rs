@@ -87,7 +87,7 @@ fn breaches_of_the_contract_are_named() {
     check("short-validity", "wrote to column `n` a bitmap of validity with 0 bytes for 1 rows");
     check("falling-offsets", "wrote to column `text`");
     check("null", "left null in column `new`, which its plan declares as not nullable");
-    check("not-utf8", "wrote to column `text`");
+    check("not-utf8", "wrote to column `text` text that is not UTF-8");
     check("reject-no-row", "rejected row 1 of a batch of 1 rows");
     check("no-gather", "emitted rows of output `s` without parents");
     check("gather-twice", "called gather twice on one builder");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use millstream_engine::Engine;
-use millstream_http::admin::model::Step;
+use millstream_http::admin::model::{State as CandidateState, Step};
 use millstream_model::Digest;
 use millstream_pipeline::config::Config;
 use millstream_signing::Signatures;
@@ -109,13 +109,13 @@ fn state(plugin: &str, digest: Digest, config: Option<&Config>, steps: Option<&[
 
 fn to_step(digest: Digest, step: &Step) -> String {
     let name = format!("{}/{}", step.stream, step.step);
-    let is_candidate = step.candidate.as_ref().is_some_and(|candidate| candidate.digest == Some(digest));
-    if step.digest == digest {
-        format!("runs in {name}")
-    } else if is_candidate {
-        format!("waits as the candidate of {name}, which runs {}", step.digest.short())
-    } else {
-        format!("differs from what {name} runs ({})", step.digest.short())
+    let candidate = step.candidate.as_ref().filter(|candidate| candidate.digest == Some(digest));
+    let running = step.digest.short();
+    match candidate.map(|candidate| candidate.state) {
+        _ if step.digest == digest => format!("runs in {name}"),
+        Some(CandidateState::Refused) => format!("refused by {name}, which runs {running}"),
+        Some(_) => format!("waits as the candidate of {name}, which runs {running}"),
+        None => format!("differs from what {name} runs ({running})"),
     }
 }
 
