@@ -178,6 +178,16 @@ impl LogState {
         }
     }
 
+    /// The same without what format 3 keeps of versions only since a circuit's pause is remembered: snapshots of it
+    /// that were written before that lack it.
+    #[must_use]
+    pub fn without_breaks(&self) -> Self {
+        let mut state = self.clone();
+        let versions = state.versions.values_mut().flat_map(BTreeMap::values_mut).flatten();
+        versions.for_each(|version| version.broke = false);
+        state
+    }
+
     /// Notes that the version broke that the stream is paused for, if it is for one, before that is forgotten.
     pub(crate) fn note_broken(&mut self, stream: &str) {
         let step = self.paused.get(stream).and_then(|pause| pause.step.as_ref());

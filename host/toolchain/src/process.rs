@@ -28,7 +28,7 @@ pub(crate) fn ask(program: &Path, arguments: &[&str]) -> Option<String> {
 }
 
 /// Names of packages that bring a toolchain. They are named to people and never installed: a build changes nothing of
-/// the system.
+/// the system, but for the target that rustup may add for wasm.
 pub(crate) struct Packages {
     pub(crate) debian: &'static [&'static str],
     pub(crate) fedora: &'static str,

@@ -14,6 +14,36 @@ struct block {
 
 static struct block *newest;
 
+#ifdef __wasm__
+
+// The linker puts these in the place of the allocator's (`--wrap`), also for what wasi-libc needs itself. Address 0 can
+// be written, so nobody is given NULL who asked for something.
+void *__real_malloc(size_t bytes);
+void *__real_calloc(size_t count, size_t bytes);
+void *__real_realloc(void *old, size_t bytes);
+void *__real_aligned_alloc(size_t alignment, size_t bytes);
+
+static void *had(void *memory, size_t bytes) {
+    if (memory == NULL && bytes > 0) mill_abort("out of memory: %zu bytes more are not to be had", bytes);
+    return memory;
+}
+
+void *__wrap_malloc(size_t bytes) { return had(__real_malloc(bytes), bytes); }
+
+void *__wrap_calloc(size_t count, size_t bytes) {
+    size_t all;
+    if (__builtin_mul_overflow(count, bytes, &all)) all = SIZE_MAX;
+    return had(__real_calloc(count, bytes), all);
+}
+
+void *__wrap_realloc(void *old, size_t bytes) { return had(__real_realloc(old, bytes), bytes); }
+
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes) {
+    return had(__real_aligned_alloc(alignment, bytes), bytes);
+}
+
+#endif
+
 void *allocated(size_t bytes) { return reallocated(NULL, bytes); }
 
 void *reallocated(void *old, size_t bytes) {

@@ -23,6 +23,10 @@ pub fn edited_keys(before: &StreamConfig, after: &StreamConfig) -> Vec<String> {
     let mut names: Vec<_> = old.iter().chain(&new).map(|column| &column.name).filter(is_edited).collect();
     names.sort();
     names.dedup();
+    // The same columns in another order.
+    if names.is_empty() && old != new {
+        keys.push("schema".to_owned());
+    }
     keys.extend(names.into_iter().map(|name| format!("schema.{name}")));
     if before.schema.unknown != after.schema.unknown {
         keys.push("unknown_fields".to_owned());

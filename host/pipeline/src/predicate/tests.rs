@@ -148,7 +148,7 @@ fn errors_say_where_and_what() {
     refused("timestamp > 'noon'", "write a time such as '2026-01-31T08:00:00Z'");
     refused("local > '2026-01-01T08:00:00Z'", "write a time without an offset");
     refused("date = '2026-02-30'", "write a date such as");
-    refused("_key = 'k'", "column `_key` (Binary) cannot be compared with the text 'k'; only `is null`");
+    refused("_key = 'k'", "column `_key` (binary) cannot be compared with the text 'k'; only `is null`");
     refused("type = year", "column `type` (string) cannot be compared with column `year` (int32)");
     refused("count = 9223372036854775808", "beyond 64-bit integers");
     refused("speed = 1e999", "beyond 64-bit floats");

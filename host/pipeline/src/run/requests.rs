@@ -49,6 +49,11 @@ impl Coordinator<'_> {
             let text = format!("stream `{stream}` is paused already: {}", pause.reason);
             return Ok(Err(AdminError::Conflict(text)));
         }
+        // A circuit's pause is about the version that runs here, and not about one that takes its place just now.
+        if step.is_some() && !self.standing.is_in_line(&self.log) {
+            let text = format!("a step of stream `{stream}` is being exchanged");
+            return Ok(Err(AdminError::Conflict(text)));
+        }
         self.change_pause(Control::Paused { stream, reason, step }).await
     }
 

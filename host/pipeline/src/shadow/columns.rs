@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
+use millstream_model::schema::type_name;
 
 use super::report::ShadowReport;
 
@@ -43,7 +44,7 @@ impl Columns {
                     shared.push(Shared { name: name.as_str().into(), live: place, candidate: other });
                 }
                 Some((_, now)) => {
-                    let (before, now) = (field.data_type(), now.data_type());
+                    let (before, now) = (type_name(field.data_type()), type_name(now.data_type()));
                     report.columns_retyped.push(format!("{}: {before} → {now}", written(name)));
                 }
             }

@@ -36,8 +36,16 @@ const COMPILE: [&str; 14] = [
     "-fdata-sections",
     "-fcolor-diagnostics",
 ];
-/// An overflow of the stack traps instead of running into data.
-const LINK: [&str; 2] = ["-Wl,--stack-first", "-Wl,-z,stack-size=1048576"];
+/// An overflow of the stack traps instead of running into data; so does memory that is not to be had, for address 0 can
+/// be written.
+const LINK: [&str; 6] = [
+    "-Wl,--stack-first",
+    "-Wl,-z,stack-size=1048576",
+    "-Wl,--wrap=malloc",
+    "-Wl,--wrap=calloc",
+    "-Wl,--wrap=realloc",
+    "-Wl,--wrap=aligned_alloc",
+];
 
 pub(super) fn make(folder: &PluginFolder, say: &mut dyn FnMut(&str)) -> Result<Made, BuildError> {
     let sdk = sdk(folder)?;

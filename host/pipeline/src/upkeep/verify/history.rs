@@ -136,7 +136,9 @@ impl<'a> History<'a> {
         // The first format kept less in a snapshot than is folded now.
         let is_of_first_format = bytes.starts_with(b"{\"format\":1,");
         let folded = self.state.as_ref().filter(|state| state.sequence() == sequence);
-        if folded.is_some_and(|folded| folded != snapshot) && !is_of_first_format {
+        let differs =
+            |folded: &LogState| folded != snapshot && folded.without_breaks() != snapshot.without_breaks();
+        if folded.is_some_and(differs) && !is_of_first_format {
             return Some(format!("it is not what the entries up to {sequence} make"));
         }
         let continues = snapshot.restored().get(&sequence).unwrap_or(&sequence);

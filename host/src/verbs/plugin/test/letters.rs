@@ -119,7 +119,8 @@ async fn letters(
             shapeless += 1;
             return Ok(ControlFlow::Continue(()));
         };
-        if !is_full && !found.get(&key).is_some_and(|kept| kept.iter().any(|kept| kept.value == value)) {
+        let is_same = |kept: &Kept| kept.value == value && kept.key.as_deref() == letter.key;
+        if !is_full && !found.get(&key).is_some_and(|kept| kept.iter().any(is_same)) {
             let origin = format!("{}/{}/{}", letter.topic, letter.partition, letter.offset);
             let (timestamp_us, reason) = (letter.timestamp_us, letter.reason.to_owned());
             let message_key = letter.key.map(<[u8]>::to_vec);
@@ -161,13 +162,23 @@ fn free_folder(cases: &Path, letter: &Kept) -> anyhow::Result<Option<PathBuf>> {
     for number in 1_u32.. {
         let folder = cases.join(format!("{name}-{number}"));
         match fs::read(folder.join("input.jsonl")) {
-            Ok(input) if input.trim_ascii_end() == letter.value.trim_ascii_end() => return Ok(None),
+            Ok(input) if is_of(&folder, &input, letter) => return Ok(None),
             Err(_) if !folder.exists() => return Ok(Some(folder)),
             // Somebody else's, or one that cannot be read: it stays as it is.
             Ok(_) | Err(_) => {}
         }
     }
     bail!("there is no number left for a case {name}-…")
+}
+
+/// True if the case in `folder` has this very message, and its key.
+fn is_of(folder: &Path, input: &[u8], letter: &Kept) -> bool {
+    let settings = fs::read_to_string(folder.join("config.toml")).unwrap_or_default();
+    let settings: Table = settings.parse().unwrap_or_default();
+    let key = ["key", "key_hex"].into_iter().find_map(|name| settings.get_key_value(name));
+    let wanted = letter.key.as_deref().map(message_key);
+    input.trim_ascii_end() == letter.value.trim_ascii_end()
+        && key == wanted.as_ref().map(|(name, value)| (name, value))
 }
 
 /// The message as a line: JSON means the same with blanks in place of line breaks, anything else does not.
