@@ -7,6 +7,7 @@ use arrow::array::{ArrayRef, AsArray, BinaryArray, RecordBatch, RecordBatchOptio
 use arrow::datatypes::Schema;
 use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
+use millstream_model::schema::type_name;
 use wasmtime::Result;
 use wasmtime::component::Resource;
 
@@ -52,6 +53,7 @@ impl Calls {
                 plan.name
             )));
         }
+        self.check_types(plan)?;
         let joins: Vec<(usize, usize)> = plan
             .columns
             .iter()
@@ -66,6 +68,25 @@ impl Calls {
             self.stage_write(write, array)?;
         }
         Ok(bits(found.into_iter()))
+    }
+
+    /// A column that the plan writes as another type would stay null in every row.
+    fn check_types(&self, table: &TablePlan) -> Result<()> {
+        let schema = table.table.schema();
+        let (plan, _) = self.batch_in_hand()?;
+        let unjoined = table.columns.iter().zip(&table.joins).filter(|(_, write)| write.is_none());
+        for (column, _) in unjoined {
+            let field = schema.field(*column);
+            if let Some(write) = plan.writes.iter().find(|write| write.field.name() == field.name()) {
+                let (there, here) = (type_name(field.data_type()), type_name(write.field.data_type()));
+                return Err(Breach::contract(format!(
+                    "joins lookup table `{}`, whose column `{}` is {there}, and its plan writes {here}",
+                    table.name,
+                    field.name()
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// A column that the plan reads, as keys.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray};
-use millstream_testkit::{Case, assert_cases};
+use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
+use millstream_testkit::{Case, Fate, assert_cases};
 
 use crate::{cases, plugin, recall};
 
@@ -52,4 +52,16 @@ fn a_table_is_found_by_its_key_column() {
 
     let error = Case::new("cars").lookup("cars", "number", cars()).unwrap_err();
     assert!(error.to_string().contains("no key column `number`"), "{error}");
+}
+
+#[test]
+fn a_column_of_another_type_than_the_tables_is_not_joined_as_null() {
+    let wheels: ArrayRef = Arc::new(Int64Array::from(vec![4, 3]));
+    let [plate, owner, _] = [0, 1, 2].map(|column| Arc::clone(cars().column(column)));
+    let cars = RecordBatch::try_from_iter([("plate", plate), ("owner", owner), ("wheels", wheels)]).unwrap();
+    let case = Case::new("cars").schema("plate = \"string\"").unwrap().message(r#"{"plate": "b"}"#);
+    let run = plugin("owner").run(&case.lookup("cars", "plate", cars).unwrap()).unwrap();
+    let Fate::Rejected(reason) = &run.outcomes()[0].fate else { panic!("{:?}", run.outcomes()) };
+    let expected = "joins lookup table `cars`, whose column `wheels` is int64, and its plan writes int32";
+    assert!(reason.contains(expected), "{reason}");
 }
