@@ -45,7 +45,10 @@ fn without_a_stream_the_cases_are_the_rows() {
     let bench = ["plugin", "bench", "--wasm", PLUGIN, "--rows", "64", "--json", "--cases"];
     let report = workspace.millstream(&[&bench[..], &[cases.to_str().unwrap()]].concat()).succeed();
     let report: Value = serde_json::from_str(&report).unwrap();
-    assert!(report["rows_from"].as_str().unwrap().ends_with("cases, of one configuration"), "{report}");
+    assert!(
+        report["rows_from"].as_str().unwrap().ends_with("of 22 cases, which have one configuration"),
+        "{report}"
+    );
     assert!(report["rows_distinct"].as_u64().unwrap() > 1, "{report}");
     let output = workspace.millstream(&["plugin", "bench", "--wasm", PLUGIN, "--cases", "messages"]).run();
     assert_eq!(output.code, Some(2), "{}", output.stderr);
