@@ -77,6 +77,7 @@ pub use offline::engine;
 pub use outcome::{Fate, Outcome, Row, lines};
 pub use plugin::{Plugin, Run};
 pub use report::{Colours, report};
+pub use sequence::is_message_alone;
 pub use verdict::{CutDifference, ErrorDifference, Found, Verdict};
 
 /// Runs every case in the folder `cases` with the plugin in the file `wasm`.
