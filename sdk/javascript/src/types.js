@@ -60,8 +60,18 @@ export function encode(type, values) {
 /** What is wrong with a value that is none of the type. */
 export function mismatch(value, { takes }) {
   if (value === undefined) return new TypeMismatch(`takes ${takes}, and was not set`);
-  const shown = typeof value === 'bigint' ? `${value}n` : typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value);
-  return new TypeMismatch(`takes ${takes}, not ${shown}`);
+  return new TypeMismatch(`takes ${takes}, not ${shown(value)}`);
+}
+
+const ITEMS_SHOWN = 8;
+
+function shown(value) {
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 40));
+  if (!Array.isArray(value)) return String(value);
+  // Not as JSON: that has null for what is undefined, and nothing for a bigint.
+  const items = Array.from(value.slice(0, ITEMS_SHOWN), (item) => (Array.isArray(item) ? 'an array' : shown(item)));
+  return `[${[...items, ...(value.length > ITEMS_SHOWN ? ['…'] : [])].join(', ')}]`;
 }
 
 /** A type with the loop over all values of a column, made of the source for one. */
@@ -84,6 +94,9 @@ const own = (array, { buffer, byteOffset, length }) => new array(buffer, byteOff
 
 /** Source: puts `value` where it is known to fit, if the condition holds. */
 const putIf = (condition) => (target) => `${condition} && ((${target}[i] = value), true)`;
+
+/** Source: true if `value` is an array and the condition holds for no `item`; `every` and `some` pass over holes. */
+const isArrayWithout = (condition) => `(Array.isArray(value) && value.findIndex((item) => ${condition}) < 0)`;
 
 function numbers(ty, suffix, array, takes, put, filler = 0) {
   return columnType({
@@ -168,7 +181,7 @@ export const float64List = columnType({
   ty: { tag: 'float64-list' }, suffix: 'Float64List', takes: 'a Float64Array or an array of numbers', filler: [],
   values: ({ offsets, values }) => cut(offsets, own(Float64Array, values)),
   target: (rows) => new Array(rows).fill(NOTHING),
-  put: putIf("(value instanceof Float64Array || (Array.isArray(value) && value.every((item) => typeof item === 'number')))"),
+  put: putIf(`(value instanceof Float64Array || ${isArrayWithout("typeof item !== 'number'")})`),
   buffers: (arrays) => slices(arrays, Float64Array, 'values'),
 });
 
@@ -181,7 +194,7 @@ export const textList = columnType({
     return Array.from({ length: lists.length - 1 }, (_, row) => texts.slice(lists[row], lists[row + 1]));
   },
   target: (rows) => new Array(rows).fill(NOTHING),
-  put: putIf("Array.isArray(value) && value.every((item) => typeof item === 'string' || item === null)"),
+  put: putIf(isArrayWithout("typeof item !== 'string' && item !== null")),
   buffers(lists) {
     const items = lists.flatMap((list) => Array.from(list));
     const nulls = items.flatMap((item, number) => (item === null ? [number] : []));

@@ -156,6 +156,13 @@ test('a value that does not fit its column is named', () => {
   failing({ a: float64().write() }, (row) => void (row.a = null), { a: 1 }, 'column `a` takes no null: declare it with `nullable()`');
   failing({ a: int32().write() }, (row) => void (row.a = 1.5), { a: 1 }, 'column `a` takes an integer of 32 bits, not 1.5');
   failing({ a: int64().write() }, (row) => void (row.a = 2n ** 63n), { a: 1n }, `column \`a\` takes a bigint of 64 bits, not ${2n ** 63n}n`);
+  const texts = (value, shown) => failing({ a: textList().new() }, (row) => void (row.a = value), {}, `column \`a\` takes an array of strings and nulls, not ${shown}`);
+  texts([, 'a'], '[undefined, "a"]'); // a hole once became ""
+  texts([undefined], '[undefined]');
+  texts([1n, null, [1]], '[1n, null, an array]');
+  texts([5, ...Array(9).fill('é')], '[5, "é", "é", "é", "é", "é", "é", "é", …]');
+  texts('a', '"a"');
+  failing({ a: float64List().new() }, (row) => void (row.a = [1, , 2]), {}, 'column `a` takes a Float64Array or an array of numbers, not [1, undefined, 2]');
   failing({ a: text() }, (row) => void (row.b = 1), { a: '' }, 'Cannot add property b, object is not extensible');
   failing({ a: text() }, () => false, { a: '' }, 'process returned false: return keep, drop, reject(reason) or nothing');
   failing({ a: text() }, async () => {}, { a: '' }, 'process returned a promise, which nobody waits for: return keep, drop, reject(reason) or nothing');

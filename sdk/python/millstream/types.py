@@ -45,6 +45,10 @@ class Buffers(NamedTuple):
     valid: Optional[bytes]
 
 
+class _ItemError(ValueError):
+    """An item of a list is at fault; raised from its error."""
+
+
 class ColumnType:
     """A type of the ABI. Subclasses know the layout."""
 
@@ -87,6 +91,8 @@ class ColumnType:
         for value in values:
             try:
                 self.pack([value])
+            except _ItemError as wrong:
+                return type(wrong.__cause__)(f"in a list {wrong.__cause__}")
             except OverflowError:
                 return OverflowError(f"takes {takes} and cannot hold one of this size")
             except UnicodeEncodeError:
@@ -176,7 +182,10 @@ class _Lists(ColumnType):
         if str in map(type, values):
             raise TypeError
         items = list(chain.from_iterable(values))
-        column = self.item.write(items, self.null_item is None)
+        try:
+            column = self.item.write(items, self.null_item is None)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise _ItemError from error
         return [_offsets(values), column.valid or b"", *column.buffers]
 
 
@@ -229,7 +238,7 @@ _PLAIN = {
     datetime.date: _Mapped("date", "date", _EPOCH.date(), "i", _dates_shown, _dates_stored),
     datetime.datetime: _Mapped("timestamp", "datetime with a zone", _EPOCH_UTC, "q", *_instants(_EPOCH_UTC)),
     list[float]: _Lists("float64-list", "list of float", _FLOAT64, float("nan")),
-    list[str]: _Lists("utf8-list", "list of str", _UTF8, None),
+    list[str]: _Lists("utf8-list", "list of str and None", _UTF8, None),
 }
 
 

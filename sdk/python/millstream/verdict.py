@@ -27,9 +27,10 @@ class Reject(Exception):
     # `Exception` keeps what it is made of: a constructor in Python would be the dearest part of a rejection.
     @property
     def reason(self) -> str:
-        """What is wrong."""
-        reason, = self.args
-        return reason
+        """What is wrong. Raises TypeError, at the line that raised the rejection, if it has no reason or several."""
+        if len(self.args) != 1:
+            raise TypeError("Reject takes one reason").with_traceback(self.__traceback__)
+        return self.args[0]
 
 
 class Retry(Exception):

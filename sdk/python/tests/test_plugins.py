@@ -130,10 +130,17 @@ def fails_far_away(value):
     return 1 / value
 
 
+def rejects_far_away(*reasons):
+    raise Reject(*reasons)
+
+
 @pytest.mark.parametrize(
     ("act", "message"),
     [
         (lambda each: fails_far_away(0), f"test_plugins.py:{fails_far_away.__code__.co_firstlineno + 1}: ZeroDivisionError: division by zero"),
+        (lambda each: rejects_far_away(), f"test_plugins.py:{rejects_far_away.__code__.co_firstlineno + 1}: TypeError: Reject takes one reason"),
+        (lambda each: rejects_far_away("a", "b"), "TypeError: Reject takes one reason"),
+        (lambda each: Reject(), "TypeError: Reject takes one reason"),
         (lambda each: "keep", "TypeError: process returned 'keep': it returns None to keep a row, DROP, or Reject(reason)"),
         (lambda each: setattr(each, "fuel_type", 5), "TypeError: column `fuelType` takes str or None, not int"),
         (lambda each: emit(each), "TypeError: Vehicle is none of the plugin's outputs: write @plugin(emits=[Vehicle])"),

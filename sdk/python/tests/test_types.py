@@ -52,8 +52,12 @@ def test_values_come_back(annotation, values):
         (datetime.date, 5, "takes date, not int"),
         (datetime.datetime, datetime.datetime(2026, 1, 1), "takes datetime with a zone, not datetime"),
         (LocalDatetime, datetime.datetime(2026, 1, 1, tzinfo=UTC), "takes datetime without a zone, not datetime"),
-        (list[float], ["x"], "takes list of float, not list"),
-        (list[str], "text", "takes list of str, not str"),
+        (list[float], ["x"], "in a list takes float, not str"),
+        (list[float], [None], "in a list takes float, not None"),
+        (list[float], 5, "takes list of float, not int"),
+        (list[str], "text", "takes list of str and None, not str"),
+        (list[str], ["a", 5], "in a list takes str or None, not int"),
+        (list[str] | None, ["\ud800"], "in a list takes text that is Unicode, without lone surrogates"),
     ],
 )
 def test_what_does_not_fit_is_named(annotation, value, message):

@@ -77,16 +77,18 @@ pub use offline::engine;
 pub use outcome::{Fate, Outcome, Row, lines};
 pub use plugin::{Plugin, Run};
 pub use report::{Colours, report};
+pub use sequence::is_message_alone;
 pub use verdict::{CutDifference, ErrorDifference, Found, Verdict};
 
-/// Runs every case in the folder `cases` with the plugin in the file `wasm`.
+/// Runs every case in the folder `cases` with the plugin in the file `wasm`, each in all its cuts, however long they take.
 ///
 /// # Panics
 /// If the plugin or a case cannot be read, or a case fails; the message is what `millstream plugin test` prints.
 pub fn assert_cases(wasm: &Path, cases: &Path) {
     let plugin = Plugin::load(wasm).unwrap_or_else(|error| panic!("{error}"));
     let folders = case_folders(cases).unwrap_or_else(|error| panic!("{error}"));
-    let tested = folders.iter().map(|folder| match plugin.test_folder(folder, Cuts::default()) {
+    let cuts = Cuts { within: None, ..Cuts::default() };
+    let tested = folders.iter().map(|folder| match plugin.test_folder(folder, cuts) {
         Ok(verdict) if verdict.is_passed() => String::new(),
         Ok(verdict) => report(&verdict, Colours::No),
         Err(error) => format!("{}: {error}\n", folder.name()),

@@ -54,6 +54,12 @@ pub(crate) fn entry(line: &[u8]) -> Result<Entry, String> {
     }
 }
 
+/// True if a line with these bytes of `input.jsonl` is a message with just these bytes: it begins with none of the keys
+/// that say something of a message or of the watermark.
+pub fn is_message_alone(line: &[u8]) -> bool {
+    [INPUT, KEY, KEY_HEX, WATERMARK].iter().all(|key| behind_key(line, key).is_none())
+}
+
 /// The text that `rest` begins with, the value of `key`, and the object without both.
 fn text_value(rest: &[u8], key: &str, expected: &str) -> Result<(String, Vec<u8>), String> {
     let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<String>();
@@ -108,6 +114,25 @@ mod tests {
         check(r#"{"_input": "b\"", nonsense"#, Some("b\""), "{nonsense");
         check(r#"{"_input": "b"}"#, Some("b"), "{}");
         check("nonsense", None, "nonsense");
+    }
+
+    #[test]
+    fn a_message_that_begins_with_such_a_key_is_not_alone() {
+        let check = |line: &str, expect: bool| {
+            assert_eq!(is_message_alone(line.as_bytes()), expect, "{line}");
+            let message = Entry::Message { input: None, key: None, text: line.into() };
+            assert_eq!(entry(line.as_bytes()) == Ok(message), expect, "{line}");
+        };
+        check(r#"{"_watermark":1,"a":1}"#, false);
+        check(r#" { "_watermark" : "end"}"#, false);
+        check(r#"{"_key":"z","a":1}"#, false);
+        check(r#"{"_key":5}"#, false);
+        check(r#"{"_key_hex":"00"}"#, false);
+        check(r#"{"_input":"a"}"#, false);
+        check(r#"{"a":1,"_key":"z"}"#, true);
+        check(r#"{"_keys":"z"}"#, true);
+        check(r#"{"_key""#, true);
+        check("", true);
     }
 
     #[test]

@@ -129,6 +129,7 @@ fn every_letter_reaches_the_topic_whatever_happens_in_between() {
     let end = Instant::now() + PATIENCE;
     while in_table(&workspace).len() < 5 {
         assert!(Instant::now() < end, "{:?}", in_table(&workspace));
+        std::thread::sleep(Duration::from_millis(100));
     }
     running.signal("KILL");
     running.finish();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use millstream_tests::{Command, Output, Workspace, duckdb, repository};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A build may install the tools of its language first, and an interpreter takes its time to compile.
 const BUILD: Duration = Duration::from_secs(900);
@@ -130,5 +130,40 @@ fn what_fails_is_told_with_the_authors_line_and_words() {
         told("the log", &run.stderr);
         let rows = duckdb(&workspace.files_of("curated.readings"), "select sensor, fahrenheit from t");
         assert_eq!(rows, json!([["lab", 70.7]]), "{language}");
+    }
+}
+
+/// Asks for 200 MB in each of the ways of C, and writes at it without a look.
+const GREEDY: &str = "    char spare[8192];
+    volatile char *room = spare;
+    if (celsius == 41) room = malloc(200 << 20);
+    if (celsius == 42) room = calloc(200, 1 << 20);
+    if (celsius == 43) room = realloc(NULL, 200 << 20);
+    if (celsius == 44) room = aligned_alloc(64, 200 << 20);
+    for (int byte = 0; byte < 8192; byte++) room[byte] = 1;
+";
+
+/// Refused memory once was at address 0, which can be written: the rows passed, whatever else that broke.
+#[test]
+fn memory_that_a_plugin_in_c_is_refused_costs_the_row_that_wanted_it() {
+    let workspace = Workspace::files();
+    let [_, _, _, in_c] = FAILING;
+    let (folder, _) = Failing { lines: GREEDY, says: "malloc(", ..in_c }.write(&workspace);
+    let path = folder.join(in_c.source);
+    let source = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("#include <stdlib.h>\n{source}")).unwrap();
+    let message = |celsius| format!("{{\"sensor\": \"lab\", \"celsius\": {celsius}}}\n");
+    workspace.write("failing-c/cases/greedy/input.jsonl", [40, 41, 42, 43, 44].map(message).concat());
+    let output = millstream(&folder, &["plugin", "test", "--case", "greedy", "--bless", "--cuts", "0"]);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+
+    let found = std::fs::read_to_string(folder.join("cases/greedy/expected.jsonl")).unwrap();
+    let rows: Vec<Value> = found.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((rows.len(), &rows[0]["fahrenheit"]), (5, &json!(104.0)), "{found}");
+    for row in &rows[1..] {
+        let reason = row["_rejected"].as_str().unwrap_or_else(|| panic!("it passed: {row}"));
+        for part in ["needs more than 64 MiB at failing-c/plugin.c:", "out of memory: 209715200 bytes"] {
+            assert!(reason.contains(part), "`{part}` is not in {row}");
+        }
     }
 }

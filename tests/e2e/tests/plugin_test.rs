@@ -184,7 +184,11 @@ fn dead_letters_become_cases() {
     let good = messages.lines().next().unwrap();
     let speed = good.replacen("\"speed\": ", "\"speed\": -", 1);
     let fast = good.replacen("\"speed\": ", "\"speed\": 9", 1);
-    let lines = [good, &speed, &fast, &fast, "not JSON"].map(|line| format!("{line}\n")).concat();
+    // As lines of input.jsonl these would move the watermark and say a key: they once ended the verb, and were tested
+    // without the key.
+    let (moving, keyed) = ("{\"_watermark\": 1}", speed.replacen('{', "{\"_key\": \"z\", ", 1));
+    let lines =
+        [good, moving, &keyed, &speed, &fast, &fast, "not JSON"].map(|line| format!("{line}\n")).concat();
     workspace.write("messages/vehicle_data/0.jsonl", lines);
     workspace.catch_up();
     let test = |args: &[&str]| {
@@ -198,7 +202,9 @@ fn dead_letters_become_cases() {
     let negative = "cleanse-speed-is-negative-1";
     let shown =
         [negative, "now {\"_line\": 1, \"_rejected\": \"`speed` is negative\"}", "3 cases: they expect"];
-    check(&test(&["--from-dead-letters"]), 0, &shown);
+    let made = test(&["--from-dead-letters"]);
+    check(&made, 0, &shown);
+    assert!(made.stderr.contains("became no cases"), "{}", made.stderr);
     let read = |file: &str| std::fs::read_to_string(workspace.path(file)).unwrap();
     assert_eq!(read(&format!("vehicle/cases/{negative}/input.jsonl")), format!("{speed}\n"));
     assert!(read(&format!("vehicle/cases/{negative}/config.toml")).contains("zone = \"Europe/London\""));

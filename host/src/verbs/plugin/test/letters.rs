@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use millstream_pipeline::config::{Config, StepConfig, StreamConfig};
 use millstream_pipeline::dead_letter::{self, Letter};
-use millstream_testkit::{CaseFolder, Cuts, Found, Plugin};
+use millstream_testkit::{CaseFolder, Cuts, Found, Plugin, is_message_alone};
 use serde::de::IgnoredAny;
 use serde_json::json;
 use toml::Table;
@@ -115,7 +115,7 @@ async fn letters(
         let key = (step, letter.reason.to_owned());
         let is_full =
             found.get(&key).map_or(found.len() >= REASONS_MAX, |kept| kept.len() >= per_reason.get());
-        let Some(value) = letter.value.and_then(on_one_line) else {
+        let Some(value) = letter.value.and_then(line_of) else {
             shapeless += 1;
             return Ok(ControlFlow::Continue(()));
         };
@@ -141,7 +141,8 @@ async fn letters(
     if shapeless > 0 {
         tracing::warn!(
             letters = shapeless,
-            "letters without a value, or with line breaks in what is no JSON, became no cases"
+            "letters without a value, with line breaks in what is no JSON, or that begin with a key that input.jsonl \
+             has for itself, as `_key` or `_watermark`, became no cases"
         );
     }
     Ok(found)
@@ -181,7 +182,13 @@ fn is_of(folder: &Path, input: &[u8], letter: &Kept) -> bool {
         && key == wanted.as_ref().map(|(name, value)| (name, value))
 }
 
-/// The message as a line: JSON means the same with blanks in place of line breaks, anything else does not.
+/// The line of `input.jsonl` that stands for a message; none if no line does, as one that says a key or moves the
+/// watermark.
+fn line_of(value: &[u8]) -> Option<Vec<u8>> {
+    on_one_line(value).filter(|line| is_message_alone(line))
+}
+
+/// The message on one line: JSON means the same with blanks in place of line breaks, anything else does not.
 fn on_one_line(value: &[u8]) -> Option<Vec<u8>> {
     let is_one_line = !value.contains(&b'\n');
     if is_one_line {
@@ -329,11 +336,14 @@ mod tests {
     #[test]
     fn a_message_becomes_a_line_only_if_it_stays_what_it_is() {
         let check = |value: &str, expect: Option<&str>| {
-            assert_eq!(on_one_line(value.as_bytes()), expect.map(|text| text.as_bytes().to_vec()), "{value}");
+            assert_eq!(line_of(value.as_bytes()), expect.map(|text| text.as_bytes().to_vec()), "{value}");
         };
         check("{ \"a\": 1 }", Some("{ \"a\": 1 }"));
         check("{\n\"a\": 1}", Some("{ \"a\": 1}"));
         check("no\njson", None);
+        check("{\"_watermark\":1,\"a\":1}", None);
+        check("{\n\"_key\":\"z\"}", None);
+        check("{\"a\":1,\"_key\":\"z\"}", Some("{\"a\":1,\"_key\":\"z\"}"));
         check(" ", None);
     }
 }
