@@ -147,7 +147,9 @@ pub trait Keyed: Sized {
     fn stores(&mut self) -> Stores<'_>;
 
     /// The outputs that rows are emitted to, from `process` and `on_timer`. A row that a timer emits has no parent:
-    /// what an output inherits is null in it.
+    /// what an output inherits is null in it, and may thus be null in its table, whatever it is in the stream. To
+    /// [`Output::stream`](crate::Output::stream) a timer can emit only if the record has every column of the stream that
+    /// may not be null.
     fn outputs(&mut self) -> Outputs<'_> {
         Outputs::none()
     }
