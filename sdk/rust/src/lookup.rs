@@ -65,10 +65,11 @@ mod join;
 mod table;
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::batch::RawBatch;
-use crate::plan::{ConfigProblem, Input, InputPlan, TableUse};
+use crate::plan::{self, ConfigProblem, Input, InputPlan, TableUse};
 pub use join::Join;
 pub use table::{LookupKey, Table};
 
@@ -80,6 +81,53 @@ pub trait LooksUp {
     /// A batch begins.
     #[doc(hidden)]
     fn begin(&mut self, batch: &dyn RawBatch, in_hand: Option<&Rc<Cell<u32>>>);
+}
+
+/// The plan's writes that joins make: their numbers, by the name of the table.
+#[derive(Default)]
+struct Joins(Vec<(String, Vec<usize>)>);
+
+impl Joins {
+    #[inline]
+    fn add(&mut self, table: &str, writes: Range<usize>, problems: &mut Vec<ConfigProblem>) {
+        if writes.is_empty() {
+            return;
+        }
+        match self.0.iter_mut().find(|(known, _)| known == table) {
+            Some((_, joined)) => {
+                let message = format!(
+                    "lookup table `{table}` is joined twice: join it once, with all columns, by one key"
+                );
+                problems.push(ConfigProblem::new("", message));
+                joined.extend(writes);
+            }
+            None => self.0.push((table.to_owned(), writes.collect())),
+        }
+    }
+
+    /// What is looked up in a table that is joined, and written by anything else, would be written twice.
+    #[inline]
+    fn check(
+        &self,
+        uses: &[TableUse],
+        (input, own): (&Input, &InputPlan),
+        problems: &mut Vec<ConfigProblem>,
+    ) {
+        for (table, joined) in &self.0 {
+            let is_used =
+                |name: &String| uses.iter().any(|used| used.name == *table && used.columns.contains(name));
+            for (number, write) in own.writes.iter().enumerate() {
+                if is_used(&write.name) && !joined.contains(&number) {
+                    let name = &write.name;
+                    let message = format!(
+                        "column `{name}` is written by the plugin and, since it is looked up in table `{table}`, by \
+                         the join of that table: write it under another name"
+                    );
+                    problems.push(plan::of_column(input, name, message));
+                }
+            }
+        }
+    }
 }
 
 /// The lookup tables of a plugin, in an order that is always the same.
@@ -109,7 +157,8 @@ impl<'a> Lookups<'a> {
     // What is inlined is compiled where it is called: a plugin without tables has none of it, nor its debug
     // information.
 
-    /// The tables for the plan: one that is used twice is named once, with all the columns.
+    /// The tables for the plan: one that is used twice is named once, with all the columns. The host's join writes
+    /// each of these that the plan writes with the table's type, so the uses of a table must not meet there.
     #[inline]
     pub(crate) fn declare(
         self,
@@ -121,8 +170,11 @@ impl<'a> Lookups<'a> {
             return Vec::new();
         }
         let mut uses: Vec<TableUse> = Vec::new();
+        let mut joins = Joins::default();
         for lookup in self.0 {
+            let before = own.writes.len();
             let TableUse { name, columns } = lookup.declare(input, own, problems);
+            joins.add(&name, before..own.writes.len(), problems);
             match uses.iter_mut().find(|known| known.name == name) {
                 Some(known) => {
                     let new = columns.into_iter().filter(|column| !known.columns.contains(column));
@@ -132,6 +184,7 @@ impl<'a> Lookups<'a> {
                 None => uses.push(TableUse { name, columns }),
             }
         }
+        joins.check(&uses, (input, own), problems);
         uses
     }
 

@@ -114,6 +114,12 @@ const ROWS: [(&str, i64, i64, f64); 6] = [
     ("n", 1, 9, 0.3),
 ];
 
+fn stream() -> Input {
+    let field = |name: &str, ty| Field { name: name.to_owned(), ty, nullable: false };
+    let fields = [("site", DataType::Utf8), ("value", DataType::Float64), ("sensor.id", DataType::Int64)];
+    Input { name: "s".to_owned(), fields: fields.map(|(name, ty)| field(name, ty)).to_vec() }
+}
+
 fn task() -> Task<Sums, keyed::OfOne> {
     Task::new("null", &[&readings(&[])]).unwrap()
 }
@@ -218,6 +224,64 @@ fn a_value_of_another_type_is_named() {
     let mut after = Task::<Changed, _>::new("null", &[&readings(&[])]).unwrap();
     after.take_over(before);
     after.process(&readings(&ROWS));
+}
+
+#[derive(Record)]
+struct Rang {
+    ring: i64,
+}
+
+/// A timer for each row, which emits to an output.
+struct Alarm(Output<Rang>);
+
+impl Keyed for Alarm {
+    type Config = bool;
+    type Row = Reading<'static>;
+    type Outcome = ();
+    const ABOUT: About = ABOUT;
+
+    fn configure(to_stream: bool) -> Result<Self, Vec<ConfigProblem>> {
+        Ok(Self(if to_stream { Output::stream() } else { Output::named("rang").inheriting(["site"]) }))
+    }
+
+    fn stores(&mut self) -> Stores<'_> {
+        Stores::none()
+    }
+
+    fn outputs(&mut self) -> Outputs<'_> {
+        Outputs::none().and(&mut self.0)
+    }
+
+    fn process(&mut self, reading: &mut Reading<'_>, timers: &mut Timers) {
+        timers.set(reading.at);
+        self.0.emit(Rang { ring: 0 });
+    }
+
+    fn on_timer(&mut self, _: (&str, i64), _: Timestamp, _: &mut Timers) -> Result<(), Error> {
+        self.0.emit(Rang { ring: 1 });
+        Ok(())
+    }
+}
+
+/// The stream's column is required, the output's is not: rows of timers have no parent to take it from.
+#[test]
+fn what_timers_emit_lacks_inherited_columns() {
+    let input = stream();
+    let plan = keyed::configure::<Alarm, _>("false", &[input]).ok().unwrap().plan().clone();
+    let field = |name: &str, ty, nullable| Field { name: name.to_owned(), ty, nullable };
+    let expect = [field("site", DataType::Utf8, true), field("ring", DataType::Int64, false)];
+    assert_eq!(plan.outputs[0].fields, expect);
+    let mut task = Task::<Alarm, _>::new("false", &[&readings(&[])]).unwrap();
+    assert_eq!(task.process(&readings(&ROWS[..1])).emitted["rang"].written["ring"], Values::of([0_i64]));
+    assert_eq!(task.advance(Timestamp(5)).emitted["rang"].written["ring"], Values::of([1_i64]));
+}
+
+#[test]
+#[should_panic(expected = "rows of output `test` without column `site`, which is not nullable")]
+fn a_timer_gives_the_stream_every_column_that_it_must_have() {
+    let mut task = Task::<Alarm, _>::new("true", &[&readings(&[])]).unwrap();
+    task.process(&readings(&ROWS[..1]));
+    task.advance(Timestamp(5));
 }
 
 #[derive(Row)]

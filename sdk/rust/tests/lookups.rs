@@ -154,3 +154,70 @@ fn a_table_is_read_as_a_struct() {
     let problems = configure::<Shapeless, _>("null", &[input(DataType::Utf8)]).err().unwrap();
     assert_eq!(problems[0].message, "rows of lookup table `cars` are no struct: its fields name the columns");
 }
+
+#[derive(Row)]
+struct Stopped {
+    #[row(new)]
+    stolen: bool,
+}
+
+#[derive(Deserialize)]
+struct Theft {
+    #[serde(rename = "stolen")]
+    _stolen: bool,
+}
+
+#[derive(Record)]
+struct Owner {
+    owner: Option<String>,
+}
+
+#[derive(Record)]
+struct Wheels {
+    wheels: Option<i32>,
+}
+
+/// Uses table `cars` in two ways that write the same columns, or once and another table.
+struct Twice {
+    thefts: Table<Theft>,
+    owners: Join<Owner>,
+    wheels: Join<Wheels>,
+}
+
+impl Transform for Twice {
+    type Config = [String; 3];
+    type Row = Stopped;
+    type Outcome = ();
+    const ABOUT: About = ABOUT;
+
+    fn configure([thefts, owners, wheels]: [String; 3]) -> Result<Self, Vec<ConfigProblem>> {
+        let (owners, wheels) = (Join::new(owners, "plate"), Join::new(wheels, "plate"));
+        Ok(Self { thefts: Table::new(thefts), owners, wheels })
+    }
+
+    fn lookups(&mut self) -> Lookups<'_> {
+        Lookups::none().and(&mut self.thefts).and(&mut self.owners).and(&mut self.wheels)
+    }
+
+    fn process(&mut self, _: &mut Stopped) {}
+}
+
+/// The host's join writes whatever the plan looks up in the table and writes, whoever looks it up.
+#[test]
+fn no_column_is_written_by_a_join_and_something_else() {
+    let check = |tables: &str, expect: &[(&str, &str)]| {
+        let input = Input { fields: vec![field("plate", DataType::Utf8, false)], ..input(DataType::Utf8) };
+        let problems = configure::<Twice, _>(tables, &[input]).err().unwrap_or_default();
+        let expect: Vec<_> = expect.iter().map(|(path, text)| ConfigProblem::new(*path, *text)).collect();
+        assert_eq!(problems, expect, "{tables}");
+    };
+    check(r#"["thefts", "owners", "wheels"]"#, &[]);
+    check(
+        r#"["thefts", "cars", "cars"]"#,
+        &[("", "lookup table `cars` is joined twice: join it once, with all columns, by one key")],
+    );
+    let written = "column `stolen` is written by the plugin and, since it is looked up in table `cars`, by the join of \
+                   that table: write it under another name";
+    check(r#"["cars", "cars", "wheels"]"#, &[("inputs.s.stolen", written)]);
+    check(r#"["cars", "owners", "cars"]"#, &[("inputs.s.stolen", written)]);
+}

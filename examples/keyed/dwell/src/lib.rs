@@ -1,5 +1,6 @@
 //! How long a vehicle has stood: every position says it, and a vehicle that stands for too long becomes a row of output
 //! `overdue`, by a timer and thus also if it sends nothing any more. State is the instant since when it stands.
+//! Positions count as they come: one that is out of order can put that instant back, but not divide what came before it.
 
 use millstream_sdk::keyed::{Keyed, Store, Stores, Timers};
 use millstream_sdk::plan::ConfigProblem;
@@ -33,6 +34,7 @@ pub struct Config {
 pub struct Standing {
     since_micros: i64,
     positions: u32,
+    is_told: bool,
 }
 
 /// A row of output `overdue`.
@@ -53,6 +55,21 @@ pub struct Dwell {
 impl Dwell {
     fn due(&self, since_micros: i64) -> Timestamp {
         Timestamp(since_micros.saturating_add(self.config.overdue_seconds.saturating_mul(MICROS)))
+    }
+
+    fn tell(&mut self, vehicle: &str, standing: &Standing) {
+        let (since, positions) = (Timestamp(standing.since_micros), i64::from(standing.positions));
+        self.overdue.emit(Overdue { vehicle, since, positions });
+    }
+
+    /// The vehicle moves. The watermark may be far behind its rows: then a timer that was due by now has not fired.
+    fn end(&mut self, standing: &Standing, position: &Position<'_>, timers: &mut Timers) {
+        let due = self.due(standing.since_micros);
+        if position.at >= due && !standing.is_told {
+            self.tell(position.vehicle, standing);
+        }
+        timers.cancel(due);
+        self.standing.delete();
     }
 }
 
@@ -87,28 +104,30 @@ impl Keyed for Dwell {
         if timers.is_late(position.at) {
             return Verdict::Reject("late".into());
         }
+        let Timestamp(at) = position.at;
         let before = self.standing.get();
         if position.speed_kmh > self.config.standing_kmh {
-            if let Some(standing) = before {
-                timers.cancel(self.due(standing.since_micros));
-                self.standing.delete();
+            if let Some(standing) = before.filter(|standing| standing.since_micros <= at) {
+                self.end(&standing, position, timers);
             }
             return Verdict::Keep;
         }
-        let Timestamp(at) = position.at;
-        let Standing { since_micros, positions } = before.unwrap_or_else(|| {
+        let mut standing = before.unwrap_or(Standing { since_micros: at, positions: 0, is_told: false });
+        if standing.positions == 0 || at < standing.since_micros {
+            timers.cancel(self.due(standing.since_micros));
             timers.set(self.due(at));
-            Standing { since_micros: at, positions: 0 }
-        });
-        position.standing_seconds = (at - since_micros) / MICROS;
-        self.standing.put(&Standing { since_micros, positions: positions + 1 });
+            standing.since_micros = at;
+        }
+        standing.positions += 1;
+        position.standing_seconds = (at - standing.since_micros) / MICROS;
+        self.standing.put(&standing);
         Verdict::Keep
     }
 
     fn on_timer(&mut self, vehicle: &str, at: Timestamp, _: &mut Timers) -> Result<(), Error> {
         if let Some(standing) = self.standing.get().filter(|standing| self.due(standing.since_micros) == at) {
-            let (since, positions) = (Timestamp(standing.since_micros), i64::from(standing.positions));
-            self.overdue.emit(Overdue { vehicle, since, positions });
+            self.tell(vehicle, &standing);
+            self.standing.put(&Standing { is_told: true, ..standing });
         }
         Ok(())
     }

@@ -18,7 +18,7 @@
 //! }
 //!
 //! #[derive(Serialize, Deserialize)]
-//! struct Seen {
+//! struct Way {
 //!     first: i64,
 //!     last: i64,
 //! }
@@ -29,12 +29,15 @@
 //!     micros: i64,
 //! }
 //!
-//! const PAUSE: i64 = 600_000_000;
+//! fn end(way: &Way) -> Timestamp {
+//!     Timestamp(way.last + 600_000_000)
+//! }
 //!
-//! /// A trip ends when a vehicle has been silent for ten minutes.
+//! /// A trip ends when a vehicle has been silent for ten minutes. Rows come out of order and before the watermark, so
+//! /// a vehicle may have several that have not ended.
 //! struct Trips {
-//!     seen: Store<Seen>,   // Store::new("seen", 1)
-//!     trips: Output<Trip>, // Output::named("trips")
+//!     ways: Store<Vec<Way>>, // Store::new("ways", 1)
+//!     trips: Output<Trip>,   // Output::named("trips")
 //! }
 //!
 //! impl Keyed for Trips {
@@ -43,11 +46,11 @@
 //!     type Outcome = Verdict;
 //! #   const ABOUT: About = About { name: "t", version: "1", config_schema: None, example_config: "null" };
 //! #   fn configure(_: ()) -> Result<Self, Vec<ConfigProblem>> {
-//! #       Ok(Self { seen: Store::new("seen", 1), trips: Output::named("trips") })
+//! #       Ok(Self { ways: Store::new("ways", 1), trips: Output::named("trips") })
 //! #   }
 //!     // ...
 //!     fn stores(&mut self) -> Stores<'_> {
-//!         Stores::none().and(&mut self.seen)
+//!         Stores::none().and(&mut self.ways)
 //!     }
 //!
 //!     fn outputs(&mut self) -> Outputs<'_> {
@@ -59,18 +62,29 @@
 //!             return Verdict::Reject("late".into());
 //!         }
 //!         let Timestamp(at) = position.at;
-//!         let mut seen = self.seen.get().unwrap_or(Seen { first: at, last: at });
-//!         timers.cancel(Timestamp(seen.last + PAUSE));
-//!         seen = Seen { first: seen.first.min(at), last: seen.last.max(at) };
-//!         timers.set(Timestamp(seen.last + PAUSE));
-//!         self.seen.put(&seen);
+//!         let mut way = Way { first: at, last: at };
+//!         let is_joined = |other: &Way| other.first < end(&way).0 && at < end(other).0;
+//!         let ways = self.ways.get().unwrap_or_default();
+//!         let (joined, mut ways): (Vec<_>, Vec<_>) = ways.into_iter().partition(is_joined);
+//!         for other in joined {
+//!             timers.cancel(end(&other));
+//!             way = Way { first: way.first.min(other.first), last: way.last.max(other.last) };
+//!         }
+//!         timers.set(end(&way));
+//!         ways.push(way);
+//!         self.ways.put(&ways);
 //!         Verdict::Drop
 //!     }
 //!
 //!     fn on_timer(&mut self, vehicle: &str, at: Timestamp, _: &mut Timers) -> Result<(), Error> {
-//!         if let Some(seen) = self.seen.get().filter(|seen| seen.last + PAUSE == at.0) {
-//!             self.trips.emit(Trip { vehicle: vehicle.to_owned(), micros: seen.last - seen.first });
-//!             self.seen.delete();
+//!         let ways = self.ways.get().unwrap_or_default();
+//!         let (ended, rest): (Vec<_>, Vec<_>) = ways.into_iter().partition(|way| end(way) == at);
+//!         for way in ended {
+//!             self.trips.emit(Trip { vehicle: vehicle.to_owned(), micros: way.last - way.first });
+//!         }
+//!         match rest.is_empty() {
+//!             true => self.ways.delete(),
+//!             false => self.ways.put(&rest),
 //!         }
 //!         Ok(())
 //!     }
@@ -147,7 +161,9 @@ pub trait Keyed: Sized {
     fn stores(&mut self) -> Stores<'_>;
 
     /// The outputs that rows are emitted to, from `process` and `on_timer`. A row that a timer emits has no parent:
-    /// what an output inherits is null in it.
+    /// what an output inherits is null in it, and may thus be null in its table, whatever it is in the stream. To
+    /// [`Output::stream`](crate::Output::stream) a timer can emit only if the record has every column of the stream that
+    /// may not be null.
     fn outputs(&mut self) -> Outputs<'_> {
         Outputs::none()
     }

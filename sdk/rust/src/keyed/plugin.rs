@@ -10,7 +10,7 @@ use crate::bindings::exports::millstream::plugin::plugin;
 use crate::configure::{parse, plan_of_rows, widen};
 use crate::lookup::Lookups;
 use crate::output::Outputs;
-use crate::plan::{ConfigProblem, Input, InputPlan, Places, Plan};
+use crate::plan::{ConfigProblem, Field, Input, InputPlan, Places, Plan};
 use crate::transform::Outcome;
 use crate::value::Timestamp;
 use crate::{About, Error};
@@ -116,7 +116,7 @@ pub fn configure<P: KeyedPlugin<Kind>, Kind>(
     let is_preserving = plugin.outputs().is_empty();
     plans.iter_mut().for_each(|plan| plan.row_preserving &= is_preserving);
     let mut wider = Vec::new();
-    let outputs = plugin.outputs().declare(&inputs[0], &mut wider, &mut problems);
+    let outputs = plugin.outputs().declare(&nullable(&inputs[0]), &mut wider, &mut problems);
     let tables = plugin.lookups().declare(&inputs[0], &mut plans[0], &mut problems);
     widen(&mut plans[0], wider);
     if !problems.is_empty() {
@@ -125,6 +125,13 @@ pub fn configure<P: KeyedPlugin<Kind>, Kind>(
     let stores = plugin.stores().declare();
     let plan = Plan { inputs: plans, outputs, stores, tables, hints: vec![] };
     Ok(Configured { plugin, places, plan })
+}
+
+/// The input as outputs inherit from it: rows of timers have no parent, and those of the second input may have one
+/// without these columns.
+fn nullable(input: &Input) -> Input {
+    let fields = input.fields.iter().map(|field| Field { nullable: true, ..field.clone() });
+    Input { name: input.name.clone(), fields: fields.collect() }
 }
 
 fn read<R: KeyedRow>(input: &Input, row_preserving: bool) -> (Places, InputPlan, Vec<ConfigProblem>) {

@@ -13,7 +13,8 @@ use crate::output::Record;
 use crate::plan::{self, ConfigProblem, DataType, Field, Input, InputPlan, TableUse};
 
 /// A table whose columns are written into the rows of a batch, null where it has no row. `R` has the columns, with
-/// the names and types of the table's own. They are not for [`Row`](crate::Row): reads see a row as it came in.
+/// the names and types of the table's own. A table is joined once, by one key, and nothing else writes its columns.
+/// The columns are not for [`Row`](crate::Row): reads see a row as it came in.
 pub struct Join<R> {
     table: Cow<'static, str>,
     key: Cow<'static, str>,

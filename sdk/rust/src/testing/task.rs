@@ -11,7 +11,7 @@ use super::memory::{Memory, Written};
 use super::{Emitted, INPUT, Processed, Values};
 use crate::batch::{Bytes, WriteColumns};
 use crate::keyed::{Configured, KeyedPlugin, RawTask, configure, pack};
-use crate::plan::{ConfigProblem, Input, Output, Plan};
+use crate::plan::{ConfigProblem, Field, Input, Output, Plan, is_host_column};
 use crate::slices::Binaries;
 use crate::value::Timestamp;
 
@@ -42,7 +42,7 @@ impl<P: KeyedPlugin<Kind>, Kind> Task<P, Kind> {
         };
         let inputs: Vec<Input> = inputs.iter().enumerate().map(named).collect();
         let configured = configure::<P, Kind>(config, &inputs)?;
-        let state = State::new(configured.plan());
+        let state = State::new(configured.plan(), &inputs[0]);
         Ok(Self { configured, state, kind: PhantomData })
     }
 
@@ -80,7 +80,7 @@ impl<P: KeyedPlugin<Kind>, Kind> Task<P, Kind> {
     /// nothing.
     ///
     /// # Panics
-    /// If the plugin returns an error.
+    /// If the plugin returns an error, or emits rows that lack a column which may not be null.
     pub fn advance(&mut self, to: Timestamp) -> Fired {
         let (keys, micros) = self.state.advance(to.0);
         if !micros.is_empty() {
@@ -120,11 +120,13 @@ struct State {
     ttl_micros: BTreeMap<String, i64>,
     timers: RefCell<BTreeSet<(i64, Vec<u8>)>>,
     outputs: Vec<Output>,
+    /// For each output the columns that may not be null.
+    required: Vec<Vec<String>>,
     emitted: RefCell<BTreeMap<String, Emitted>>,
 }
 
 impl State {
-    fn new(plan: &Plan) -> Self {
+    fn new(plan: &Plan, input: &Input) -> Self {
         let ttl = plan.stores.iter().filter_map(|store| {
             let micros = i64::try_from(store.ttl_seconds?).ok()?.saturating_mul(1_000_000);
             Some((store.name.clone(), micros))
@@ -140,6 +142,7 @@ impl State {
             ttl_micros: ttl.collect(),
             timers: RefCell::default(),
             outputs: plan.outputs.clone(),
+            required: plan.outputs.iter().map(|output| required(output, plan, input)).collect(),
             emitted: RefCell::default(),
         }
     }
@@ -161,6 +164,18 @@ impl State {
         let keys = pack(due.iter().map(|(_, key)| Some(&**key)));
         (keys, due.into_iter().map(|(at, _)| at).collect())
     }
+}
+
+/// Columns of an output that may not be null; those of the stream if it continues there.
+fn required(output: &Output, plan: &Plan, input: &Input) -> Vec<String> {
+    let own = &plan.inputs[0];
+    let is_changed = |field: &&Field| {
+        own.drops.contains(&field.name) || own.writes.iter().any(|write| write.name == field.name)
+    };
+    let stays = input.fields.iter().filter(|field| !is_host_column(&field.name) && !is_changed(field));
+    let stream = stays.chain(&own.writes).filter(|_| output.name == input.name);
+    let fields = output.fields.iter().chain(stream).filter(|field| !field.nullable);
+    fields.map(|field| field.name.clone()).collect()
 }
 
 fn timers_of(keys: &Bytes, micros: &[i64]) -> Vec<(i64, Vec<u8>)> {
@@ -207,7 +222,16 @@ impl RawTask for State {
         let written = Written::new(fired.len(), fields);
         write(&written);
         let parents = fired.into_iter().map(|timer| timer as usize).collect();
-        let emitted = Emitted { parents, written: written.into_columns() };
+        let written = written.into_columns();
+        if let Some(column) =
+            self.required[output as usize].iter().find(|column| !written.contains_key(*column))
+        {
+            panic!(
+                "a timer emitted rows of output `{name}` without column `{column}`, which is not nullable: no parent \
+                 gives it to them"
+            );
+        }
+        let emitted = Emitted { parents, written };
         let before = self.emitted.borrow_mut().insert(name, emitted);
         assert!(before.is_none(), "an output was emitted twice");
     }
