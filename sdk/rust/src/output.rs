@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use crate::batch::{RawBatch, RawColumns, WriteColumns};
 use crate::plan::{self, ConfigProblem, Field, Input};
+use crate::transform::NO_ROW;
 
 /// The columns of an output's rows that the plugin makes itself. Derived: every field is a column, named as
 /// in a [`Row`](crate::Row) (`#[row(rename_all = "camelCase")]`, `#[row(name = "location.lat")]`).
@@ -99,9 +100,9 @@ impl<R: Record> Output<R> {
     /// Outside of [`Transform::process`](crate::Transform::process) and its like.
     #[track_caller]
     pub fn emit(&mut self, record: R::Of<'_>) {
-        let row = self.in_hand.as_ref().expect("no row is in hand here: say which with `emit_for`");
-        let row = row.get() as usize;
-        self.emit_for(row, record);
+        let row = self.in_hand.as_deref().map_or(NO_ROW, Cell::get);
+        assert!(row != NO_ROW, "no row is in hand here: say which with `emit_for`");
+        self.emit_for(row as usize, record);
     }
 
     /// Emits a record that continues row number `parent` of the batch.

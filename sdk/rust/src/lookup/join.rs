@@ -11,6 +11,7 @@ use crate::batch::RawBatch;
 use crate::bitmap;
 use crate::output::Record;
 use crate::plan::{self, ConfigProblem, DataType, Field, Input, InputPlan, TableUse};
+use crate::transform::NO_ROW;
 
 /// A table whose columns are written into the rows of a batch, null where it has no row. `R` has the columns, with
 /// the names and types of the table's own. A table is joined once, by one key, and nothing else writes its columns.
@@ -53,8 +54,9 @@ impl<R: Record> Join<R> {
     /// Where no row is in hand.
     #[track_caller]
     pub fn is_found(&self) -> bool {
-        let row = self.in_hand.upgrade().expect("no row is in hand here: say which with `is_found_for`");
-        self.is_found_for(row.get() as usize)
+        let row = self.in_hand.upgrade().map_or(NO_ROW, |row| row.get());
+        assert!(row != NO_ROW, "no row is in hand here: say which with `is_found_for`");
+        self.is_found_for(row as usize)
     }
 
     /// True if the table has a row for row number `row` of the batch.
