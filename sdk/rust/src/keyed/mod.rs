@@ -130,6 +130,8 @@ pub use key::{Key, KeyPart, KeyedRow};
 pub use plugin::{Configured, KeyedPlugin, OfOne, OfTwo, configure};
 #[doc(hidden)]
 pub use plugin::{Ready, describe};
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use store::decode;
 pub use store::{Keeps, Store, Stores};
 #[doc(hidden)]
 pub use task::RawTask;
