@@ -165,8 +165,10 @@ pub(crate) fn run<T: Transform>(
     // A transform without outputs and lookups has nobody who would ask which row is in hand.
     let is_asked = !transform.outputs().is_empty() || !transform.lookups().is_empty();
     let in_hand = is_asked.then(|| Rc::new(Cell::new(NO_ROW)));
-    transform.outputs().begin(in_hand.as_ref());
-    transform.lookups().begin(batch, in_hand.as_ref());
+    if let Some(in_hand) = &in_hand {
+        transform.outputs().begin(in_hand);
+        transform.lookups().begin(batch, in_hand);
+    }
     let columns = T::Row::open(batch, places);
     transform.prepare(Rows { columns: &columns, numbers: 0..rows })?;
     let mut builders = T::Row::builders(rows);

@@ -42,7 +42,8 @@ impl Call {
     }
 }
 
-const NO_KEY: &str = "no key is in hand here: stores are for `process` and `on_timer`";
+const NO_KEY: &str =
+    "no key is in hand here: stores are for `process` and `on_timer`, or it is not named in `stores`";
 
 /// The value that is these bytes. One that is only their beginning was put by another type.
 pub(crate) fn decode<V: DeserializeOwned>(bytes: &[u8]) -> Result<V, String> {
@@ -71,8 +72,8 @@ impl<V: Serialize + DeserializeOwned> Store<V> {
     /// The value of the key in hand.
     ///
     /// # Panics
-    /// Outside of [`Keyed::process`](super::Keyed::process) and its like, or if the value that is there is not one of
-    /// type `V`: the row or timer in hand becomes a dead letter with the line of this call.
+    /// Outside of [`Keyed::process`](super::Keyed::process) and its like, if the store is not named in `stores`, or if the
+    /// value that is there is not one of type `V`: the row or timer in hand becomes a dead letter with the line of this call.
     #[track_caller]
     #[inline]
     pub fn get(&self) -> Option<V> {
@@ -107,7 +108,7 @@ impl<V: Serialize + DeserializeOwned> Store<V> {
     /// Deletes the value of the key in hand, if there is one.
     ///
     /// # Panics
-    /// Outside of [`Keyed::process`](super::Keyed::process) and its like.
+    /// Outside of [`Keyed::process`](super::Keyed::process) and its like, or if the store is not named in `stores`.
     #[track_caller]
     #[inline]
     pub fn delete(&mut self) {

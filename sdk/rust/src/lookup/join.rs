@@ -51,10 +51,10 @@ impl<R: Record> Join<R> {
     /// True if the table has a row for the row in hand.
     ///
     /// # Panics
-    /// Where no row is in hand.
+    /// Where no row is in hand, or if the join is not named in `lookups`.
     #[track_caller]
     pub fn is_found(&self) -> bool {
-        let row = self.in_hand.upgrade().map_or(NO_ROW, |row| row.get());
+        let row = self.in_hand.upgrade().expect(NOT_NAMED).get();
         assert!(row != NO_ROW, "no row is in hand here: say which with `is_found_for`");
         self.is_found_for(row as usize)
     }
@@ -62,12 +62,18 @@ impl<R: Record> Join<R> {
     /// True if the table has a row for row number `row` of the batch.
     ///
     /// # Panics
-    /// If there is no such row.
+    /// If there is no such row, or the join is not named in `lookups`.
     #[track_caller]
     pub fn is_found_for(&self, row: usize) -> bool {
+        assert!(
+            row / 8 < self.found.len(),
+            "no row {row} is in hand here, or this join is not named in `lookups`"
+        );
         bitmap::is_set(&self.found, row)
     }
 }
+
+const NOT_NAMED: &str = "no row is in hand here, or this join is not named in `lookups`";
 
 /// The columns as they are written: a row that is not found has nulls.
 fn fields<R: Record>() -> Vec<Field> {
@@ -105,15 +111,15 @@ impl<R: Record> LooksUp for Join<R> {
     }
 
     #[cfg(target_arch = "wasm32")]
-    fn begin(&mut self, batch: &dyn RawBatch, in_hand: Option<&Rc<Cell<u32>>>) {
+    fn begin(&mut self, batch: &dyn RawBatch, in_hand: &Rc<Cell<u32>>) {
         use crate::bindings::millstream::plugin::lookup::Table;
-        self.in_hand = in_hand.map(Rc::downgrade).unwrap_or_default();
+        self.in_hand = Rc::downgrade(in_hand);
         self.found = Table::new(&self.table).join(batch.host(), self.column);
     }
 
     #[cfg(not(target_arch = "wasm32"))]
-    fn begin(&mut self, batch: &dyn RawBatch, in_hand: Option<&Rc<Cell<u32>>>) {
-        self.in_hand = in_hand.map(Rc::downgrade).unwrap_or_default();
+    fn begin(&mut self, batch: &dyn RawBatch, in_hand: &Rc<Cell<u32>>) {
+        self.in_hand = Rc::downgrade(in_hand);
         self.found =
             crate::testing::join(&self.table, batch, (self.column, &self.ty), (self.first, &fields::<R>()));
     }
