@@ -175,7 +175,8 @@ pub trait Keyed: Sized {
         Lookups::none()
     }
 
-    /// Processes one row. Stores and timers are those of its key.
+    /// Processes one row. Stores and timers are those of its key. What is put, set and emitted for it stands, also if it
+    /// is dropped or rejected.
     fn process(&mut self, row: &mut <Self::Row as Row>::Of<'_>, timers: &mut Timers) -> Self::Outcome;
 
     /// A timer of `key` that was set for `at` fires. Its value may be gone, and timers cannot be cancelled once they
@@ -196,7 +197,7 @@ pub trait Keyed: Sized {
 }
 
 /// A step with state over the rows of two inputs, whose keys are of the same types: rows that have the same key meet
-/// in its stores. Outputs are declared by the first input. As [`Keyed`] in all else.
+/// in its stores. Outputs are declared by the first input. It has no lookup tables as yet; as [`Keyed`] in all else.
 pub trait KeyedJoin: Sized {
     /// The configuration. Keys it does not know are refused.
     type Config: serde::de::DeserializeOwned;

@@ -72,8 +72,9 @@ impl<V: Serialize + DeserializeOwned> Store<V> {
     /// The value of the key in hand.
     ///
     /// # Panics
-    /// Outside of [`Keyed::process`](super::Keyed::process) and its like, if the store is not named in `stores`, or if the
-    /// value that is there is not one of type `V`: the row or timer in hand becomes a dead letter with the line of this call.
+    /// Outside of [`Keyed::process`](super::Keyed::process) and its like, if the store is not named in `stores`, or if
+    /// the value that is there is not one of type `V`: the row or timer in hand becomes a dead letter with the line of
+    /// this call.
     #[track_caller]
     #[inline]
     pub fn get(&self) -> Option<V> {
