@@ -99,6 +99,7 @@
 //! };
 //! let mut task = Task::<Trips, _>::new("null", &[&positions([0, 0])]).unwrap();
 //! task.process(&positions([1_000_000, 3_000_000]));
+//! task.process(&positions([900_000_000, 900_000_000])); // another trip
 //! let fired = task.advance(Timestamp(700_000_000));
 //! assert_eq!(fired.emitted["trips"].written["micros"], Values::of([2_000_000_i64]));
 //! # }
