@@ -1,6 +1,9 @@
 //! From a configuration as text and the input's schema to a plugin and its plan. Every problem is found
 //! in one go and named by key or column.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use crate::batch::RawBatch;
 use crate::bindings::exports::millstream::plugin::plugin;
 use crate::columnar::{Batch, Columnar, Stream};
@@ -210,8 +213,9 @@ impl<C: Columnar> Plugin<ByColumn> for C {
     }
 
     fn run(&mut self, (): &(), raw: &dyn RawBatch) -> Result<(), Error> {
-        Columnar::outputs(self).begin(None);
-        Columnar::lookups(self).begin(raw, None);
+        let in_hand = Rc::new(Cell::new(transform::NO_ROW));
+        Columnar::outputs(self).begin(&in_hand);
+        Columnar::lookups(self).begin(raw, &in_hand);
         let mut batch = Batch::new(raw);
         self.process(&mut batch)?;
         batch.finish();

@@ -80,7 +80,7 @@ pub trait LooksUp {
     fn declare(&mut self, input: &Input, own: &mut InputPlan, problems: &mut Vec<ConfigProblem>) -> TableUse;
     /// A batch begins.
     #[doc(hidden)]
-    fn begin(&mut self, batch: &dyn RawBatch, in_hand: Option<&Rc<Cell<u32>>>);
+    fn begin(&mut self, batch: &dyn RawBatch, in_hand: &Rc<Cell<u32>>);
 }
 
 /// The plan's writes that joins make: their numbers, by the name of the table.
@@ -189,7 +189,7 @@ impl<'a> Lookups<'a> {
     }
 
     #[inline]
-    pub(crate) fn begin(self, batch: &dyn RawBatch, in_hand: Option<&Rc<Cell<u32>>>) {
+    pub(crate) fn begin(self, batch: &dyn RawBatch, in_hand: &Rc<Cell<u32>>) {
         self.0.into_iter().for_each(|lookup| lookup.begin(batch, in_hand));
     }
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use crate::batch::{RawBatch, RawColumns, WriteColumns};
 use crate::plan::{self, ConfigProblem, Field, Input};
+use crate::transform::NO_ROW;
 
 /// The columns of an output's rows that the plugin makes itself. Derived: every field is a column, named as
 /// in a [`Row`](crate::Row) (`#[row(rename_all = "camelCase")]`, `#[row(name = "location.lat")]`).
@@ -64,9 +65,11 @@ pub struct Output<R: Record> {
     parents: Vec<u32>,
     /// Number of the record's first column in the output.
     first: u32,
-    /// The row that the loop over rows has in hand.
+    /// The row that the loop over rows has in hand, while a batch is.
     in_hand: Option<Rc<Cell<u32>>>,
 }
+
+const NOT_NAMED: &str = "no batch is in hand here, or this output is not named in `outputs`";
 
 impl<R: Record> Output<R> {
     /// Rows that continue in the stream, behind their parent or, if that is dropped, in its place. Columns
@@ -96,16 +99,22 @@ impl<R: Record> Output<R> {
     /// Emits a record that continues the row in hand.
     ///
     /// # Panics
-    /// Outside of [`Transform::process`](crate::Transform::process) and its like.
+    /// Outside of [`Transform::process`](crate::Transform::process) and its like, or if the output is not named in
+    /// `outputs`.
     #[track_caller]
     pub fn emit(&mut self, record: R::Of<'_>) {
-        let row = self.in_hand.as_ref().expect("no row is in hand here: say which with `emit_for`");
-        let row = row.get() as usize;
-        self.emit_for(row, record);
+        let row = self.in_hand.as_deref().expect(NOT_NAMED).get();
+        assert!(row != NO_ROW, "no row is in hand here: say which with `emit_for`");
+        self.emit_for(row as usize, record);
     }
 
     /// Emits a record that continues row number `parent` of the batch.
+    ///
+    /// # Panics
+    /// While no batch is in hand, or if the output is not named in `outputs`: nobody would hand the row over.
+    #[track_caller]
     pub fn emit_for(&mut self, parent: usize, record: R::Of<'_>) {
+        assert!(self.in_hand.is_some(), "{NOT_NAMED}");
         R::put(record, self.builders.get_or_insert_with(|| R::builders(0)));
         self.parents.push(parent as u32);
     }
@@ -135,7 +144,7 @@ pub trait Emits {
     ) -> plan::Output;
     /// A batch begins.
     #[doc(hidden)]
-    fn begin(&mut self, in_hand: Option<&Rc<Cell<u32>>>);
+    fn begin(&mut self, in_hand: &Rc<Cell<u32>>);
     /// What was emitted since, if anything was: what each row continues, and what writes their columns.
     #[doc(hidden)]
     fn take(&mut self) -> Option<(Vec<u32>, WriteColumns<'_>)>;
@@ -163,8 +172,8 @@ impl<R: Record> Emits for Output<R> {
         }
     }
 
-    fn begin(&mut self, in_hand: Option<&Rc<Cell<u32>>>) {
-        self.in_hand = in_hand.cloned();
+    fn begin(&mut self, in_hand: &Rc<Cell<u32>>) {
+        self.in_hand = Some(Rc::clone(in_hand));
         self.builders = None;
         self.parents.clear();
     }
@@ -244,7 +253,7 @@ impl<'a> Outputs<'a> {
         self.0.into_iter().map(|output| output.declare(input, wider, problems)).collect()
     }
 
-    pub(crate) fn begin(self, in_hand: Option<&Rc<Cell<u32>>>) {
+    pub(crate) fn begin(self, in_hand: &Rc<Cell<u32>>) {
         self.0.into_iter().for_each(|output| output.begin(in_hand));
     }
 

@@ -138,7 +138,7 @@ pub trait Transform: Sized {
     }
 
     /// Sees the rows of a batch before they are processed, to fetch what they need in one go (as with
-    /// [`crate::http::send_many`]); rows are read for this only if they are asked for.
+    /// [`crate::http::send_many`]); rows are read for this only if they are asked for. None of them is in hand.
     ///
     /// # Errors
     /// [`Error::Retry`]: the batch is tried again a few times; [`Error::BadBatch`]: some row is at fault, the host
@@ -152,6 +152,9 @@ pub trait Transform: Sized {
     fn process(&mut self, row: &mut <Self::Row as Row>::Of<'_>) -> Self::Outcome;
 }
 
+/// Number of the row in hand while none is.
+pub(crate) const NO_ROW: u32 = u32::MAX;
+
 /// Runs a transform over a batch whose columns are at `places`.
 pub(crate) fn run<T: Transform>(
     transform: &mut T,
@@ -161,9 +164,11 @@ pub(crate) fn run<T: Transform>(
     let rows = batch.rows();
     // A transform without outputs and lookups has nobody who would ask which row is in hand.
     let is_asked = !transform.outputs().is_empty() || !transform.lookups().is_empty();
-    let in_hand = is_asked.then(|| Rc::new(Cell::new(0)));
-    transform.outputs().begin(in_hand.as_ref());
-    transform.lookups().begin(batch, in_hand.as_ref());
+    let in_hand = is_asked.then(|| Rc::new(Cell::new(NO_ROW)));
+    if let Some(in_hand) = &in_hand {
+        transform.outputs().begin(in_hand);
+        transform.lookups().begin(batch, in_hand);
+    }
     let columns = T::Row::open(batch, places);
     transform.prepare(Rows { columns: &columns, numbers: 0..rows })?;
     let mut builders = T::Row::builders(rows);

@@ -4,6 +4,7 @@ use millstream_sdk::keyed::{self, Keyed, KeyedJoin, Store, Stores, Timers};
 use millstream_sdk::plan::{ConfigProblem, DataType, Field, Input};
 use millstream_sdk::testing::{Emitted, Task, Values};
 use millstream_sdk::{About, Error, Output, Outputs, Record, Row, Timestamp, Verdict};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 const ABOUT: About = About { name: "t", version: "1", config_schema: None, example_config: "null" };
@@ -195,9 +196,9 @@ fn values_expire_by_event_time() {
 }
 
 /// Reads what [`Sums`] put under the same name and version, as a plugin does whose type has changed.
-struct Changed(Store<Vec<String>>);
+struct Changed<V>(Store<V>);
 
-impl Keyed for Changed {
+impl<V: Serialize + DeserializeOwned> Keyed for Changed<V> {
     type Config = ();
     type Row = Reading<'static>;
     type Outcome = ();
@@ -216,14 +217,41 @@ impl Keyed for Changed {
     }
 }
 
+fn read_sums_as<V: Serialize + DeserializeOwned>() {
+    let mut before = task();
+    before.process(&readings(&ROWS));
+    let mut after = Task::<Changed<V>, _>::new("null", &[&readings(&[])]).unwrap();
+    after.take_over(before);
+    after.process(&readings(&ROWS));
+}
+
 #[test]
 #[should_panic(expected = "a value of store `sums` is not as version 2 reads it")]
 fn a_value_of_another_type_is_named() {
-    let mut before = task();
-    before.process(&readings(&ROWS));
-    let mut after = Task::<Changed, _>::new("null", &[&readings(&[])]).unwrap();
-    after.take_over(before);
-    after.process(&readings(&ROWS));
+    read_sums_as::<Vec<String>>();
+}
+
+/// [`Sum`] before it got its note.
+#[derive(Serialize, Deserialize)]
+struct Noteless {
+    rows: u32,
+    value: f64,
+}
+
+#[test]
+#[should_panic(
+    expected = "a value of store `sums` is not as version 2 reads it: it has 1 byte(s) more than that"
+)]
+fn a_value_without_its_last_field_is_another_type() {
+    read_sums_as::<Noteless>();
+}
+
+#[test]
+#[should_panic(expected = "a value of store `sums`: it has 9 byte(s) more than that")]
+fn a_value_is_looked_at_as_what_it_is() {
+    let mut task = task();
+    task.process(&readings(&ROWS));
+    task.value::<u32>("sums", "1:n/1");
 }
 
 #[derive(Record)]

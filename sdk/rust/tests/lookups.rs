@@ -221,3 +221,36 @@ fn no_column_is_written_by_a_join_and_something_else() {
     check(r#"["cars", "cars", "wheels"]"#, &[("inputs.s.stolen", written)]);
     check(r#"["cars", "owners", "cars"]"#, &[("inputs.s.stolen", written)]);
 }
+
+/// Asks before any row is in hand.
+struct Early(Join<Gate>);
+
+impl Transform for Early {
+    type Config = ();
+    type Row = Stopped;
+    type Outcome = ();
+    const ABOUT: About = ABOUT;
+
+    fn configure(_: ()) -> Result<Self, Vec<ConfigProblem>> {
+        Ok(Self(Join::new("gates", "gate")))
+    }
+
+    fn lookups(&mut self) -> Lookups<'_> {
+        Lookups::none().and(&mut self.0)
+    }
+
+    fn prepare(&mut self, _: Rows<'_, Stopped>) -> Result<(), Error> {
+        assert!(self.0.is_found_for(0), "row by row it can be asked");
+        self.0.is_found();
+        Ok(())
+    }
+
+    fn process(&mut self, _: &mut Stopped) {}
+}
+
+#[test]
+#[should_panic(expected = "no row is in hand here: say which with `is_found_for`")]
+fn no_row_is_in_hand_while_a_batch_is_prepared() {
+    give_tables(None);
+    let _ = run::<Early, _>("null", &passages());
+}

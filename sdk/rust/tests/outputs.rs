@@ -2,7 +2,7 @@
 
 use millstream_sdk::plan::{ConfigProblem, DataType, Field, Input};
 use millstream_sdk::testing::{Emitted, INPUT, Values, process, run};
-use millstream_sdk::{About, Output, Outputs, Record, Row, Transform, Verdict, configure};
+use millstream_sdk::{About, Error, Output, Outputs, Record, Row, Rows, Transform, Verdict, configure};
 
 const ABOUT: About = About { name: "t", version: "1", config_schema: None, example_config: "null" };
 
@@ -170,4 +170,35 @@ fn a_copy_has_the_columns_of_its_parent() {
     let outcome = run::<Copying, _>("null", &columns()).unwrap();
     assert_eq!(outcome.kept, [0, 1, 2, 3]);
     assert_eq!(outcome.emitted["copies"], Emitted { parents: vec![0, 1, 2, 3], ..Emitted::default() });
+}
+
+/// Emits before any row is in hand.
+struct Early(Output<()>);
+
+impl Transform for Early {
+    type Config = ();
+    type Row = Message<'static>;
+    type Outcome = ();
+    const ABOUT: About = ABOUT;
+
+    fn configure(_: ()) -> Result<Self, Vec<ConfigProblem>> {
+        Ok(Self(Output::named("copies").inheriting_all()))
+    }
+
+    fn outputs(&mut self) -> Outputs<'_> {
+        Outputs::none().and(&mut self.0)
+    }
+
+    fn prepare(&mut self, _: Rows<'_, Message<'static>>) -> Result<(), Error> {
+        self.0.emit(());
+        Ok(())
+    }
+
+    fn process(&mut self, _: &mut Message<'_>) {}
+}
+
+#[test]
+#[should_panic(expected = "no row is in hand here: say which with `emit_for`")]
+fn no_row_is_in_hand_while_a_batch_is_prepared() {
+    let _ = run::<Early, _>("null", &columns());
 }

@@ -99,6 +99,7 @@
 //! };
 //! let mut task = Task::<Trips, _>::new("null", &[&positions([0, 0])]).unwrap();
 //! task.process(&positions([1_000_000, 3_000_000]));
+//! task.process(&positions([900_000_000, 900_000_000])); // another trip
 //! let fired = task.advance(Timestamp(700_000_000));
 //! assert_eq!(fired.emitted["trips"].written["micros"], Values::of([2_000_000_i64]));
 //! # }
@@ -130,6 +131,8 @@ pub use key::{Key, KeyPart, KeyedRow};
 pub use plugin::{Configured, KeyedPlugin, OfOne, OfTwo, configure};
 #[doc(hidden)]
 pub use plugin::{Ready, describe};
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use store::decode;
 pub use store::{Keeps, Store, Stores};
 #[doc(hidden)]
 pub use task::RawTask;
@@ -173,7 +176,8 @@ pub trait Keyed: Sized {
         Lookups::none()
     }
 
-    /// Processes one row. Stores and timers are those of its key.
+    /// Processes one row. Stores and timers are those of its key. What is put, set and emitted for it stands, also if it
+    /// is dropped or rejected.
     fn process(&mut self, row: &mut <Self::Row as Row>::Of<'_>, timers: &mut Timers) -> Self::Outcome;
 
     /// A timer of `key` that was set for `at` fires. Its value may be gone, and timers cannot be cancelled once they
@@ -194,7 +198,7 @@ pub trait Keyed: Sized {
 }
 
 /// A step with state over the rows of two inputs, whose keys are of the same types: rows that have the same key meet
-/// in its stores. Outputs are declared by the first input. As [`Keyed`] in all else.
+/// in its stores. Outputs are declared by the first input. It has no lookup tables as yet; as [`Keyed`] in all else.
 pub trait KeyedJoin: Sized {
     /// The configuration. Keys it does not know are refused.
     type Config: serde::de::DeserializeOwned;

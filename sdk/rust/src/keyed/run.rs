@@ -31,8 +31,8 @@ pub(super) fn rows<P: KeyedPlugin<Kind>, Kind, R: KeyedRow, O: Outcome>(
         bytes
     })));
     let in_hand = Rc::new(Cell::new(0));
-    plugin.outputs().begin(Some(&in_hand));
-    plugin.lookups().begin(batch, Some(&in_hand));
+    plugin.outputs().begin(&in_hand);
+    plugin.lookups().begin(batch, &in_hand);
     plugin.stores().begin(task, &keys, &in_hand);
     let mut timers = Timers::new(task.watermark(), keys);
     let mut builders = R::builders(rows);
@@ -64,7 +64,7 @@ pub(super) fn timers<P: KeyedPlugin<Kind>, Kind>(
     let fired = Binaries::from(fired);
     let keys = Rc::new(Keys::new(fired.iter().map(Option::unwrap_or_default)));
     let in_hand = Rc::new(Cell::new(0));
-    plugin.outputs().begin(Some(&in_hand));
+    plugin.outputs().begin(&in_hand);
     plugin.stores().begin(task, &keys, &in_hand);
     let mut timers = Timers::new(task.watermark(), keys);
     for ((key, at), number) in fired.iter().zip(micros).zip(0..) {

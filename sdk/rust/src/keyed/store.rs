@@ -16,7 +16,8 @@ use crate::plan;
 use crate::slices::Binaries;
 
 /// A store of values of type `V`, one for each key. Values are encoded by `postcard`, which writes fields one behind the
-/// other without their names: a store whose type changes needs another version, or another name.
+/// other without their names: a store whose type changes needs another version, or another name. What needs the names
+/// is not read as it was put: serde's `skip_serializing_if`, `flatten`, `tag` and `untagged`, and `serde_json::Value`.
 pub struct Store<V> {
     name: Cow<'static, str>,
     version: u32,
@@ -41,7 +42,17 @@ impl Call {
     }
 }
 
-const NO_KEY: &str = "no key is in hand here: stores are for `process` and `on_timer`";
+const NO_KEY: &str =
+    "no key is in hand here: stores are for `process` and `on_timer`, or it is not named in `stores`";
+
+/// The value that is these bytes. One that is only their beginning was put by another type.
+pub(crate) fn decode<V: DeserializeOwned>(bytes: &[u8]) -> Result<V, String> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(format!("it has {} byte(s) more than that", rest.len())),
+        Err(error) => Err(error.to_string()),
+    }
+}
 
 impl<V: Serialize + DeserializeOwned> Store<V> {
     /// The store of this name, which must be granted. `version` is that of the values: one that is raised wants a
@@ -61,8 +72,9 @@ impl<V: Serialize + DeserializeOwned> Store<V> {
     /// The value of the key in hand.
     ///
     /// # Panics
-    /// Outside of [`Keyed::process`](super::Keyed::process) and its like, or if the value that is there is not one of
-    /// type `V`: the row or timer in hand becomes a dead letter with the line of this call.
+    /// Outside of [`Keyed::process`](super::Keyed::process) and its like, if the store is not named in `stores`, or if
+    /// the value that is there is not one of type `V`: the row or timer in hand becomes a dead letter with the line of
+    /// this call.
     #[track_caller]
     #[inline]
     pub fn get(&self) -> Option<V> {
@@ -72,7 +84,7 @@ impl<V: Serialize + DeserializeOwned> Store<V> {
             Some(changed) => changed.as_deref()?,
             None => call.found.get(key as usize)?,
         };
-        match postcard::from_bytes(bytes) {
+        match decode(bytes) {
             Ok(value) => Some(value),
             Err(error) => panic!(
                 "a value of store `{}` is not as version {} reads it: {error}; raise the version where the type changes",
@@ -97,7 +109,7 @@ impl<V: Serialize + DeserializeOwned> Store<V> {
     /// Deletes the value of the key in hand, if there is one.
     ///
     /// # Panics
-    /// Outside of [`Keyed::process`](super::Keyed::process) and its like.
+    /// Outside of [`Keyed::process`](super::Keyed::process) and its like, or if the store is not named in `stores`.
     #[track_caller]
     #[inline]
     pub fn delete(&mut self) {

@@ -11,6 +11,7 @@ use crate::batch::RawBatch;
 use crate::bitmap;
 use crate::output::Record;
 use crate::plan::{self, ConfigProblem, DataType, Field, Input, InputPlan, TableUse};
+use crate::transform::NO_ROW;
 
 /// A table whose columns are written into the rows of a batch, null where it has no row. `R` has the columns, with
 /// the names and types of the table's own. A table is joined once, by one key, and nothing else writes its columns.
@@ -50,22 +51,29 @@ impl<R: Record> Join<R> {
     /// True if the table has a row for the row in hand.
     ///
     /// # Panics
-    /// Where no row is in hand.
+    /// Where no row is in hand, or if the join is not named in `lookups`.
     #[track_caller]
     pub fn is_found(&self) -> bool {
-        let row = self.in_hand.upgrade().expect("no row is in hand here: say which with `is_found_for`");
-        self.is_found_for(row.get() as usize)
+        let row = self.in_hand.upgrade().expect(NOT_NAMED).get();
+        assert!(row != NO_ROW, "no row is in hand here: say which with `is_found_for`");
+        self.is_found_for(row as usize)
     }
 
     /// True if the table has a row for row number `row` of the batch.
     ///
     /// # Panics
-    /// If there is no such row.
+    /// If there is no such row, or the join is not named in `lookups`.
     #[track_caller]
     pub fn is_found_for(&self, row: usize) -> bool {
+        assert!(
+            row / 8 < self.found.len(),
+            "no row {row} is in hand here, or this join is not named in `lookups`"
+        );
         bitmap::is_set(&self.found, row)
     }
 }
+
+const NOT_NAMED: &str = "no row is in hand here, or this join is not named in `lookups`";
 
 /// The columns as they are written: a row that is not found has nulls.
 fn fields<R: Record>() -> Vec<Field> {
@@ -103,15 +111,15 @@ impl<R: Record> LooksUp for Join<R> {
     }
 
     #[cfg(target_arch = "wasm32")]
-    fn begin(&mut self, batch: &dyn RawBatch, in_hand: Option<&Rc<Cell<u32>>>) {
+    fn begin(&mut self, batch: &dyn RawBatch, in_hand: &Rc<Cell<u32>>) {
         use crate::bindings::millstream::plugin::lookup::Table;
-        self.in_hand = in_hand.map(Rc::downgrade).unwrap_or_default();
+        self.in_hand = Rc::downgrade(in_hand);
         self.found = Table::new(&self.table).join(batch.host(), self.column);
     }
 
     #[cfg(not(target_arch = "wasm32"))]
-    fn begin(&mut self, batch: &dyn RawBatch, in_hand: Option<&Rc<Cell<u32>>>) {
-        self.in_hand = in_hand.map(Rc::downgrade).unwrap_or_default();
+    fn begin(&mut self, batch: &dyn RawBatch, in_hand: &Rc<Cell<u32>>) {
+        self.in_hand = Rc::downgrade(in_hand);
         self.found =
             crate::testing::join(&self.table, batch, (self.column, &self.ty), (self.first, &fields::<R>()));
     }

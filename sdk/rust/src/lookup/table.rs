@@ -144,7 +144,7 @@ impl<T: DeserializeOwned> LooksUp for Table<T> {
     }
 
     #[inline]
-    fn begin(&mut self, _: &dyn RawBatch, _: Option<&Rc<Cell<u32>>>) {}
+    fn begin(&mut self, _: &dyn RawBatch, _: &Rc<Cell<u32>>) {}
 }
 
 #[cfg(target_arch = "wasm32")]

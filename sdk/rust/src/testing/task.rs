@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::memory::{Memory, Written};
 use super::{Emitted, INPUT, Processed, Values};
 use crate::batch::{Bytes, WriteColumns};
-use crate::keyed::{Configured, KeyedPlugin, RawTask, configure, pack};
+use crate::keyed::{Configured, KeyedPlugin, RawTask, configure, decode, pack};
 use crate::plan::{ConfigProblem, Field, Input, Output, Plan, is_host_column};
 use crate::slices::Binaries;
 use crate::value::Timestamp;
@@ -99,9 +99,7 @@ impl<P: KeyedPlugin<Kind>, Kind> Task<P, Kind> {
     pub fn value<V: DeserializeOwned>(&self, store: &str, key: &str) -> Option<V> {
         let values = self.state.values.borrow();
         let (bytes, _) = values.get(store)?.get(key.as_bytes())?;
-        Some(
-            postcard::from_bytes(bytes).unwrap_or_else(|error| panic!("a value of store `{store}`: {error}")),
-        )
+        Some(decode(bytes).unwrap_or_else(|error| panic!("a value of store `{store}`: {error}")))
     }
 
     /// The timers that are set, by time, then key.
