@@ -389,7 +389,7 @@ fn a_version_that_a_stream_was_paused_for_stays_known_as_broken() {
     };
     let (next, asked) = (swap(&[plugin("s", 2), plugin("z", 1)]), paused(None, "asked for"));
     check(&[], &[false]);
-    check(&[next.clone()], &[true, false]);
+    check(std::slice::from_ref(&next), &[true, false]);
     check(&[resumed()], &[true]);
     check(&[resumed(), next.clone()], &[true, false]);
     check(&[asked, resumed(), next.clone()], &[true, false]);

@@ -137,7 +137,9 @@ mod tests {
 
     #[test]
     fn a_message_has_the_key_that_its_line_begins_with() {
-        let check = |line: &str, expect: Result<(Option<&[u8]>, Option<&str>, &str), &str>| {
+        // Key, input and text.
+        type Parts<'a> = (Option<&'a [u8]>, Option<&'a str>, &'a str);
+        let check = |line: &str, expect: Result<Parts<'_>, &str>| {
             let found = match entry(line.as_bytes()) {
                 Ok(Entry::Message { input, key, text }) => Ok((key, input, String::from_utf8(text).unwrap())),
                 other => Err(format!("{other:?}")),
