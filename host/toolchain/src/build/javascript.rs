@@ -47,7 +47,7 @@ fn tools(npm: PathBuf, say: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError>
             std::fs::write(&path, text).map_err(|source| BuildError::io(&path, source))?;
         }
         let mut install = Command::new(npm);
-        // Not `npm ci`: the lock cannot name the packages of platforms that the registry in use has nothing for.
+        // Not `npm ci`: it refuses a lock that lacks the optional packages of other platforms.
         install.arg("install").arg("--prefix").arg(folder);
         install.args(["--no-audit", "--no-fund", "--loglevel=error"]);
         // Without a network that is said soon.
