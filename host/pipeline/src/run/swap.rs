@@ -96,6 +96,11 @@ impl Coordinator<'_> {
             if !self.held.contains_key(stream.as_str()) {
                 continue;
             }
+            // Its step is being exchanged, which may take long: nothing is asked of the store meanwhile.
+            if !self.standing.is_in_line(&self.log) {
+                self.standing.pausing.insert(stream, (step, reason));
+                continue;
+            }
             let paused = self.pause(stream.clone(), reason.clone(), Some(step.clone())).await?;
             if let Err(error) = paused
                 && !self.log.state().paused().contains_key(&stream)
